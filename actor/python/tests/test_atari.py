@@ -1,0 +1,120 @@
+"""Troop's Atari against Gymnasium's own wrappers: equal, byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
+
+from troop_gym_host.atari import AtariVector
+from troop_gym_host.failure import HostError
+from troop_gym_host.seeding import seed_of
+from troop_gym_host.settings import AtariSettings, Settings
+from troop_gym_host.shared_arrays import SharedArrays, specify
+
+SEED = 0x1234_5678_9ABC_DEF0
+
+
+def settings(id: str, count: int, kwargs: dict[str, Any] | None = None, **atari: Any) -> Settings:
+    return Settings(id=id, count=count, kwargs=kwargs or {}, imports=[], atari=AtariSettings(**atari))
+
+
+def attached(vector: AtariVector, count: int) -> SharedArrays:
+    arrays = SharedArrays.private(specify(count, vector.observation, vector.action))
+    vector.attach(arrays)
+    return arrays
+
+
+def reference(id: str, kwargs: dict[str, Any], atari: AtariSettings) -> gymnasium.Env[Any, Any]:
+    environment = gymnasium.make(
+        id,
+        frameskip=1,
+        repeat_action_probability=atari.repeat_action_probability,
+        full_action_space=atari.full_action_space,
+        max_num_frames_per_episode=atari.max_episode_frames,
+        **kwargs,
+    )
+    environment = AtariPreprocessing(
+        environment,
+        noop_max=atari.noop_max,
+        frame_skip=atari.frame_skip,
+        screen_size=atari.screen_size,
+        terminal_on_life_loss=atari.terminal_on_life_loss,
+    )
+    return FrameStackObservation(environment, atari.stack)
+
+
+def check(steps: int, wanted: Settings) -> dict[str, int]:
+    """Plays both side by side with random actions; gives how many episodes ended, and how."""
+    vector = AtariVector(wanted)
+    arrays = attached(vector, wanted.count)
+    references = [reference(wanted.id, wanted.kwargs, wanted.atari) for _ in range(wanted.count)]
+    n = int(references[0].action_space.n)
+    assert vector.action.describe()["n"] == n
+    assert references[0].observation_space.shape == tuple(vector.observation.describe()["shape"])
+
+    vector.reset(SEED)
+    for index, environment in enumerate(references):
+        observation, _ = environment.reset(seed=seed_of(SEED, index))
+        np.testing.assert_array_equal(arrays.observations[index], observation)
+    actions = np.random.default_rng(1).integers(0, n, (steps, wanted.count))
+    ends = {"terminated": 0, "truncated": 0, "rewards": 0}
+    for step in range(steps):
+        arrays.actions[:] = actions[step]
+        vector.step()
+        for index, environment in enumerate(references):
+            observation, reward, terminated, truncated, _ = environment.step(int(actions[step, index]))
+            context = f"step {step}, environment {index}"
+            assert arrays.rewards[index] == reward, context
+            assert arrays.terminated[index] == terminated, context
+            assert arrays.truncated[index] == truncated, context
+            ends["terminated"] += terminated
+            ends["truncated"] += truncated
+            ends["rewards"] += reward != 0
+            if terminated or truncated:
+                np.testing.assert_array_equal(arrays.final_observations[index], observation, context)
+                observation, _ = environment.reset()
+            np.testing.assert_array_equal(arrays.observations[index], observation, context)
+    vector.close()
+    return ends
+
+
+@pytest.mark.parametrize("id", ["ALE/Pong-v5", "ALE/Breakout-v5"])
+def test_equals_gymnasium_across_episode_ends(id: str) -> None:
+    ends = check(1_500, settings(id, 2))
+    assert ends["terminated"] >= 2
+    assert ends["rewards"] >= 10
+
+
+def test_equals_gymnasium_where_a_lost_life_ends_the_episode() -> None:
+    assert check(400, settings("ALE/Breakout-v5", 2, terminal_on_life_loss=True))["terminated"] >= 8
+
+
+def test_equals_gymnasium_with_sticky_actions_all_actions_and_a_short_time_limit() -> None:
+    atari = {"repeat_action_probability": 0.25, "full_action_space": True, "max_episode_frames": 402}
+    assert check(400, settings("ALE/Breakout-v5", 2, **atari))["truncated"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("frame_skip", "stack", "screen_size", "noop_max"), [(1, 1, 84, 0), (2, 3, 42, 5), (5, 4, 96, 1)]
+)
+def test_equals_gymnasium_with_other_numbers(frame_skip: int, stack: int, screen_size: int, noop_max: int) -> None:
+    numbers = {"frame_skip": frame_skip, "stack": stack, "screen_size": screen_size, "noop_max": noop_max}
+    check(250, settings("ALE/Breakout-v5", 1, {"difficulty": 1}, max_episode_frames=203, **numbers))
+
+
+def test_keywords_with_a_key_of_their_own_are_refused() -> None:
+    with pytest.raises(HostError, match="frameskip") as error:
+        AtariVector(settings("ALE/Pong-v5", 1, {"frameskip": 4}))
+    assert "environment.atari.frame_skip" in error.value.hint
+    with pytest.raises(HostError, match="obs_type"):
+        AtariVector(settings("ALE/Pong-v5", 1, {"obs_type": "ram"}))
+
+
+def test_a_game_that_is_not_there() -> None:
+    with pytest.raises(HostError, match="no such environment") as error:
+        AtariVector(settings("ALE/Pongg-v5", 1))
+    assert "environment.id" in error.value.hint

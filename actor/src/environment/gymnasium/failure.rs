@@ -1,0 +1,113 @@
+//! Why a host failed, in words.
+
+use std::io::{self, ErrorKind};
+
+use troop_common::experiment::EnvironmentSettings;
+
+use super::child::RunningChild;
+use super::handshake::Failure;
+
+/// Why a host did not do what it was told.
+pub(super) enum Error {
+    /// The channel failed: a time limit, or its end.
+    Channel(io::Error),
+    /// The shared memory could not be made.
+    Memory(io::Error),
+    /// An exception.
+    Failure(Failure),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Channel(error)
+    }
+}
+
+/// What a host was doing when it failed.
+#[derive(Clone, Copy)]
+pub(super) enum Phase {
+    /// Making its environments.
+    Start,
+    /// A reset or a step.
+    Step,
+}
+
+/// Ends a host that failed and says why it did.
+pub(super) fn explain(
+    child: &mut RunningChild,
+    error: Error,
+    phase: Phase,
+    settings: &EnvironmentSettings,
+) -> String {
+    let reason = match error {
+        Error::Failure(failure) => exception(child, &failure, settings),
+        Error::Memory(error) => format!("no shared memory: {error}"),
+        Error::Channel(error) => broken_channel(child, &error, phase, settings),
+    };
+    match phase {
+        Phase::Start => format!("environment `{}` cannot start: {reason}", settings.id),
+        Phase::Step => format!("environment `{}` failed: {reason}", settings.id),
+    }
+}
+
+fn exception(
+    child: &mut RunningChild,
+    failure: &Failure,
+    settings: &EnvironmentSettings,
+) -> String {
+    child.kill();
+    let Failure {
+        error,
+        hint,
+        traceback,
+    } = failure;
+    tracing::debug!(
+        environment = settings.id,
+        traceback,
+        "gymnasium host failed"
+    );
+    if hint.is_empty() {
+        error.clone()
+    } else {
+        format!("{error}; {hint}")
+    }
+}
+
+fn broken_channel(
+    child: &mut RunningChild,
+    error: &io::Error,
+    phase: Phase,
+    settings: &EnvironmentSettings,
+) -> String {
+    let reason = match error.kind() {
+        ErrorKind::TimedOut => {
+            child.kill();
+            let limit = match phase {
+                Phase::Start => format!("start_timeout_ms = {}", settings.start_timeout_ms),
+                Phase::Step => format!("step_timeout_ms = {}", settings.step_timeout_ms),
+            };
+            format!("its host did not answer within environment.{limit}")
+        }
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+            format!("its host ended with {}", child.wait_or_kill())
+        }
+        _ => {
+            child.kill();
+            format!("its host is not one of this version of Troop: {error}")
+        }
+    };
+    with_last_words(reason, &child.last_words())
+}
+
+fn with_last_words(reason: String, words: &str) -> String {
+    if words.is_empty() {
+        return reason;
+    }
+    let message = format!("{reason}; its last words:\n{words}");
+    if words.ends_with("No module named troop_gym_host") {
+        return format!(
+            "{message}\nrun `make setup`, or install actor/python for that interpreter"
+        );
+    }
+    message
+}

@@ -1,0 +1,130 @@
+//! What an actor and a host tell each other at the start, a JSON line each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use troop_common::experiment::AtariSettings;
+use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
+
+/// Must be the host's; see `actor/python/troop_gym_host/protocol.py`.
+pub(super) const PROTOCOL: u32 = 1;
+
+/// The actor's first line: what to run.
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    pub(super) protocol: u32,
+    pub(super) id: &'a str,
+    pub(super) count: usize,
+    pub(super) kwargs: &'a toml::Table,
+    pub(super) imports: &'a [String],
+    pub(super) atari: &'a AtariSettings,
+}
+
+/// Says which of `kwargs` has no equal in JSON, if any.
+pub(super) fn check_kwargs(kwargs: &toml::Table) -> Result<(), String> {
+    kwargs
+        .iter()
+        .try_for_each(|(key, value)| check_value(&format!("environment.kwargs.{key}"), value))
+}
+
+fn check_value(key: &str, value: &toml::Value) -> Result<(), String> {
+    let expected = "expected a string, a boolean, a finite number, or an array or table of these";
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            Err(format!("{key} is {number}; {expected}"))
+        }
+        toml::Value::Datetime(date) => Err(format!("{key} is the date {date}; {expected}")),
+        toml::Value::Array(values) => values.iter().try_for_each(|value| check_value(key, value)),
+        toml::Value::Table(table) => table
+            .iter()
+            .try_for_each(|(inner, value)| check_value(&format!("{key}.{inner}"), value)),
+        _ => Ok(()),
+    }
+}
+
+/// Each line of a host: a message, or why there is none.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Reply<T> {
+    Message(T),
+    Failure(Failure),
+}
+
+/// A failure in a host.
+#[derive(Debug, Deserialize)]
+pub(super) struct Failure {
+    /// The exception in its own words.
+    pub(super) error: String,
+    /// What to do about it, where the host knows.
+    pub(super) hint: String,
+    /// For the log.
+    pub(super) traceback: String,
+}
+
+/// A host's first line: what it runs.
+#[derive(Deserialize)]
+pub(super) struct Offer {
+    pub(super) observation: ObservationSpace,
+    pub(super) action: OfferedAction,
+    pub(super) frame_skip: u32,
+    pub(super) arrays: BTreeMap<String, usize>,
+}
+
+/// [`ActionSpace`] as JSON can have it: an absent bound stands for infinity.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(super) enum OfferedAction {
+    Discrete {
+        n: usize,
+    },
+    Box {
+        low: Vec<Option<f32>>,
+        high: Vec<Option<f32>>,
+    },
+}
+
+/// The actor's second line: where the memory is.
+#[derive(Serialize)]
+pub(super) struct Memory<'a> {
+    pub(super) path: &'a Path,
+    pub(super) offsets: BTreeMap<&'static str, usize>,
+}
+
+/// A host's second line: it has mapped the memory.
+#[derive(Deserialize)]
+pub(super) struct Ready {
+    #[serde(rename = "protocol")]
+    _protocol: u32,
+}
+
+impl Offer {
+    /// The spaces in the words of the rest of the actor.
+    pub(super) fn spaces(&self) -> Spaces {
+        let action = match &self.action {
+            OfferedAction::Discrete { n } => ActionSpace::Discrete { n: *n },
+            OfferedAction::Box { low, high } => ActionSpace::Box {
+                low: low
+                    .iter()
+                    .map(|bound| bound.unwrap_or(f32::NEG_INFINITY))
+                    .collect(),
+                high: high
+                    .iter()
+                    .map(|bound| bound.unwrap_or(f32::INFINITY))
+                    .collect(),
+            },
+        };
+        Spaces {
+            observation: self.observation.clone(),
+            action,
+        }
+    }
+}
+
+/// Bytes of one element.
+pub(super) fn element_size(element: ElementType) -> usize {
+    match element {
+        ElementType::F32 => size_of::<f32>(),
+        ElementType::U8 => 1,
+    }
+}

@@ -1,0 +1,181 @@
+//! Environments in a Python process that is replaced when it fails.
+
+use troop_common::experiment::EnvironmentSettings;
+use troop_common::spaces::{ActionSpace, Spaces};
+
+use super::process::HostProcess;
+use crate::environment::{Actions, End, EnvironmentError, Step, VectorEnvironment};
+
+/// So many steps after a restart the next failure is a new one, not the same again.
+const STEPS_OF_RECOVERY: u32 = 100;
+
+/// Several environments of one registered Gymnasium id, stepped together by a Python process.
+///
+/// A process that crashes, answers too late or reports an exception is replaced, up to
+/// `max_consecutive_restarts` times in a row; dropping the host ends it.
+pub struct GymnasiumHost {
+    settings: EnvironmentSettings,
+    process: HostProcess,
+    ends: Vec<End>,
+    needs_reset: bool,
+    restarts: u64,
+    restarts_in_a_row: u32,
+    steps_since_restart: u32,
+}
+
+impl GymnasiumHost {
+    /// Starts the process and makes the environments.
+    ///
+    /// # Errors
+    /// [`EnvironmentError::Fatal`] with the reason and what to do about it.
+    pub fn start(settings: &EnvironmentSettings) -> Result<Self, EnvironmentError> {
+        Ok(Self {
+            process: HostProcess::start(settings).map_err(EnvironmentError::Fatal)?,
+            settings: settings.clone(),
+            ends: vec![End::Continues; settings.envs_per_worker],
+            needs_reset: true,
+            restarts: 0,
+            restarts_in_a_row: 0,
+            steps_since_restart: 0,
+        })
+    }
+
+    /// How often the process was replaced so far.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// The id of the process that runs at the moment.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Replaces a process that has failed with `message`.
+    fn restart(&mut self, message: String) -> EnvironmentError {
+        if self.steps_since_restart >= STEPS_OF_RECOVERY {
+            self.restarts_in_a_row = 0;
+        }
+        let limit = self.settings.max_consecutive_restarts;
+        tracing::error!(
+            environment = self.settings.id,
+            error = message,
+            restarts = self.restarts,
+            restarts_in_a_row = self.restarts_in_a_row,
+            "gymnasium host failed"
+        );
+        if self.restarts_in_a_row >= limit {
+            return EnvironmentError::Fatal(format!(
+                "{message}\nit failed {} times in a row, environment.max_consecutive_restarts is {limit}",
+                u64::from(limit) + 1,
+            ));
+        }
+        match HostProcess::start(&self.settings) {
+            Ok(process) if process.spaces == self.process.spaces => self.process = process,
+            Ok(process) => {
+                return EnvironmentError::Fatal(format!(
+                    "{message}\nafter a restart its spaces are others: {:?} in place of {:?}",
+                    process.spaces, self.process.spaces,
+                ));
+            }
+            Err(error) => return EnvironmentError::Fatal(format!("{message}\nthen: {error}")),
+        }
+        self.restarts += 1;
+        self.restarts_in_a_row += 1;
+        self.steps_since_restart = 0;
+        self.needs_reset = true;
+        self.ends.fill(End::Continues);
+        EnvironmentError::Restarted(message)
+    }
+
+    fn write_actions(&mut self, actions: &Actions) -> Result<(), EnvironmentError> {
+        match (actions, &self.process.spaces.action) {
+            (Actions::Discrete(chosen), ActionSpace::Discrete { n }) => {
+                let target = self.process.arrays.discrete_actions();
+                let choices = 0..i64::try_from(*n).unwrap_or(i64::MAX);
+                if chosen.len() == target.len()
+                    && chosen.iter().all(|action| choices.contains(action))
+                {
+                    target.copy_from_slice(chosen);
+                    return Ok(());
+                }
+            }
+            (Actions::Continuous(chosen), ActionSpace::Box { .. }) => {
+                let target = self.process.arrays.continuous_actions();
+                if chosen.len() == target.len() {
+                    target.copy_from_slice(chosen);
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+        Err(EnvironmentError::Fatal(format!(
+            "environment `{}` was given {actions:?}; expected actions for {} environments of {:?}",
+            self.settings.id, self.settings.envs_per_worker, self.process.spaces.action,
+        )))
+    }
+
+    fn read_ends(&mut self) {
+        let flags = self
+            .process
+            .arrays
+            .terminated()
+            .iter()
+            .zip(self.process.arrays.truncated());
+        for (end, (terminated, truncated)) in self.ends.iter_mut().zip(flags) {
+            *end = match (terminated, truncated) {
+                (0, 0) => End::Continues,
+                (0, _) => End::Truncated,
+                _ => End::Terminated,
+            };
+        }
+    }
+}
+
+impl VectorEnvironment for GymnasiumHost {
+    fn spaces(&self) -> &Spaces {
+        &self.process.spaces
+    }
+
+    fn count(&self) -> usize {
+        self.settings.envs_per_worker
+    }
+
+    fn frame_skip(&self) -> u32 {
+        self.process.frame_skip
+    }
+
+    fn reset(&mut self, seed: u64) -> Result<(), EnvironmentError> {
+        self.process
+            .reset(seed, &self.settings)
+            .map_err(|message| self.restart(message))?;
+        self.needs_reset = false;
+        self.ends.fill(End::Continues);
+        Ok(())
+    }
+
+    fn step(&mut self, actions: &Actions) -> Result<(), EnvironmentError> {
+        if self.needs_reset {
+            let id = &self.settings.id;
+            return Err(EnvironmentError::Fatal(format!(
+                "environment `{id}` was stepped before it was reset"
+            )));
+        }
+        self.write_actions(actions)?;
+        self.process
+            .step(&self.settings)
+            .map_err(|message| self.restart(message))?;
+        self.steps_since_restart = self.steps_since_restart.saturating_add(1);
+        self.read_ends();
+        Ok(())
+    }
+
+    fn last(&self) -> Step<'_> {
+        let arrays = &self.process.arrays;
+        Step {
+            observations: arrays.observations(),
+            final_observations: arrays.final_observations(),
+            rewards: arrays.rewards(),
+            ends: &self.ends,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Where Python and the host's package are.
+
+use std::path::{Path, PathBuf};
+
+const VENV_PYTHON: &str = ".venv/bin/python";
+const PACKAGE_DIRECTORY: &str = "actor/python";
+
+/// The interpreter to run: `chosen`, else the project's `.venv`, else whatever `python3` is.
+pub(super) fn find(chosen: Option<&Path>) -> PathBuf {
+    chosen
+        .map(Path::to_path_buf)
+        .or_else(|| find_above(VENV_PYTHON))
+        .unwrap_or_else(|| "python3".into())
+}
+
+/// Where the host's package lies in a checkout; elsewhere it has to be installed.
+pub(super) fn package_directory() -> Option<PathBuf> {
+    let package = find_above(&format!("{PACKAGE_DIRECTORY}/troop_gym_host"))?;
+    package.parent().map(Path::to_path_buf)
+}
+
+/// Looks for `relative` in the directory of this program and those above it, then likewise from the current directory.
+fn find_above(relative: &str) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok();
+    let starts = [program, std::env::current_dir().ok()];
+    starts
+        .iter()
+        .flatten()
+        .flat_map(|start| start.ancestors())
+        .map(|above| above.join(relative))
+        .find(|p| p.exists())
+}

@@ -1,0 +1,14 @@
+//! Troop's actors: environments, models, methods, and the workers that put them together.
+//!
+//! **Architecture Invariant:** this crate alone uses libtorch, on one compute thread a worker, and
+//! it never imports the learner: a worker knows the learner through [`link::Link`] only.
+
+pub mod environment;
+pub mod episodes;
+pub mod evaluation;
+pub mod link;
+pub mod method;
+pub mod metrics;
+pub mod model;
+pub mod segment;
+pub mod worker;

@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+use troop_common::experiment::{ActorSettings, WireSettings};
+use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
+use troop_common::token::BearerToken;
+use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
+
+/// A connection that does not stand after this time is tried again.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Calls of the learner's service, with the token where there is one.
+pub(super) type Client = ParameterServerClient<InterceptedService<Channel, Presents>>;
+
+/// Where the learner is and how it is approached.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// The learner's address, e.g. `http://127.0.0.1:7700`; `http://` may be left out.
+    pub url: String,
+    /// What the learner's `security.token_file` holds, where it has one.
+    pub token: Option<BearerToken>,
+    /// The worker's name in the learner's logs and session table.
+    pub worker: String,
+    /// How long and how often the learner is looked for until it has said what the experiment's
+    /// `[actor]` is.
+    pub actor: ActorSettings,
+}
+
+impl EndpointSettings {
+    /// The address with its scheme, as errors and logs show it.
+    pub(super) fn full_url(&self) -> String {
+        if self.url.contains("://") {
+            self.url.clone()
+        } else {
+            format!("http://{}", self.url)
+        }
+    }
+
+    /// What `url` and the experiment's `[wire]` say about a connection.
+    ///
+    /// # Errors
+    /// Where the address cannot be one, or the token cannot be sent.
+    pub(super) fn endpoint(&self, wire: &WireSettings) -> Result<Endpoint, String> {
+        let url = self.full_url();
+        let unusable = |why: String| {
+            format!("learner address `{url}` {why}; expected e.g. http://127.0.0.1:7700")
+        };
+        if !url.starts_with("http://") {
+            return Err(unusable("does not start with http://".into()));
+        }
+        let endpoint = Endpoint::from_shared(url.clone())
+            .map_err(|error| unusable(format!("cannot be read ({error})")))?;
+        Ok(endpoint
+            .connect_timeout(CONNECT_LIMIT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
+            .http2_keep_alive_interval(Duration::from_millis(wire.keepalive_interval_ms))
+            .keep_alive_timeout(Duration::from_millis(wire.keepalive_timeout_ms))
+            .keep_alive_while_idle(true))
+    }
+
+    /// A client over a connection.
+    pub(super) fn client(&self, channel: Channel) -> Client {
+        let token = self.token.as_ref();
+        // A token has visible ASCII characters only, all of which a header may have.
+        let header = token.and_then(|token| token.header().parse().ok());
+        ParameterServerClient::with_interceptor(channel, Presents(header))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+}
+
+/// Presents the token with each call.
+#[derive(Clone)]
+pub(super) struct Presents(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Presents {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(header) = &self.0 {
+            request
+                .metadata_mut()
+                .insert("authorization", header.clone());
+        }
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_work_are_refused_with_an_example() {
+        let check = |url: &str, works: bool| {
+            let settings = EndpointSettings {
+                url: url.into(),
+                token: None,
+                worker: String::new(),
+                actor: ActorSettings::default(),
+            };
+            let result = settings.endpoint(&WireSettings::default());
+            assert_eq!(result.is_ok(), works, "{url}");
+            if let Err(error) = result {
+                assert!(error.contains("expected e.g."), "{error}");
+            }
+        };
+        check("http://127.0.0.1:7700", true);
+        check("learner:7700", true);
+        check("https://learner:7700", false);
+        check("http://", false);
+        check("not an address", false);
+    }
+}

@@ -1,0 +1,270 @@
+//! One session: from joining to the end of its stream.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::{Code, Status, Streaming};
+use troop_common::call_error::CallError;
+use troop_common::experiment::{Experiment, WireSettings};
+use troop_common::layout::Layout;
+use troop_common::proto::PROTOCOL;
+use troop_common::proto::v1::train_response::Kind;
+use troop_common::proto::v1::{
+    Acknowledgement, Control, ControlKind, JoinRequest, TrainResponse, Verdict,
+};
+use troop_common::telemetry::VERSION;
+
+use super::JoinInfo;
+use super::endpoint::{Client, EndpointSettings};
+use super::incoming::IncomingWeights;
+use super::mailbox::Mailbox;
+use super::requests::Requests;
+
+/// A call that is not answered after this time is tried again.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The first session of a run waits for the learner to draw the first parameters.
+const OPEN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How a session ends.
+#[derive(Debug)]
+pub(super) enum SessionEnd {
+    /// The worker left.
+    Left,
+    /// The run is over.
+    Finished(String),
+    /// The learner would refuse this worker each time.
+    Refused(String),
+    /// There is no connection any more, or yet.
+    Lost(String),
+}
+
+/// A session that has not opened its stream yet.
+pub(super) struct JoinedSession {
+    pub(super) client: Client,
+    pub(super) info: JoinInfo,
+    pub(super) experiment: Experiment,
+}
+
+/// Connects.
+///
+/// # Errors
+/// Where there is nobody, or the address cannot be one.
+pub(super) async fn connect(
+    settings: &EndpointSettings,
+    wire: &WireSettings,
+) -> Result<Client, SessionEnd> {
+    let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| SessionEnd::Lost(chain(&error)))?;
+    Ok(settings.client(channel))
+}
+
+/// Connects and joins.
+///
+/// # Errors
+/// How the session ended before it began.
+pub(super) async fn join(
+    settings: &EndpointSettings,
+    wire: &WireSettings,
+    fingerprint: &str,
+) -> Result<JoinedSession, SessionEnd> {
+    let mut client = connect(settings, wire).await?;
+    let request = JoinRequest {
+        protocol: PROTOCOL,
+        layout_fingerprint: fingerprint.to_owned(),
+        worker: settings.worker.clone(),
+        software: VERSION.to_owned(),
+    };
+    let answer = within(CALL_LIMIT, client.join(request)).await?.into_inner();
+    let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
+        SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
+    })?;
+    let info = JoinInfo {
+        session: answer.session,
+        epoch: answer.epoch,
+        worker_index: answer.worker_index,
+    };
+    Ok(JoinedSession {
+        client,
+        info,
+        experiment,
+    })
+}
+
+impl JoinedSession {
+    /// Opens the stream; what comes over it is then read by [`OpenSession::receive`].
+    ///
+    /// # Errors
+    /// How the session ended before its stream was open.
+    pub(super) async fn open(
+        mut self,
+        layout: &Layout,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<OpenSession, SessionEnd> {
+        let connection = mailbox.begin();
+        let requests = Requests::new(self.info.session, layout, Arc::clone(&mailbox), connection);
+        let mut inbound = within(OPEN_LIMIT, self.client.train(requests))
+            .await?
+            .into_inner();
+        let first = within(CALL_LIMIT, inbound.message()).await?;
+        let fingerprint = match first.and_then(|response| response.kind) {
+            Some(Kind::Opened(opened)) => opened.layout_fingerprint,
+            other => return Err(unexpected(other.as_ref())),
+        };
+        if fingerprint != layout.fingerprint() {
+            return Err(SessionEnd::Refused(format!(
+                "the learner opened a session for layout {fingerprint}; expected {}, this worker's",
+                layout.fingerprint()
+            )));
+        }
+        mailbox.opened(self.experiment.wire.gradients_in_flight);
+        let incoming = IncomingWeights::new(self.info.epoch, layout.len());
+        Ok(OpenSession {
+            inbound,
+            incoming,
+            mailbox,
+        })
+    }
+}
+
+/// A session whose stream is open.
+pub(super) struct OpenSession {
+    inbound: Streaming<TrainResponse>,
+    incoming: IncomingWeights,
+    mailbox: Arc<Mailbox>,
+}
+
+impl OpenSession {
+    /// Hands on what the learner sends, until the session ends.
+    pub(super) async fn receive(mut self) -> SessionEnd {
+        loop {
+            let response = match self.inbound.message().await {
+                Ok(Some(response)) => response,
+                Ok(None) if self.mailbox.is_leaving() => return SessionEnd::Left,
+                Ok(None) => return SessionEnd::Lost("the learner ended the stream".into()),
+                Err(status) => return SessionEnd::from(status),
+            };
+            if let Err(end) = self.handle(response.kind) {
+                return end;
+            }
+        }
+    }
+
+    fn handle(&mut self, kind: Option<Kind>) -> Result<(), SessionEnd> {
+        match kind {
+            Some(Kind::Weights(chunk)) => {
+                let weights = self.incoming.accept(&chunk).map_err(SessionEnd::Refused)?;
+                if let Some(weights) = weights {
+                    self.mailbox.deliver(weights);
+                }
+                Ok(())
+            }
+            Some(Kind::Acknowledgement(answer)) => {
+                log(&answer);
+                self.mailbox.answered();
+                Ok(())
+            }
+            Some(Kind::Control(control)) => controlled(control),
+            other => Err(unexpected(other.as_ref())),
+        }
+    }
+}
+
+fn controlled(control: Control) -> Result<(), SessionEnd> {
+    match control.kind() {
+        ControlKind::Stop => Err(SessionEnd::Finished(control.reason)),
+        ControlKind::Drain => Err(SessionEnd::Lost(format!(
+            "the learner goes away: {}",
+            control.reason
+        ))),
+        // A later protocol's; this one has nothing to do with it.
+        ControlKind::Unspecified => Ok(()),
+    }
+}
+
+/// A gradient that was computed right but came too late is nothing to worry about.
+fn log(answer: &Acknowledgement) {
+    let Acknowledgement {
+        sequence, detail, ..
+    } = answer;
+    let verdict = answer.verdict();
+    match verdict {
+        Verdict::Applied => {}
+        Verdict::Stale | Verdict::Closed | Verdict::WrongEpoch => {
+            tracing::debug!(
+                sequence,
+                verdict = verdict.as_str_name(),
+                detail,
+                "gradient rejected"
+            );
+        }
+        _ => {
+            tracing::warn!(
+                sequence,
+                verdict = verdict.as_str_name(),
+                detail,
+                "gradient rejected"
+            );
+        }
+    }
+}
+
+fn unexpected(kind: Option<&Kind>) -> SessionEnd {
+    let found = match kind {
+        None => "nothing",
+        Some(Kind::Opened(_)) => "`opened`",
+        Some(Kind::Weights(_)) => "weights",
+        Some(Kind::Acknowledgement(_)) => "an acknowledgement",
+        Some(Kind::Control(_)) => "a control",
+    };
+    SessionEnd::Lost(format!("{found} came out of turn from the learner"))
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, SessionEnd> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result.map_err(SessionEnd::from),
+        Err(_) => Err(SessionEnd::Lost(format!(
+            "the learner did not answer within {} s",
+            limit.as_secs()
+        ))),
+    }
+}
+
+impl From<Status> for SessionEnd {
+    fn from(status: Status) -> Self {
+        let message = status.message().to_owned();
+        match CallError::of(&status) {
+            Some(CallError::Finished) => Self::Finished(message),
+            Some(error) if error.is_lasting() => Self::Refused(message),
+            Some(_) => Self::Lost(message),
+            // Not the learner's own words: a proxy's, another service's, or the transport's.
+            None => match status.code() {
+                Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied => {
+                    Self::Refused(format!("no learner answers there: {message}"))
+                }
+                _ => Self::Lost(chain(&status)),
+            },
+        }
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,222 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use troop_common::experiment::{ActorSettings, Experiment, WireSettings};
+
+use super::backoff::Backoff;
+use super::endpoint::EndpointSettings;
+use super::mailbox::Mailbox;
+use super::outage::Outage;
+use super::session::{self, JoinedSession, SessionEnd};
+use super::{LEAVE_LIMIT, LinkClosed};
+
+/// Holds a session with the learner for as long as the worker wants one: one after the other.
+pub(super) struct Supervisor {
+    settings: EndpointSettings,
+    wire: WireSettings,
+    mailbox: Arc<Mailbox>,
+    backoff: Backoff,
+    outage: Outage,
+    known: Option<Known>,
+}
+
+/// What later sessions must agree with.
+struct Known {
+    experiment: Experiment,
+    epoch: u64,
+    /// Empty until the worker has said what its parameters look like.
+    fingerprint: String,
+}
+
+impl Supervisor {
+    pub(super) fn new(settings: EndpointSettings, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            backoff: Backoff::new(&settings.actor),
+            wire: WireSettings::default(),
+            settings,
+            mailbox,
+            outage: Outage::new(),
+            known: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let closed = self.work().await;
+        self.mailbox.end(closed);
+    }
+
+    /// Why the link closes; none where the worker left.
+    async fn work(&mut self) -> Option<LinkClosed> {
+        let mailbox = Arc::clone(&self.mailbox);
+        loop {
+            let end = tokio::select! {
+                end = self.session() => end,
+                () = left_for(&mailbox, LEAVE_LIMIT) => SessionEnd::Left,
+            };
+            mailbox.lost();
+            match end {
+                SessionEnd::Left => return None,
+                SessionEnd::Finished(reason) => return Some(LinkClosed::Finished(reason)),
+                SessionEnd::Refused(reason) => return Some(self.failed(&reason)),
+                SessionEnd::Lost(_) if mailbox.is_leaving() => return None,
+                SessionEnd::Lost(reason) => {
+                    if let Some(failed) = self.pause(&reason).await {
+                        return Some(failed);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn session(&mut self) -> SessionEnd {
+        self.try_session().await.unwrap_or_else(|end| end)
+    }
+
+    async fn try_session(&mut self) -> Result<SessionEnd, SessionEnd> {
+        let joined = self.join().await?;
+        let first = self
+            .known
+            .as_ref()
+            .is_none_or(|known| known.fingerprint.is_empty());
+        let layout = self.mailbox.layout().await.ok_or(SessionEnd::Left)?;
+        if first {
+            // The worker took its time; the learner was there.
+            self.outage = Outage::new();
+        }
+        let session = joined.info.session;
+        let open = joined.open(&layout, Arc::clone(&self.mailbox)).await?;
+        if let Some(known) = &mut self.known {
+            known.fingerprint = layout.fingerprint();
+        }
+        self.reached(session);
+        let end = open.receive().await;
+        self.outage = Outage::new();
+        Ok(end)
+    }
+
+    /// Joins, and makes sure that this is the run that the worker was made for.
+    async fn join(&mut self) -> Result<JoinedSession, SessionEnd> {
+        let fingerprint = self
+            .known
+            .as_ref()
+            .map_or("", |known| known.fingerprint.as_str());
+        let mut joined = session::join(&self.settings, &self.wire, fingerprint).await?;
+        match &mut self.known {
+            Some(known) => known.agree(&joined)?,
+            None => {
+                let experiment = joined.experiment.clone();
+                if experiment.wire != self.wire {
+                    // The connection was made before its settings were known.
+                    self.wire = experiment.wire.clone();
+                    joined.client = session::connect(&self.settings, &self.wire).await?;
+                }
+                self.settings.actor = experiment.actor.clone();
+                self.backoff = Backoff::new(&experiment.actor);
+                self.mailbox.joined(experiment.clone(), joined.info);
+                let (epoch, fingerprint) = (joined.info.epoch, String::new());
+                self.known = Some(Known {
+                    experiment,
+                    epoch,
+                    fingerprint,
+                });
+            }
+        }
+        Ok(joined)
+    }
+
+    fn reached(&mut self, session: u64) {
+        self.backoff.reset();
+        let url = self.settings.full_url();
+        if self.outage.was_told() {
+            tracing::info!(url, session, "the learner is back");
+        } else {
+            tracing::debug!(url, session, "session opened");
+        }
+    }
+
+    /// Waits before the next try; why it is given up where there is none.
+    async fn pause(&mut self, reason: &str) -> Option<LinkClosed> {
+        let url = self.settings.full_url();
+        let ActorSettings {
+            give_up_after_s, ..
+        } = self.settings.actor;
+        if self.outage.tell() {
+            tracing::warn!(
+                url,
+                reason,
+                give_up_after_s,
+                "no connection to the learner; trying again"
+            );
+        } else {
+            tracing::debug!(url, reason, "still no connection to the learner");
+        }
+        let Some(left) = self.outage.left_of(Duration::from_secs(give_up_after_s)) else {
+            return Some(self.failed(&format!(
+                "gave up after {give_up_after_s} s (`actor.give_up_after_s`): {reason}"
+            )));
+        };
+        let pause = self.backoff.next(jitter()).min(left);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.mailbox.left() => {}
+        }
+        None
+    }
+
+    fn failed(&self, reason: &str) -> LinkClosed {
+        LinkClosed::Failed(format!("learner at {}: {reason}", self.settings.full_url()))
+    }
+}
+
+impl Known {
+    /// The learner may have been restarted meanwhile, and somebody may have started another run.
+    fn agree(&mut self, joined: &JoinedSession) -> Result<(), SessionEnd> {
+        let (mine, found) = (&self.experiment, &joined.experiment);
+        let same = [
+            (
+                "experiment.name",
+                mine.experiment.name == found.experiment.name,
+            ),
+            (
+                "experiment.seed",
+                mine.experiment.seed == found.experiment.seed,
+            ),
+            ("environment", mine.environment == found.environment),
+            ("model", mine.model == found.model),
+            ("method", mine.method == found.method),
+            ("exploration", mine.exploration == found.exploration),
+            (
+                "wire.gradients",
+                mine.wire.gradients == found.wire.gradients,
+            ),
+        ];
+        if let Some((key, _)) = same.iter().find(|(_, same)| !same) {
+            return Err(SessionEnd::Refused(format!(
+                "another experiment runs there now: its `{key}` differs from that of the one that \
+                 this worker was made for; restart the actor to join it"
+            )));
+        }
+        if joined.info.epoch < self.epoch {
+            return Err(SessionEnd::Lost(format!(
+                "it is in epoch {}; this worker has seen epoch {}, and never goes back",
+                joined.info.epoch, self.epoch
+            )));
+        }
+        self.epoch = joined.info.epoch;
+        Ok(())
+    }
+}
+
+/// Completes when the worker leaves; where its stream is open, once it had `limit` to be answered.
+async fn left_for(mailbox: &Mailbox, limit: Duration) {
+    mailbox.left().await;
+    if mailbox.is_open() {
+        tokio::time::sleep(limit).await;
+    }
+}
+
+/// A number from 0 to 1 that differs from worker to worker and from call to call.
+fn jitter() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}

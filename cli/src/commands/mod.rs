@@ -1,0 +1,6 @@
+//! One module a command.
+
+pub(crate) mod config;
+pub(crate) mod evaluate;
+pub(crate) mod presets;
+pub(crate) mod train;

@@ -1,0 +1,23 @@
+//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted.
+
+use std::process::ExitCode;
+
+use troop_common::experiment::ConfigError;
+
+/// The run was interrupted, after a checkpoint.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Bad usage or configuration; clap uses the same.
+const USAGE: u8 = 2;
+
+/// Something that the user asked for and that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub String);
+
+/// Prints an error with its causes; gives the exit code for its kind.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    let usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>());
+    ExitCode::from(if usage { USAGE } else { 1 })
+}

@@ -1,0 +1,68 @@
+//! The link between a worker and a learner of the same process.
+
+use std::sync::Arc;
+
+use troop_actor::link::{Contribution, Link, LinkClosed};
+use troop_common::layout::Layout;
+use troop_common::proto::v1::Verdict;
+use troop_common::weights::Weights;
+use troop_learner::{Gradient, Joined, ParameterServer, Phase};
+
+/// Calls the parameter server's core straight from the worker's thread.
+pub(crate) struct LocalLink {
+    server: Arc<ParameterServer>,
+    joined: Joined,
+    sequence: u64,
+}
+
+impl LocalLink {
+    /// A link for the session that `joined` describes.
+    pub(crate) fn new(server: Arc<ParameterServer>, joined: Joined) -> Self {
+        Self { server, joined, sequence: 0 }
+    }
+
+    fn closed(&self) -> Option<LinkClosed> {
+        match &*self.server.phase().borrow() {
+            Phase::Running => None,
+            Phase::Draining(reason) | Phase::Finished(reason) => Some(LinkClosed::Finished(reason.clone())),
+        }
+    }
+}
+
+impl Link for LocalLink {
+    fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed> {
+        self.server.open(self.joined.session, layout.clone()).map_err(|error| LinkClosed::Failed(error.to_string()))
+    }
+
+    fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
+        match self.closed() {
+            Some(closed) => Err(closed),
+            None => self.server.published().borrow().clone().ok_or_else(|| {
+                LinkClosed::Failed("the learner has published no weights; was the session opened?".into())
+            }),
+        }
+    }
+
+    fn push(&mut self, contribution: &mut Contribution) -> Result<(), LinkClosed> {
+        self.sequence += 1;
+        let gradient = Gradient {
+            sequence: self.sequence,
+            epoch: contribution.epoch,
+            version: contribution.version,
+            values: &contribution.gradient,
+        };
+        let outcome = self.server.push(self.joined.session, &gradient, &contribution.report);
+        match outcome.verdict {
+            Verdict::Applied => {}
+            Verdict::Closed => return Err(LinkClosed::Finished(outcome.detail)),
+            verdict => tracing::warn!(?verdict, detail = %outcome.detail, "gradient rejected"),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LocalLink {
+    fn drop(&mut self) {
+        self.server.leave(self.joined.session);
+    }
+}

@@ -1,0 +1,41 @@
+//! `troop`: train, evaluate and inspect experiments on one machine.
+
+mod commands;
+mod exit;
+mod local_link;
+mod progress_bar;
+mod services;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Distributed reinforcement learning on CPUs.
+#[derive(Parser)]
+#[command(name = "troop", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train an experiment with learner and workers in this process.
+    Train(commands::train::TrainArgs),
+    /// Act episodes with a run's newest checkpoint, or with a given one.
+    Evaluate(commands::evaluate::EvaluateArgs),
+    /// List the experiments that ship.
+    Presets(commands::presets::PresetsArgs),
+    /// Show an experiment with every key, and where each value comes from.
+    Config(commands::config::ConfigArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Presets(args) => commands::presets::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Config(args) => commands::config::run(&args).map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| exit::report(&error))
+}

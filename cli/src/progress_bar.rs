@@ -1,0 +1,85 @@
+//! What a person sees while a run goes on.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::fmt::MakeWriter;
+use troop_learner::ProgressView;
+
+/// Time between two log lines where there is no terminal to draw on.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A bar on a terminal, else a log line now and then.
+pub(crate) struct RunProgress {
+    bar: ProgressBar,
+    last_line: Instant,
+    draws: bool,
+}
+
+impl RunProgress {
+    /// For a run of `total` env steps.
+    pub(crate) fn new(total: u64) -> Self {
+        let bar = ProgressBar::new(total);
+        let template = "{bar:24} {percent:>3}% {human_pos}/{human_len} env steps  {msg}  {elapsed}<{eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self { bar, last_line: Instant::now(), draws: io::stderr().is_terminal() }
+    }
+
+    /// A writer for logs that steps around the bar.
+    pub(crate) fn log_writer(&self) -> LogWriter {
+        LogWriter { bar: self.bar.clone() }
+    }
+
+    /// Shows where the run is.
+    pub(crate) fn show(&mut self, view: &ProgressView) {
+        let mean_return = view.return_mean_100.map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
+        if self.draws {
+            self.bar.set_position(view.counters.env_steps);
+            self.bar.set_message(format!(
+                "{:.0} steps/s  return {mean_return}  staleness {:.1}",
+                view.env_steps_per_second, view.staleness_updates.mean
+            ));
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
+            tracing::info!(
+                env_steps = view.counters.env_steps,
+                env_steps_per_second = view.env_steps_per_second.round(),
+                return_mean_100 = view.return_mean_100,
+                staleness_updates = view.staleness_updates.mean,
+                "progress"
+            );
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub(crate) fn finish(&self) {
+        self.bar.abandon();
+    }
+}
+
+/// Writes whole log lines above the bar.
+#[derive(Clone)]
+pub(crate) struct LogWriter {
+    bar: ProgressBar,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for LogWriter {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

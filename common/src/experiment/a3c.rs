@@ -1,0 +1,66 @@
+use serde::{Deserialize, Serialize};
+
+use super::Reduction;
+use super::method::check_segment;
+use super::violation::Violations;
+
+/// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct A3cSettings {
+    /// Steps of each environment in a segment.
+    pub t_max: usize,
+    /// Discount γ of a step.
+    pub discount: f32,
+    /// λ of generalised advantage estimation; 1 is the paper's n-step advantage.
+    pub gae_lambda: f32,
+    /// β, the weight of the policy's entropy.
+    pub entropy_weight: f64,
+    /// Weight of the squared value error.
+    pub value_weight: f64,
+    /// How per-step losses become one.
+    pub reduction: Reduction,
+    /// Whether advantages are shifted and scaled to mean 0 and deviation 1 within a segment.
+    pub normalize_advantages: bool,
+}
+
+impl Default for A3cSettings {
+    fn default() -> Self {
+        Self {
+            t_max: 5,
+            discount: 0.99,
+            gae_lambda: 1.0,
+            entropy_weight: 0.01,
+            value_weight: 0.5,
+            reduction: Reduction::Mean,
+            normalize_advantages: false,
+        }
+    }
+}
+
+impl A3cSettings {
+    /// Notes every value that cannot work.
+    pub(super) fn check(&self, envs_per_worker: usize, violations: &mut Violations) {
+        check_segment(self.t_max, self.discount, violations);
+        violations.expect(
+            (0.0..=1.0).contains(&self.gae_lambda),
+            "method.gae_lambda",
+            "must be from 0 (one-step) to 1 (n-step advantage)",
+        );
+        for (key, weight) in [
+            ("method.entropy_weight", self.entropy_weight),
+            ("method.value_weight", self.value_weight),
+        ] {
+            violations.expect(
+                weight >= 0.0 && weight.is_finite(),
+                key,
+                "must be finite and at least 0: a negative weight drives its term the wrong way",
+            );
+        }
+        violations.expect(
+            !self.normalize_advantages || self.t_max.saturating_mul(envs_per_worker) != 1,
+            "method.normalize_advantages",
+            "needs more than one step in a segment (`method.t_max` × `environment.envs_per_worker`): \
+             a single advantage becomes 0");
+    }
+}

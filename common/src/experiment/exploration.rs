@@ -1,0 +1,71 @@
+use serde::{Deserialize, Serialize};
+
+use super::violation::Violations;
+
+/// How far from 1 the sum of probabilities may be.
+const PROBABILITY_TOLERANCE: f64 = 1e-6;
+
+/// One final ε and how often a worker draws it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpsilonChoice {
+    /// The probability of a random action once annealed.
+    pub epsilon: f64,
+    /// The probability that a worker draws this choice.
+    pub probability: f64,
+}
+
+/// `[exploration]`: ε-greedy of value methods (Mnih et al. 2016, §5.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExplorationSettings {
+    /// ε at the start of the run.
+    pub epsilon_initial: f64,
+    /// Each worker draws its final ε from these.
+    pub epsilon_final: Vec<EpsilonChoice>,
+    /// ε is annealed linearly over the first this many frames of the run.
+    pub anneal_frames: u64,
+}
+
+impl Default for ExplorationSettings {
+    fn default() -> Self {
+        let choice = |epsilon, probability| EpsilonChoice {
+            epsilon,
+            probability,
+        };
+        Self {
+            epsilon_initial: 1.0,
+            epsilon_final: vec![choice(0.1, 0.4), choice(0.01, 0.3), choice(0.5, 0.3)],
+            anneal_frames: 4_000_000,
+        }
+    }
+}
+
+impl ExplorationSettings {
+    /// Notes every value that cannot work.
+    pub(super) fn check(&self, violations: &mut Violations) {
+        let chance = 0.0..=1.0;
+        violations.expect(
+            chance.contains(&self.epsilon_initial),
+            "exploration.epsilon_initial",
+            "must be from 0 to 1: it is a probability",
+        );
+        let choices = &self.epsilon_final;
+        let all_chances = choices
+            .iter()
+            .all(|one| chance.contains(&one.epsilon) && chance.contains(&one.probability));
+        violations.expect(
+            all_chances,
+            "exploration.epsilon_final",
+            "must have every `epsilon` and `probability` from 0 to 1",
+        );
+        let sum: f64 = choices.iter().map(|choice| choice.probability).sum();
+        violations.expect(
+            (sum - 1.0).abs() <= PROBABILITY_TOLERANCE,
+            "exploration.epsilon_final",
+            format!(
+                "must have probabilities that sum to 1, they sum to {sum}: each worker draws one"
+            ),
+        );
+    }
+}

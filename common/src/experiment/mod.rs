@@ -1,0 +1,95 @@
+//! One configuration: everything that a learner and its actors need to know.
+
+mod a3c;
+mod actor;
+mod annotated;
+mod atari;
+mod checker;
+mod checkpoint;
+#[cfg(test)]
+mod document_tests;
+mod environment;
+mod error;
+mod exploration;
+mod keys;
+mod layer;
+mod learner;
+mod method;
+mod model;
+mod n_step_q;
+mod optimizer;
+mod optional;
+mod parts;
+mod preset;
+#[cfg(test)]
+mod preset_tests;
+mod resolve;
+#[cfg(test)]
+mod resolve_tests;
+mod run;
+mod security;
+mod suggestion;
+mod telemetry;
+mod text;
+#[cfg(test)]
+mod text_tests;
+mod validate;
+#[cfg(test)]
+mod validate_tests;
+mod value_check;
+mod violation;
+mod wire;
+
+pub use a3c::A3cSettings;
+pub use actor::ActorSettings;
+pub use atari::AtariSettings;
+pub use checkpoint::CheckpointSettings;
+pub use environment::{EnvironmentSettings, Host};
+pub use error::ConfigError;
+pub use exploration::{EpsilonChoice, ExplorationSettings};
+pub use learner::{LearnerSettings, Publish};
+pub use method::{MethodSettings, Reduction};
+pub use model::{Activation, Body, Initialization, ModelSettings};
+pub use n_step_q::{NStepQSettings, TargetSync};
+pub use optimizer::{Anneal, Optimizer, OptimizerSettings};
+pub use preset::{PRESETS, Preset};
+pub use resolve::{Resolved, resolve};
+pub use run::RunSettings;
+pub use security::SecuritySettings;
+pub use telemetry::{LogFormat, TelemetrySettings};
+pub use violation::{Violation, Violations};
+pub use wire::{WireEncoding, WireSettings};
+
+use serde::{Deserialize, Serialize};
+
+/// One configuration, as a preset or a run's `experiment.toml` holds it.
+///
+/// The defaults of every key stand in the `Default` of its section, and nowhere else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Experiment {
+    /// What is run, how long, from which seed.
+    pub experiment: RunSettings,
+    /// What the agent acts in.
+    pub environment: EnvironmentSettings,
+    /// The network.
+    pub model: ModelSettings,
+    /// What turns a segment into a gradient.
+    pub method: MethodSettings,
+    /// How value methods explore.
+    pub exploration: ExplorationSettings,
+    /// How the learner applies gradients.
+    pub optimizer: OptimizerSettings,
+    /// The parameter server.
+    pub learner: LearnerSettings,
+    /// The processes that act.
+    pub actor: ActorSettings,
+    /// What crosses the network, and how.
+    pub wire: WireSettings,
+    /// What is saved, and when.
+    pub checkpoint: CheckpointSettings,
+    /// Logs.
+    pub telemetry: TelemetrySettings,
+    /// Who may connect.
+    pub security: SecuritySettings,
+}

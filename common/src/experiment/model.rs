@@ -1,0 +1,74 @@
+use serde::{Deserialize, Serialize};
+
+use super::violation::Violations;
+
+/// The layers that every head shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Fully connected layers of `hidden` units each.
+    #[default]
+    Mlp,
+    /// Mnih et al. 2016: conv 16 8×8/4, conv 32 4×4/2, fc 256.
+    A3cConv,
+    /// Mnih et al. 2015: conv 32 8×8/4, conv 64 4×4/2, conv 64 3×3/1, fc 512.
+    NatureConv,
+}
+
+/// What stands between two layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(0, x)`
+    Relu,
+    /// `tanh(x)`
+    #[default]
+    Tanh,
+}
+
+/// How weights are first drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Initialization {
+    /// `U(−1/√fan_in, 1/√fan_in)`, biases too: Torch7's, which the paper used.
+    Torch,
+    /// Orthogonal, gain √2 (1 for value heads, 0.01 for policy heads), biases 0.
+    #[default]
+    Orthogonal,
+}
+
+/// `[model]`: the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelSettings {
+    /// The layers that every head shares.
+    pub body: Body,
+    /// Units of each hidden layer of an `mlp` body.
+    pub hidden: Vec<usize>,
+    /// What stands between an `mlp` body's layers; the convolutional nets use ReLU.
+    pub activation: Activation,
+    /// How weights are first drawn.
+    pub initialization: Initialization,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            body: Body::Mlp,
+            hidden: vec![64, 64],
+            activation: Activation::Tanh,
+            initialization: Initialization::Orthogonal,
+        }
+    }
+}
+
+impl ModelSettings {
+    /// Notes every value that cannot work.
+    pub(super) fn check(&self, violations: &mut Violations) {
+        violations.expect(
+            self.hidden.iter().all(|units| *units >= 1),
+            "model.hidden",
+            "must be at least 1 each: a layer without units passes nothing on",
+        );
+    }
+}

@@ -1,0 +1,59 @@
+use super::{ConfigError, Experiment, suggestion};
+
+/// An experiment that ships inside the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its TOML, comments included.
+    pub text: &'static str,
+}
+
+/// Registers `presets/<name>.toml`.
+macro_rules! preset {
+    ($name:literal) => {
+        Preset {
+            name: $name,
+            text: include_str!(concat!("../../../presets/", $name, ".toml")),
+        }
+    };
+}
+
+/// Every preset, by name.
+pub const PRESETS: &[Preset] = &[
+    preset!("breakout"),
+    preset!("cartpole"),
+    preset!("cartpole-nstepq"),
+    preset!("pong"),
+];
+
+impl Preset {
+    /// The preset with this name.
+    ///
+    /// # Errors
+    /// Where there is none; the error lists them all and names the nearest.
+    pub fn find(name: &str) -> Result<&'static Self, ConfigError> {
+        let found = PRESETS.iter().find(|preset| preset.name == name);
+        found.ok_or_else(|| ConfigError::UnknownPreset(unknown(name)))
+    }
+
+    /// The experiment as it ships, with nothing set from outside.
+    ///
+    /// # Errors
+    /// Never for a preset that passed this crate's tests.
+    pub fn experiment(&self) -> Result<Experiment, ConfigError> {
+        Experiment::from_toml(self.text)
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    let hint = match suggestion::nearest(name, &names) {
+        Some(nearest) => format!("; did you mean `{nearest}`? The"),
+        None => "; the".into(),
+    };
+    format!(
+        "unknown preset `{name}`{hint} presets are {}; a file is given with a slash or the ending `.toml`",
+        names.join(", ")
+    )
+}

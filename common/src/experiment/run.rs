@@ -1,0 +1,71 @@
+use serde::{Deserialize, Serialize};
+
+use super::violation::Violations;
+
+/// `[experiment]`: what is run, how long, from which seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunSettings {
+    /// Names the run's directory and its summary.
+    pub name: String,
+    /// One line for `troop presets`.
+    pub description: String,
+    /// Every random number of the run comes from it.
+    pub seed: u64,
+    /// The run ends after this many env steps, all workers together; schedules end here too.
+    pub total_env_steps: u64,
+    /// Mean return of the last 100 episodes from which the task counts as solved.
+    #[serde(with = "super::optional")]
+    pub solve_return: Option<f64>,
+    /// Whether the run ends as soon as the task is solved.
+    pub stop_when_solved: bool,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            name: "unnamed".into(),
+            description: String::new(),
+            seed: 1,
+            total_env_steps: 1_000_000,
+            solve_return: None,
+            stop_when_solved: false,
+        }
+    }
+}
+
+impl RunSettings {
+    /// Notes every value that cannot work.
+    pub(super) fn check(&self, violations: &mut Violations) {
+        let name = &self.name;
+        let plain = !name
+            .chars()
+            .any(|letter| matches!(letter, '/' | '\\') || letter.is_control());
+        violations.expect(
+            plain && !name.trim().is_empty() && !name.starts_with('.') && name.len() <= 128,
+            "experiment.name",
+            "must be a plain file name (no slash, no leading dot, at most 128 bytes): it names the \
+             run's directory",
+        );
+        violations.expect(
+            !self.description.contains('\n'),
+            "experiment.description",
+            "must be one line: `troop presets` shows it in a table",
+        );
+        violations.expect(
+            self.total_env_steps >= 1,
+            "experiment.total_env_steps",
+            "must be at least 1: a run without steps learns nothing",
+        );
+        violations.expect(
+            self.solve_return.is_none_or(f64::is_finite),
+            "experiment.solve_return",
+            "must be finite: no mean return reaches it otherwise",
+        );
+        violations.expect(
+            !self.stop_when_solved || self.solve_return.is_some(),
+            "experiment.stop_when_solved",
+            "needs `experiment.solve_return`: without it nothing counts as solved",
+        );
+    }
+}

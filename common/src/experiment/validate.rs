@@ -1,0 +1,80 @@
+use std::net::SocketAddr;
+
+use super::violation::Violations;
+use super::{Experiment, LearnerSettings, MethodSettings};
+
+impl Experiment {
+    /// Checks everything that can be checked without looking beyond the experiment: each section
+    /// says what its values must be, and why.
+    ///
+    /// # Errors
+    /// Every value that cannot work, with the reason.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut violations = Violations::default();
+        self.check_values(&mut violations);
+        self.check_listeners(&mut violations);
+        violations.into_result(self)
+    }
+
+    /// [`Self::validate`] without what concerns listeners.
+    pub(super) fn validate_values(&self) -> Result<(), Violations> {
+        let mut violations = Violations::default();
+        self.check_values(&mut violations);
+        violations.into_result(self)
+    }
+
+    fn check_values(&self, violations: &mut Violations) {
+        self.experiment.check(violations);
+        self.environment.check(violations);
+        self.environment.atari.check(violations);
+        self.model.check(violations);
+        match &self.method {
+            MethodSettings::A3c(settings) => {
+                settings.check(self.environment.envs_per_worker, violations);
+            }
+            MethodSettings::NStepQ(settings) => settings.check(violations),
+        }
+        self.exploration.check(violations);
+        self.optimizer.check(violations);
+        self.learner.check(violations);
+        self.actor.check(violations);
+        self.wire.check(violations);
+        self.checkpoint.check(violations);
+        self.telemetry.check(violations);
+    }
+
+    fn check_listeners(&self, violations: &mut Violations) {
+        let LearnerSettings { listen, http, .. } = &self.learner;
+        let security = &self.security;
+        let guarded = security.token_file.is_some() || security.allow_insecure_listen;
+        let way_out = "; set `security.token_file`, or `security.allow_insecure_listen = true` if \
+                       everyone there is trusted";
+        violations.expect(
+            guarded || is_loopback(listen),
+            "learner.listen",
+            format!(
+                "whoever reaches this address could read the experiment and steer the \
+                 training{way_out}"
+            ),
+        );
+        violations.expect(
+            guarded || is_loopback(http),
+            "learner.http",
+            format!("whoever reaches this address could read metrics and status{way_out}"),
+        );
+        violations.expect(
+            listen.port() == 0 || listen != http,
+            "learner.http",
+            "must differ from `learner.listen`: one port cannot serve both",
+        );
+    }
+}
+
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// Whether a value is a number that can scale something.
+pub(super) fn is_positive(value: f64) -> bool {
+    value > 0.0 && value.is_finite()
+}

@@ -1,0 +1,59 @@
+use serde::{Deserialize, Serialize};
+
+use super::violation::Violations;
+
+/// How tensors travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WireEncoding {
+    /// Exact.
+    #[default]
+    F32,
+    /// Half the bytes, 8 bits of precision.
+    Bf16,
+}
+
+/// `[wire]`: what crosses the network, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WireSettings {
+    /// How gradients travel.
+    pub gradients: WireEncoding,
+    /// How weights travel.
+    pub weights: WireEncoding,
+    /// Gradients that a worker may have sent without an answer yet.
+    pub gradients_in_flight: usize,
+    /// Either side pings a silent connection after this long, in milliseconds.
+    pub keepalive_interval_ms: u64,
+    /// A connection whose ping is not answered for this long is dropped, in milliseconds.
+    pub keepalive_timeout_ms: u64,
+}
+
+impl Default for WireSettings {
+    fn default() -> Self {
+        Self {
+            gradients: WireEncoding::F32,
+            weights: WireEncoding::F32,
+            gradients_in_flight: 2,
+            keepalive_interval_ms: 10_000,
+            keepalive_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl WireSettings {
+    /// Notes every value that cannot work.
+    pub(super) fn check(&self, violations: &mut Violations) {
+        violations.expect(
+            self.gradients_in_flight >= 1,
+            "wire.gradients_in_flight",
+            "must be at least 1: no gradient could be sent",
+        );
+        for (key, limit) in [
+            ("wire.keepalive_interval_ms", self.keepalive_interval_ms),
+            ("wire.keepalive_timeout_ms", self.keepalive_timeout_ms),
+        ] {
+            violations.expect(limit >= 1, key, "must be above 0: no answer comes at once");
+        }
+    }
+}

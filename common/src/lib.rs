@@ -1,0 +1,14 @@
+//! What Troop's learner and actors agree on: the experiment, spaces, the parameter layout,
+//! the wire's payloads and telemetry.
+//!
+//! **Architecture Invariant:** this crate has no libtorch and starts no threads.
+
+pub mod call_error;
+pub mod experiment;
+pub mod layout;
+pub mod proto;
+pub mod spaces;
+pub mod telemetry;
+pub mod token;
+pub mod weights;
+pub mod wire;

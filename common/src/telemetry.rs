@@ -1,0 +1,9 @@
+//! Logs, metrics and the HTTP service that both learner and actors have.
+
+mod http;
+mod logging;
+mod metrics;
+
+pub use http::{metrics_router, serve};
+pub use logging::{LOG_VARIABLE, LoggingError, init_logging, init_logging_to};
+pub use metrics::{VERSION, register_build_info};

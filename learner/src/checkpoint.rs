@@ -1,0 +1,368 @@
+//! Checkpoints: everything that a restart needs, written so that a crash never leaves half of one.
+//!
+//! A checkpoint is a directory named after its version:
+//! `weights.safetensors` (parameters by the layout's names), `optimizer.safetensors` and
+//! `target.safetensors` where there is such state, `state.json`, and `manifest.json` with the
+//! SHA-256 of each of the others.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use troop_common::layout::Layout;
+use troop_common::weights::Target;
+
+use crate::progress::Counters;
+
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const TARGET: &str = "target.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// What was read or written.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A file is not what was written.
+    #[error("checkpoint {path} is damaged: {why}")]
+    Damaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// There are checkpoints, but none of them can be read.
+    #[error("none of the {count} checkpoints in {path} can be read; the newest: {newest}")]
+    NoneValid {
+        /// Where they are.
+        path: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// What is wrong with the newest.
+        newest: Box<CheckpointError>,
+    },
+}
+
+/// Counters and names that go with a checkpoint's tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// The life that wrote it.
+    pub epoch: u64,
+    /// Updates applied.
+    pub version: u64,
+    /// What the run has done so far.
+    pub counters: Counters,
+    /// Names, shapes and order of the parameters.
+    pub layout: Layout,
+    /// Version at which the target network was taken, where there is one.
+    pub target_taken_at_version: Option<u64>,
+}
+
+/// Everything that a restart needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Counters and names.
+    pub state: CheckpointState,
+    /// The flat parameter vector.
+    pub parameters: Vec<f32>,
+    /// The optimiser's vectors by name.
+    pub optimizer: BTreeMap<String, Vec<f32>>,
+    /// The target network's parameters.
+    pub target: Option<Arc<Vec<f32>>>,
+}
+
+impl Checkpoint {
+    pub(crate) fn with_target(mut self, target: Option<Target>) -> Self {
+        self.state.target_taken_at_version = target.as_ref().map(|target| target.taken_at_version);
+        self.target = target.map(|target| target.parameters);
+        self
+    }
+
+    /// Writes it below `directory` and then removes all but the newest `keep`.
+    ///
+    /// # Errors
+    /// Where the files cannot be written; what was there before is left as it was.
+    pub fn write(&self, directory: &Path, keep: usize) -> Result<PathBuf, CheckpointError> {
+        fs::create_dir_all(directory).map_err(io_error(directory))?;
+        let partial = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(directory)
+            .map_err(io_error(directory))?;
+        self.write_files(partial.path())?;
+        let path = directory.join(format!("{:012}", self.state.version));
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(io_error(&path))?;
+        }
+        fs::rename(partial.keep(), &path).map_err(io_error(&path))?;
+        sync_directory(directory)?;
+        for old in list(directory)?.into_iter().skip(keep.max(1)) {
+            fs::remove_dir_all(&old).map_err(io_error(&old))?;
+        }
+        Ok(path)
+    }
+
+    fn write_files(&self, directory: &Path) -> Result<(), CheckpointError> {
+        let layout = &self.state.layout;
+        let mut files = vec![(WEIGHTS, serialize(&named(layout, "", &self.parameters), directory)?)];
+        if !self.optimizer.is_empty() {
+            let tensors: Vec<_> =
+                self.optimizer.iter().flat_map(|(name, vector)| named(layout, &format!("{name}/"), vector)).collect();
+            files.push((OPTIMIZER, serialize(&tensors, directory)?));
+        }
+        if let Some(target) = &self.target {
+            files.push((TARGET, serialize(&named(layout, "", target), directory)?));
+        }
+        files.push((STATE, json(&self.state, directory)?));
+        let manifest: BTreeMap<&str, String> = files.iter().map(|(name, bytes)| (*name, checksum(bytes))).collect();
+        files.push((MANIFEST, json(&manifest, directory)?));
+        for (name, bytes) in &files {
+            write_synced(&directory.join(name), bytes)?;
+        }
+        sync_directory(directory)
+    }
+
+    /// Reads one checkpoint and checks every file of it.
+    ///
+    /// # Errors
+    /// Where a file is missing, unreadable, or not what was written.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let manifest: BTreeMap<String, String> = parse_json(&path.join(MANIFEST), &read(&path.join(MANIFEST))?)?;
+        let load = |name: &str| -> Result<Option<Vec<u8>>, CheckpointError> {
+            let Some(expected) = manifest.get(name) else { return Ok(None) };
+            let bytes = read(&path.join(name))?;
+            let found = checksum(&bytes);
+            if found == *expected {
+                Ok(Some(bytes))
+            } else {
+                Err(damaged(&path.join(name), format!("its SHA-256 is {found}; expected {expected}")))
+            }
+        };
+        let required = |name: &str| load(name)?.ok_or_else(|| damaged(path, format!("{name} is missing")));
+        let state: CheckpointState = parse_json(&path.join(STATE), &required(STATE)?)?;
+        let flat = |name: &str, prefix: &str, bytes: &[u8]| {
+            flatten(&state.layout, prefix, bytes).map_err(|why| damaged(&path.join(name), why))
+        };
+        let parameters = flat(WEIGHTS, "", &required(WEIGHTS)?)?;
+        let target = load(TARGET)?.map(|bytes| flat(TARGET, "", &bytes)).transpose()?.map(Arc::new);
+        let mut optimizer = BTreeMap::new();
+        if let Some(bytes) = load(OPTIMIZER)? {
+            for name in prefixes(&bytes).map_err(|why| damaged(&path.join(OPTIMIZER), why))? {
+                let vector = flat(OPTIMIZER, &format!("{name}/"), &bytes)?;
+                optimizer.insert(name, vector);
+            }
+        }
+        Ok(Self { state, parameters, optimizer, target })
+    }
+
+    /// The newest checkpoint below `directory` that can be read, with its path; none where there
+    /// never was one. Damaged ones are passed over with a warning.
+    ///
+    /// # Errors
+    /// Where there are checkpoints but none can be read.
+    pub fn newest(directory: &Path) -> Result<Option<(PathBuf, Self)>, CheckpointError> {
+        let paths = list(directory)?;
+        let count = paths.len();
+        let mut newest_error = None;
+        for path in paths {
+            match Self::read(&path) {
+                Ok(checkpoint) => return Ok(Some((path, checkpoint))),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "passing over a checkpoint");
+                    newest_error.get_or_insert(error);
+                }
+            }
+        }
+        match newest_error {
+            None => Ok(None),
+            Some(newest) => {
+                Err(CheckpointError::NoneValid { path: directory.into(), count, newest: Box::new(newest) })
+            }
+        }
+    }
+}
+
+/// The checkpoints below `directory`, newest first.
+fn list(directory: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error(directory)(error)),
+    };
+    let is_version = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<u64>().is_ok())
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_version).collect();
+    paths.sort();
+    paths.reverse();
+    Ok(paths)
+}
+
+/// Each tensor of a flat vector by its prefixed name.
+fn named<'a>(layout: &'a Layout, prefix: &str, flat: &'a [f32]) -> Vec<(String, &'a [usize], Vec<u8>)> {
+    layout
+        .ranges()
+        .map(|(tensor, range)| {
+            let bytes = flat[range].iter().flat_map(|value| value.to_le_bytes()).collect();
+            (format!("{prefix}{}", tensor.name), tensor.shape.as_slice(), bytes)
+        })
+        .collect()
+}
+
+fn serialize(tensors: &[(String, &[usize], Vec<u8>)], path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, shape, bytes) in tensors {
+        let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+        views.push((name.as_str(), view.map_err(|error| damaged(path, error.to_string()))?));
+    }
+    safetensors::serialize(views, None).map_err(|error| damaged(path, error.to_string()))
+}
+
+/// The flat vector behind the tensors whose names start with `prefix`.
+fn flatten(layout: &Layout, prefix: &str, bytes: &[u8]) -> Result<Vec<f32>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut flat = Vec::with_capacity(layout.len());
+    for spec in layout.tensors() {
+        let name = format!("{prefix}{}", spec.name);
+        let tensor = tensors.tensor(&name).map_err(|error| format!("tensor `{name}`: {error}"))?;
+        if tensor.shape() != spec.shape || tensor.dtype() != Dtype::F32 {
+            return Err(format!(
+                "tensor `{name}` is {:?} {:?}; expected F32 {:?}",
+                tensor.dtype(),
+                tensor.shape(),
+                spec.shape
+            ));
+        }
+        flat.extend(tensor.data().as_chunks::<4>().0.iter().map(|quad| f32::from_le_bytes(*quad)));
+    }
+    Ok(flat)
+}
+
+/// What stands before the first `/` of the tensors' names.
+fn prefixes(bytes: &[u8]) -> Result<std::collections::BTreeSet<String>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    Ok(tensors.names().iter().filter_map(|name| name.split_once('/')).map(|(prefix, _)| prefix.to_owned()).collect())
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    serde_json::to_vec_pretty(value).map_err(|error| damaged(path, error.to_string()))
+}
+
+fn parse_json<T: for<'de> Deserialize<'de>>(path: &Path, bytes: &[u8]) -> Result<T, CheckpointError> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(path, error.to_string()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    fs::read(path).map_err(io_error(path))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(io_error(path))
+}
+
+fn sync_directory(path: &Path) -> Result<(), CheckpointError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error(path))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+    move |source| CheckpointError::Io { path: path.into(), source }
+}
+
+fn damaged(path: &Path, why: String) -> CheckpointError {
+    CheckpointError::Damaged { path: path.into(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use troop_common::layout::{Initializer, TensorSpec};
+
+    fn checkpoint(version: u64) -> Checkpoint {
+        let spec = |name: &str, shape: &[usize]| TensorSpec {
+            name: name.into(),
+            shape: shape.to_vec(),
+            initializer: Initializer::Zeros,
+        };
+        Checkpoint {
+            state: CheckpointState {
+                epoch: 2,
+                version,
+                counters: Counters { env_steps: 77, ..Counters::default() },
+                layout: Layout::new(vec![spec("b.weight", &[2, 2]), spec("a.bias", &[1])]).unwrap(),
+                target_taken_at_version: Some(3),
+            },
+            parameters: vec![1.0, 2.0, 3.0, 4.0, version as f32],
+            optimizer: BTreeMap::from([("square_average".into(), vec![0.1, 0.2, 0.3, 0.4, 0.5])]),
+            target: Some(Arc::new(vec![5.0, 4.0, 3.0, 2.0, 1.0])),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_only_the_newest_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(Checkpoint::newest(directory.path()).unwrap().is_none());
+        for version in [9, 10, 100] {
+            checkpoint(version).write(directory.path(), 2).unwrap();
+        }
+        assert_eq!(list(directory.path()).unwrap().len(), 2);
+        let (_, newest) = Checkpoint::newest(directory.path()).unwrap().unwrap();
+        assert_eq!(newest, checkpoint(100));
+    }
+
+    #[test]
+    fn writing_one_version_again_replaces_it() {
+        let directory = tempfile::tempdir().unwrap();
+        checkpoint(5).write(directory.path(), 3).unwrap();
+        checkpoint(5).write(directory.path(), 3).unwrap();
+        assert_eq!(list(directory.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_newest_one_is_passed_over_and_all_damaged_is_an_error() {
+        for file in [WEIGHTS, OPTIMIZER, TARGET, STATE, MANIFEST] {
+            let directory = tempfile::tempdir().unwrap();
+            checkpoint(1).write(directory.path(), 3).unwrap();
+            let newest = checkpoint(2).write(directory.path(), 3).unwrap();
+            let mut bytes = fs::read(newest.join(file)).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x10;
+            fs::write(newest.join(file), &bytes).unwrap();
+            let (_, found) = Checkpoint::newest(directory.path()).unwrap().unwrap();
+            assert_eq!(found.state.version, 1, "after damage to {file}");
+            fs::remove_dir_all(directory.path().join("000000000001")).unwrap();
+            assert!(matches!(Checkpoint::newest(directory.path()), Err(CheckpointError::NoneValid { count: 1, .. })));
+        }
+    }
+
+    #[test]
+    fn a_truncated_or_missing_file_is_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = checkpoint(1).write(directory.path(), 1).unwrap();
+        File::options().write(true).open(path.join(WEIGHTS)).unwrap().set_len(10).unwrap();
+        assert!(matches!(Checkpoint::read(&path), Err(CheckpointError::Damaged { .. })));
+        fs::remove_file(path.join(WEIGHTS)).unwrap();
+        assert!(matches!(Checkpoint::read(&path), Err(CheckpointError::Io { .. })));
+    }
+}

@@ -1,0 +1,115 @@
+//! What people and probes read over HTTP.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use troop_common::telemetry::{VERSION, metrics_router};
+use troop_common::token::BearerToken;
+
+use crate::parameter_server::{ParameterServer, Phase};
+use crate::progress::ProgressView;
+
+/// `/api/status`.
+#[derive(Serialize)]
+struct StatusView {
+    software: &'static str,
+    experiment: String,
+    seed: u64,
+    phase: &'static str,
+    epoch: u64,
+    version: u64,
+    total_env_steps: u64,
+    progress: ProgressView,
+    sessions: Vec<SessionView>,
+}
+
+#[derive(Serialize)]
+struct SessionView {
+    session: u64,
+    worker: String,
+    peer: String,
+    worker_index: u32,
+    env_steps: u64,
+    gradients_applied: u64,
+    gradients_rejected: u64,
+    staleness_updates: u64,
+    seconds_since_last_gradient: f64,
+}
+
+/// `/metrics`, `/healthz` (503 while draining) and `/api/status` of a learner. With a token, all but
+/// `/healthz` ask for it.
+pub fn router(server: Arc<ParameterServer>, token: Option<BearerToken>) -> Router {
+    let refreshed = Arc::clone(&server);
+    let refresh = axum::middleware::map_request(move |request: Request| {
+        refreshed.refresh_metrics();
+        std::future::ready(request)
+    });
+    let guard = axum::middleware::from_fn(move |request, next| admit(token.clone(), request, next));
+    let metrics = metrics_router(server.metrics().registry.clone());
+    Router::new()
+        .route("/api/status", get(status))
+        .with_state(Arc::clone(&server))
+        .fallback_service(metrics.layer(refresh))
+        .layer(guard)
+        .route("/healthz", get(health).with_state(server))
+}
+
+async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION);
+    match token {
+        Some(token) if !token.admits(header.map(HeaderValue::as_bytes)) => {
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, challenge, "expected the learner's bearer token\n").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn health(State(server): State<Arc<ParameterServer>>) -> (StatusCode, &'static str) {
+    match &*server.phase().borrow() {
+        Phase::Running | Phase::Finished(_) => (StatusCode::OK, "ok\n"),
+        Phase::Draining(_) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+async fn status(State(server): State<Arc<ParameterServer>>) -> Json<StatusView> {
+    let run = &server.experiment().experiment;
+    let phase = match &*server.phase().borrow() {
+        Phase::Running => "running",
+        Phase::Draining(_) => "draining",
+        Phase::Finished(_) => "finished",
+    };
+    Json(StatusView {
+        software: VERSION,
+        experiment: run.name.clone(),
+        seed: run.seed,
+        phase,
+        epoch: server.epoch(),
+        version: server.version(),
+        total_env_steps: run.total_env_steps,
+        progress: server.progress(),
+        sessions: server.sessions().into_iter().map(SessionView::from).collect(),
+    })
+}
+
+impl From<troop_common::proto::v1::Session> for SessionView {
+    fn from(session: troop_common::proto::v1::Session) -> Self {
+        Self {
+            session: session.session,
+            worker: session.worker,
+            peer: session.peer,
+            worker_index: session.worker_index,
+            env_steps: session.env_steps,
+            gradients_applied: session.gradients_applied,
+            gradients_rejected: session.gradients_rejected,
+            staleness_updates: session.staleness_updates,
+            seconds_since_last_gradient: session.seconds_since_last_gradient,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The learner's Prometheus metrics.
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    exponential_buckets, linear_buckets,
+};
+
+/// Everything that `/metrics` of a learner shows, in base units.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Where the metrics are registered.
+    pub registry: Registry,
+    /// Gradients applied.
+    pub gradients_applied: IntCounter,
+    /// Gradients rejected, by reason.
+    pub gradients_rejected: IntCounterVec,
+    /// Staleness at apply time, in updates.
+    pub gradient_staleness: Histogram,
+    /// Age of a gradient's weights at apply time, in seconds.
+    pub gradient_age: Histogram,
+    /// Time to apply one gradient, in seconds.
+    pub apply_seconds: Histogram,
+    /// Time from a gradient's last byte to its apply, in seconds.
+    pub queue_wait: Histogram,
+    /// Global norm of applied gradients, before clipping.
+    pub gradient_norm: Histogram,
+    /// Tensor bytes received.
+    pub received_bytes: IntCounter,
+    /// Tensor bytes sent.
+    pub sent_bytes: IntCounter,
+    /// Publishes.
+    pub publishes: IntCounter,
+    /// Time since the last publish, in seconds.
+    pub weights_age: Gauge,
+    /// Live sessions.
+    pub sessions: IntGauge,
+    /// Env steps.
+    pub env_steps: IntCounter,
+    /// Frames.
+    pub frames: IntCounter,
+    /// Episodes.
+    pub episodes: IntCounter,
+    /// Returns of episodes.
+    pub episode_return: Histogram,
+    /// Mean return of the last 100 episodes.
+    pub episode_return_mean: Gauge,
+    /// Lengths of episodes, in env steps.
+    pub episode_length: Histogram,
+    /// Last loss, by term.
+    pub loss: GaugeVec,
+    /// Current learning rate.
+    pub learning_rate: Gauge,
+    /// Updates applied in the run.
+    pub version: IntGauge,
+    /// This life's number.
+    pub epoch: IntGauge,
+    /// Environment hosts that were restarted.
+    pub environment_restarts: IntCounter,
+    /// Checkpoints written.
+    pub checkpoints: IntCounter,
+}
+
+impl Metrics {
+    /// Registers every metric in a registry of its own.
+    ///
+    /// # Errors
+    /// Where two metrics have one name, which the tests rule out.
+    pub fn new() -> prometheus::Result<Self> {
+        let make = Maker { registry: Registry::new() };
+        Ok(Self {
+            gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
+            gradients_rejected: make.counters("gradients_rejected_total", "Gradients rejected, by reason.", "reason")?,
+            // 0 to 64 in powers of two: a healthy run sits near its number of workers.
+            gradient_staleness: make.histogram(
+                "gradient_staleness_updates",
+                "Staleness of applied gradients at apply time, in updates.",
+                [vec![0.0], exponential_buckets(1.0, 2.0, 13)?].concat(),
+            )?,
+            gradient_age: make.histogram(
+                "gradient_age_seconds",
+                "Age of the weights that applied gradients were computed on, in seconds.",
+                exponential_buckets(0.001, 2.0, 17)?,
+            )?,
+            // From a small net (microseconds) to 100 M parameters.
+            apply_seconds: make.histogram(
+                "apply_seconds",
+                "Time to apply one gradient, in seconds.",
+                exponential_buckets(1e-6, 4.0, 11)?,
+            )?,
+            queue_wait: make.histogram(
+                "queue_wait_seconds",
+                "Time from a gradient's last byte to the start of its apply, in seconds.",
+                exponential_buckets(1e-6, 4.0, 11)?,
+            )?,
+            gradient_norm: make.histogram(
+                "gradient_norm",
+                "Global norm of applied gradients, before clipping.",
+                exponential_buckets(0.001, 4.0, 11)?,
+            )?,
+            received_bytes: make.counter("received_bytes_total", "Bytes of gradients received.")?,
+            sent_bytes: make.counter("sent_bytes_total", "Bytes of weights sent.")?,
+            publishes: make.counter("publishes_total", "Publishes of new weights.")?,
+            weights_age: make.gauge("weights_age_seconds", "Time since the last publish, in seconds.")?,
+            sessions: make.int_gauge("sessions", "Live sessions.")?,
+            env_steps: make.counter("env_steps_total", "Env steps (actions of the agent) in this life of the run.")?,
+            frames: make.counter("frames_total", "Frames (env steps times frame skip) in this life of the run.")?,
+            episodes: make.counter("episodes_total", "Episodes that ended in this life of the run.")?,
+            // CartPole's 0 to 500 and Pong's −21 to 21 both spread over these.
+            episode_return: make.histogram(
+                "episode_return",
+                "Undiscounted raw return of episodes.",
+                [linear_buckets(-20.0, 5.0, 9)?, exponential_buckets(50.0, 2.0, 10)?].concat(),
+            )?,
+            episode_return_mean: make.gauge("episode_return_mean", "Mean return of the last 100 episodes.")?,
+            episode_length: make.histogram(
+                "episode_length",
+                "Length of episodes, in env steps.",
+                exponential_buckets(8.0, 2.0, 12)?,
+            )?,
+            loss: make.gauges("loss", "Last reported loss, by term.", "term")?,
+            learning_rate: make.gauge("learning_rate", "Current learning rate.")?,
+            version: make.int_gauge("version", "Updates applied in the run.")?,
+            epoch: make.int_gauge("epoch", "Number of this life of the learner within the run.")?,
+            environment_restarts: make.counter("environment_restarts_total", "Environment hosts restarted by actors.")?,
+            checkpoints: make.counter("checkpoints_total", "Checkpoints written.")?,
+            registry: make.registry,
+        })
+    }
+}
+
+/// Makes and registers metrics under the learner's prefix.
+struct Maker {
+    registry: Registry,
+}
+
+const PREFIX: &str = "troop_learner";
+
+impl Maker {
+    fn options(name: &str, help: &str) -> Opts {
+        Opts::new(name, help).namespace(PREFIX)
+    }
+
+    fn register<M: prometheus::core::Collector + Clone + 'static>(&self, metric: M) -> prometheus::Result<M> {
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.register(IntCounter::with_opts(Self::options(name, help))?)
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {
+        self.register(IntCounterVec::new(Self::options(name, help), &[label])?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.register(Gauge::with_opts(Self::options(name, help))?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<GaugeVec> {
+        self.register(GaugeVec::new(Self::options(name, help), &[label])?)
+    }
+
+    fn int_gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.register(IntGauge::with_opts(Self::options(name, help))?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
+        let options = HistogramOpts { common_opts: Self::options(name, help), buckets };
+        self.register(Histogram::with_opts(options)?)
+    }
+}

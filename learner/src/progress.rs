@@ -1,0 +1,232 @@
+//! What a run has done so far: counters, returns, rates.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use troop_common::proto::v1;
+
+use crate::admission::reason;
+use crate::staleness::{StalenessCounts, StalenessSummary};
+
+/// Episodes in the mean that decides whether a task is solved.
+const RETURN_WINDOW: usize = 100;
+
+/// Rates are averaged over the last this many seconds.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// At most one rate sample in this time, so that the window stays small.
+const RATE_SAMPLE: Duration = Duration::from_millis(250);
+
+/// Counters that survive a restart of the learner.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Actions taken by all workers together.
+    pub env_steps: u64,
+    /// Emulator ticks: env steps × frame skip.
+    pub frames: u64,
+    /// Episodes that ended.
+    pub episodes: u64,
+    /// Environment hosts that were restarted.
+    pub environment_restarts: u64,
+    /// Gradients applied.
+    pub updates: u64,
+    /// Gradients rejected, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Time that the run has been going on, in seconds, earlier lives included.
+    pub wall_seconds: f64,
+    /// Raw returns of the last 100 episodes, oldest first.
+    pub recent_returns: VecDeque<f64>,
+    /// Best mean over 100 episodes.
+    pub best_return_mean_100: Option<f64>,
+    /// `wall_seconds` at which the task was solved.
+    pub seconds_to_solve: Option<f64>,
+    /// `env_steps` at which the task was solved.
+    pub env_steps_to_solve: Option<u64>,
+}
+
+impl Counters {
+    /// Mean return of the last 100 episodes, or of those there are; none before the first.
+    pub fn return_mean_100(&self) -> Option<f64> {
+        let n = self.recent_returns.len();
+        (n > 0).then(|| self.recent_returns.iter().sum::<f64>() / n as f64)
+    }
+}
+
+/// What people are shown of a run's progress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ProgressView {
+    /// Counters of the whole run.
+    #[serde(flatten)]
+    pub counters: Counters,
+    /// Mean return of the last 100 episodes; none before the first.
+    pub return_mean_100: Option<f64>,
+    /// Env steps a second over the last ten seconds.
+    pub env_steps_per_second: f64,
+    /// Updates a second over the last ten seconds.
+    pub updates_per_second: f64,
+    /// Last value of each loss term, averaged over recent segments.
+    pub losses: BTreeMap<String, f64>,
+    /// Staleness of the gradients applied in this life.
+    pub staleness_updates: StalenessSummary,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RateSample {
+    at: Duration,
+    env_steps: u64,
+    updates: u64,
+}
+
+/// Counts a run's progress. Times are since this life began.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    counters: Counters,
+    earlier_seconds: f64,
+    solve_return: Option<f64>,
+    losses: BTreeMap<String, f64>,
+    staleness: StalenessCounts,
+    samples: VecDeque<RateSample>,
+}
+
+impl Progress {
+    pub(crate) fn new(counters: Counters, solve_return: Option<f64>) -> Self {
+        let start = RateSample { at: Duration::ZERO, env_steps: counters.env_steps, updates: counters.updates };
+        Self {
+            earlier_seconds: counters.wall_seconds,
+            counters,
+            solve_return,
+            losses: BTreeMap::new(),
+            staleness: StalenessCounts::default(),
+            samples: VecDeque::from([start]),
+        }
+    }
+
+    /// Counts what a worker reports; whether the task is solved for the first time by it.
+    pub(crate) fn record_report(&mut self, report: &v1::Report, now: Duration) -> bool {
+        let counters = &mut self.counters;
+        counters.env_steps += report.env_steps;
+        counters.frames += report.frames;
+        counters.environment_restarts += report.environment_restarts;
+        counters.wall_seconds = self.earlier_seconds + now.as_secs_f64();
+        for term in &report.losses {
+            let smoothed = self.losses.entry(term.term.clone()).or_insert(term.value);
+            *smoothed += 0.05 * (term.value - *smoothed);
+        }
+        let mut solved = false;
+        for episode in &report.episodes {
+            solved |= self.record_return(episode.return_sum);
+        }
+        self.sample(now);
+        solved
+    }
+
+    fn record_return(&mut self, return_sum: f64) -> bool {
+        let counters = &mut self.counters;
+        counters.episodes += 1;
+        counters.recent_returns.push_back(return_sum);
+        if counters.recent_returns.len() > RETURN_WINDOW {
+            counters.recent_returns.pop_front();
+        }
+        let Some(mean) = counters.return_mean_100().filter(|_| counters.recent_returns.len() == RETURN_WINDOW) else {
+            return false;
+        };
+        counters.best_return_mean_100 = Some(counters.best_return_mean_100.map_or(mean, |best| best.max(mean)));
+        let solved = counters.seconds_to_solve.is_none() && self.solve_return.is_some_and(|needed| mean >= needed);
+        if solved {
+            counters.seconds_to_solve = Some(counters.wall_seconds);
+            counters.env_steps_to_solve = Some(counters.env_steps);
+        }
+        solved
+    }
+
+    pub(crate) fn record_update(&mut self, staleness: u64) {
+        self.counters.updates += 1;
+        self.staleness.record(staleness);
+    }
+
+    pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {
+        *self.counters.rejected.entry(reason(verdict).into()).or_default() += 1;
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn view(&mut self, now: Duration) -> ProgressView {
+        self.counters.wall_seconds = self.earlier_seconds + now.as_secs_f64();
+        self.sample(now);
+        let (env_steps_per_second, updates_per_second) = self.rates(now);
+        ProgressView {
+            return_mean_100: self.counters.return_mean_100(),
+            counters: self.counters.clone(),
+            env_steps_per_second,
+            updates_per_second,
+            losses: self.losses.clone(),
+            staleness_updates: self.staleness.summary(),
+        }
+    }
+
+    fn sample(&mut self, now: Duration) {
+        if self.samples.back().is_some_and(|last| now < last.at + RATE_SAMPLE) {
+            return;
+        }
+        let Counters { env_steps, updates, .. } = self.counters;
+        self.samples.push_back(RateSample { at: now, env_steps, updates });
+        while self.samples.len() > 2 && self.samples[1].at + RATE_WINDOW <= now {
+            self.samples.pop_front();
+        }
+    }
+
+    fn rates(&self, now: Duration) -> (f64, f64) {
+        let Some(first) = self.samples.front() else { return (0.0, 0.0) };
+        let seconds = now.saturating_sub(first.at).as_secs_f64().max(1e-3);
+        let per_second = |count: u64| count as f64 / seconds;
+        (
+            per_second(self.counters.env_steps - first.env_steps),
+            per_second(self.counters.updates - first.updates),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(env_steps: u64, returns: &[f64]) -> v1::Report {
+        let episode = |r: &f64| v1::Episode { return_sum: *r, length: 1 };
+        v1::Report { env_steps, frames: env_steps * 4, episodes: returns.iter().map(episode).collect(), ..v1::Report::default() }
+    }
+
+    #[test]
+    fn solving_needs_a_hundred_episodes_and_happens_once() {
+        let mut progress = Progress::new(Counters::default(), Some(10.0));
+        let second = Duration::from_secs(1);
+        assert!(!progress.record_report(&report(99, &[20.0; 99]), second));
+        assert!(progress.record_report(&report(1, &[20.0]), second * 2));
+        assert!(!progress.record_report(&report(1, &[20.0]), second * 3));
+        let counters = progress.counters();
+        assert_eq!((counters.seconds_to_solve, counters.env_steps_to_solve), (Some(2.0), Some(100)));
+        assert_eq!(counters.best_return_mean_100, Some(20.0));
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_counting() {
+        let before = Counters { env_steps: 500, wall_seconds: 50.0, ..Counters::default() };
+        let mut progress = Progress::new(before, None);
+        progress.record_report(&report(5, &[]), Duration::from_secs(2));
+        assert_eq!(progress.counters().env_steps, 505);
+        assert_eq!(progress.counters().wall_seconds, 52.0);
+    }
+
+    #[test]
+    fn rates_cover_the_last_ten_seconds() {
+        let mut progress = Progress::new(Counters::default(), None);
+        for second in 1..=60 {
+            let steps = if second <= 30 { 1000 } else { 10 };
+            progress.record_report(&report(steps, &[]), Duration::from_secs(second));
+        }
+        let rate = progress.view(Duration::from_secs(60)).env_steps_per_second;
+        assert!((9.0..=11.0).contains(&rate), "{rate}");
+    }
+}

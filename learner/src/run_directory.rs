@@ -1,0 +1,330 @@
+//! Where a run keeps everything that outlives it.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use troop_common::experiment::{ConfigError, Experiment, resolve};
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::event_log::EventLog;
+use crate::summary::Summary;
+
+/// The resolved experiment, in a run directory.
+pub const EXPERIMENT: &str = "experiment.toml";
+/// The checkpoints, in a run directory.
+pub const CHECKPOINTS: &str = "checkpoints";
+const EVENTS: &str = "events.jsonl";
+const SUMMARY: &str = "summary.json";
+const EPOCH: &str = "epoch";
+const LOCK: &str = ".lock";
+
+/// What is wrong with a run directory.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirectoryError {
+    /// It holds another run.
+    #[error("run directory {} exists; choose another --run-dir or continue it with --resume", .0.display())]
+    Exists(PathBuf),
+    /// There is nothing to continue.
+    #[error("{} is no run directory: it has no experiment.toml; expected one that an earlier run has made", .0.display())]
+    NoRun(PathBuf),
+    /// Another process trains there.
+    #[error("run directory {} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not what was written.
+    #[error("{} is damaged: expected the number of the run's last life, found `{found}`", path.display())]
+    Epoch {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+    /// Its experiment cannot be read or written.
+    #[error(transparent)]
+    Experiment(#[from] ConfigError),
+    /// Its checkpoints cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// The directory of one run: `experiment.toml` (resolved), `checkpoints/`, `summary.json`. It is
+/// locked for as long as this lives, so that two processes never share one.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Holds the lock; the system gives it back even where the process is killed.
+    _lock: File,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Its directory.
+    pub directory: RunDirectory,
+    /// Its experiment, with the overrides.
+    pub experiment: Experiment,
+    /// The number of the life that begins, above that of every earlier one.
+    pub epoch: u64,
+    /// The newest checkpoint that can be read; none where none was ever written.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl RunDirectory {
+    /// Makes the directory of a fresh run.
+    ///
+    /// # Errors
+    /// Where it exists already, or cannot be written.
+    pub fn create(path: &Path, experiment: &Experiment) -> Result<Self, RunDirectoryError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io_error(parent))?;
+        }
+        fs::create_dir(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => RunDirectoryError::Exists(path.into()),
+            _ => io_error(path)(error),
+        })?;
+        let directory = Self::lock(path)?;
+        directory.write(EPOCH, b"1\n")?;
+        directory.write_experiment(experiment)?;
+        Ok(directory)
+    }
+
+    /// Where a run goes that names no directory: `runs/<name>-<seed>-<UTC time>`.
+    pub fn default_path(experiment: &Experiment, now: SystemTime) -> PathBuf {
+        let run = &experiment.experiment;
+        let name = format!("{}-{}-{}", run.name, run.seed, utc(now));
+        Path::new("runs").join(name)
+    }
+
+    /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which is
+    /// written anew.
+    ///
+    /// # Errors
+    /// Where there is no run, another process has it, its files cannot be read, or an override
+    /// cannot work.
+    pub fn open_for_resume(
+        path: &Path,
+        overrides: &[String],
+    ) -> Result<Resumed, RunDirectoryError> {
+        let file = path.join(EXPERIMENT);
+        if !file.is_file() {
+            return Err(RunDirectoryError::NoRun(path.into()));
+        }
+        let directory = Self::lock(path)?;
+        let experiment = resolve(&file.to_string_lossy(), overrides)?.experiment;
+        let checkpoint = Checkpoint::newest(&directory.checkpoints())?.map(|(_, newest)| newest);
+        let written = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.state.epoch);
+        let epoch = directory.last_epoch()?.max(written) + 1;
+        directory.write(EPOCH, format!("{epoch}\n").as_bytes())?;
+        directory.write_experiment(&experiment)?;
+        Ok(Resumed {
+            directory,
+            experiment,
+            epoch,
+            checkpoint,
+        })
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
+    }
+
+    /// Writes `summary.json`, whole or not at all.
+    ///
+    /// # Errors
+    /// Where it cannot be written; an earlier one is left as it was.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunDirectoryError> {
+        self.write(
+            SUMMARY,
+            &json(summary).map_err(io_error(&self.path.join(SUMMARY)))?,
+        )
+    }
+
+    /// The run's history, to be gone on with.
+    pub(crate) fn event_log(&self) -> Result<EventLog, RunDirectoryError> {
+        let path = self.path.join(EVENTS);
+        EventLog::open(&path).map_err(io_error(&path))
+    }
+
+    fn lock(path: &Path) -> Result<Self, RunDirectoryError> {
+        let file = path.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .map_err(io_error(&file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.into(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(RunDirectoryError::InUse(path.into())),
+            Err(TryLockError::Error(error)) => Err(io_error(&file)(error)),
+        }
+    }
+
+    fn write_experiment(&self, experiment: &Experiment) -> Result<(), RunDirectoryError> {
+        self.write(EXPERIMENT, experiment.to_toml()?.as_bytes())
+    }
+
+    /// The number of the life that began last, whether or not it wrote a checkpoint.
+    fn last_epoch(&self) -> Result<u64, RunDirectoryError> {
+        let path = self.path.join(EPOCH);
+        let text = fs::read_to_string(&path).map_err(io_error(&path))?;
+        let found = text.trim();
+        found.parse().map_err(|_| RunDirectoryError::Epoch {
+            found: found.into(),
+            path,
+        })
+    }
+
+    /// Replaces a file, whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirectoryError> {
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(self.path.join(name))?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(io_error(&self.path.join(name)))
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> RunDirectoryError {
+    move |source| RunDirectoryError::Io {
+        path: path.into(),
+        source,
+    }
+}
+
+/// A moment as `20250131T235959Z`.
+fn utc(moment: SystemTime) -> String {
+    let seconds = moment
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+/// Year, month and day of a number of days since 1970, by Hinnant's `civil_from_days`.
+fn date(days: u64) -> (u64, u64, u64) {
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Months from March, so that the leap day is the year's last.
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use troop_common::experiment::Preset;
+
+    fn experiment() -> Experiment {
+        Preset::find("cartpole").unwrap().experiment().unwrap()
+    }
+
+    #[test]
+    fn a_directory_that_exists_is_never_taken_for_a_fresh_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("deep/run");
+        let first = RunDirectory::create(&path, &experiment()).unwrap();
+        assert!(first.path().join("experiment.toml").is_file());
+        let error = RunDirectory::create(&path, &experiment()).unwrap_err();
+        assert!(error.to_string().contains("--resume"), "{error}");
+    }
+
+    #[test]
+    fn only_one_process_has_a_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        let first = RunDirectory::create(&path, &experiment()).unwrap();
+        let second = RunDirectory::open_for_resume(&path, &[]);
+        assert!(matches!(second, Err(RunDirectoryError::InUse(_))));
+        drop(first);
+        RunDirectory::open_for_resume(&path, &[]).unwrap();
+    }
+
+    #[test]
+    fn each_life_has_its_own_number_even_where_none_wrote_a_checkpoint() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        drop(RunDirectory::create(&path, &experiment()).unwrap());
+        for epoch in 2..5 {
+            let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
+            assert_eq!((resumed.epoch, resumed.checkpoint), (epoch, None));
+            assert_eq!(resumed.experiment, experiment());
+        }
+    }
+
+    #[test]
+    fn overrides_are_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("run");
+        drop(RunDirectory::create(&path, &experiment()).unwrap());
+        let steps = ["experiment.total_env_steps=77".to_owned()];
+        drop(RunDirectory::open_for_resume(&path, &steps).unwrap());
+        let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
+        assert_eq!(resumed.experiment.experiment.total_env_steps, 77);
+    }
+
+    #[test]
+    fn what_is_no_run_or_is_damaged_is_said() {
+        let parent = tempfile::tempdir().unwrap();
+        let missing = RunDirectory::open_for_resume(&parent.path().join("none"), &[]);
+        assert!(matches!(missing, Err(RunDirectoryError::NoRun(_))));
+        let path = parent.path().join("run");
+        drop(RunDirectory::create(&path, &experiment()).unwrap());
+        fs::write(path.join(EPOCH), "three").unwrap();
+        let error = RunDirectory::open_for_resume(&path, &[]).unwrap_err();
+        assert!(error.to_string().contains("`three`"), "{error}");
+    }
+
+    #[test]
+    fn names_tell_experiment_seed_and_time() {
+        let check = |seconds, expected: &str| {
+            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+        };
+        check(0, "19700101T000000Z");
+        check(951_827_696, "20000229T123456Z");
+        check(1_735_689_599, "20241231T235959Z");
+        let path = RunDirectory::default_path(&experiment(), UNIX_EPOCH);
+        assert_eq!(path, Path::new("runs/cartpole-1-19700101T000000Z"));
+    }
+}

@@ -1,0 +1,225 @@
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tonic::{Status, Streaming};
+use troop_common::call_error::CallError;
+use troop_common::proto::v1::train_request::Kind as Up;
+use troop_common::proto::v1::train_response::Kind as Down;
+use troop_common::proto::v1::{self, Acknowledgement, GradientChunk, Verdict};
+use troop_common::wire::Assembly;
+
+use super::blocking;
+use super::open_session::OpenSession;
+use crate::gradient::Gradient;
+use crate::parameter_server::Phase;
+
+/// Reads one session's gradients, has each applied as soon as it is whole, and answers.
+pub(super) struct GradientReader {
+    session: OpenSession,
+    inbound: Streaming<v1::TrainRequest>,
+    answers: mpsc::Sender<Result<Down, Status>>,
+    assembly: Assembly,
+    progress: Progress,
+}
+
+/// Where the reader is in the sequence of chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The next chunk starts a gradient.
+    Between,
+    /// Some chunks of this gradient have come.
+    Within(Origin),
+    /// The rest of this gradient is skipped: it has been answered.
+    Skipping(u64),
+}
+
+/// What all chunks of one gradient have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Origin {
+    sequence: u64,
+    epoch: u64,
+    version: u64,
+}
+
+/// The session cannot go on: its stream has ended, or nobody reads the answers.
+struct Ended(&'static str);
+
+impl GradientReader {
+    pub(super) fn new(
+        session: OpenSession,
+        inbound: Streaming<v1::TrainRequest>,
+        answers: mpsc::Sender<Result<Down, Status>>,
+    ) -> Self {
+        let elements = session.server().elements().unwrap_or_default();
+        Self {
+            session,
+            inbound,
+            answers,
+            assembly: Assembly::new(elements),
+            progress: Progress::Between,
+        }
+    }
+
+    /// Reads until the stream ends, nobody reads the answers any more, or the learner has been
+    /// closed for a while.
+    pub(super) async fn run(mut self) {
+        tracing::debug!("session opened");
+        let (answers, phase) = (self.answers.clone(), self.session.server().phase());
+        let settings = &self.session.server().experiment().learner;
+        let linger = Duration::from_millis(settings.drain_timeout_ms);
+        let Ended(cause) = tokio::select! {
+            ended = self.read() => ended,
+            () = answers.closed() => Ended("the worker hung up"),
+            () = closed_for(phase, linger) => Ended("the learner closes"),
+        };
+        tracing::info!(cause, "session ends");
+    }
+
+    async fn read(&mut self) -> Ended {
+        loop {
+            let message = match self.inbound.message().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ended("the worker left"),
+                Err(status) => {
+                    tracing::debug!(%status, "stream broken");
+                    return Ended("the connection was lost");
+                }
+            };
+            let step = match message.kind {
+                Some(Up::Gradient(chunk)) => self.accept(chunk).await,
+                Some(Up::Open(_)) | None => self.refuse_stream().await,
+            };
+            if let Err(ended) = step {
+                return ended;
+            }
+        }
+    }
+
+    async fn refuse_stream(&mut self) -> Result<(), Ended> {
+        let message = "only gradients may follow the stream's first message";
+        // Where nobody reads it the session ends all the same.
+        let _ = self
+            .answers
+            .send(Err(CallError::Stream.status(message)))
+            .await;
+        Err(Ended("the worker does not follow the protocol"))
+    }
+
+    async fn accept(&mut self, chunk: GradientChunk) -> Result<(), Ended> {
+        let bytes = chunk.data.len() as u64;
+        self.session.server().metrics().received_bytes.inc_by(bytes);
+        if self.progress == Progress::Skipping(chunk.sequence) {
+            return Ok(());
+        }
+        let origin = Origin::of(&chunk);
+        if let Progress::Within(begun) = self.progress
+            && begun != origin
+        {
+            self.drop_begun(begun, origin).await?;
+        }
+        let assembled = self.assembly.accept(
+            chunk.offset_elements,
+            chunk.total_elements,
+            chunk.encoding,
+            &chunk.data,
+        );
+        match assembled {
+            Ok(false) => {
+                self.progress = Progress::Within(origin);
+                Ok(())
+            }
+            Ok(true) => {
+                self.progress = Progress::Between;
+                self.apply(origin, &chunk.report.unwrap_or_default()).await
+            }
+            Err(error) => {
+                self.progress = Progress::Skipping(origin.sequence);
+                self.malformed(origin.sequence, error.to_string()).await
+            }
+        }
+    }
+
+    /// A gradient whose last chunks did not come before the next one began.
+    async fn drop_begun(&mut self, begun: Origin, next: Origin) -> Result<(), Ended> {
+        self.assembly.reset();
+        self.progress = Progress::Between;
+        let detail = format!("a chunk of {next} came before {begun} was whole");
+        self.malformed(begun.sequence, detail).await
+    }
+
+    async fn apply(&mut self, origin: Origin, report: &v1::Report) -> Result<(), Ended> {
+        let whole = Instant::now();
+        let server = self.session.server();
+        let gradient = Gradient {
+            sequence: origin.sequence,
+            epoch: origin.epoch,
+            version: origin.version,
+            values: self.assembly.values(),
+        };
+        let outcome = blocking::run(gradient.values.len(), || {
+            server
+                .metrics()
+                .queue_wait
+                .observe(whole.elapsed().as_secs_f64());
+            server.push(self.session.id(), &gradient, report)
+        });
+        self.answer(origin.sequence, outcome.verdict, outcome.detail)
+            .await
+    }
+
+    async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
+        self.session.server().count_malformed(self.session.id());
+        self.answer(sequence, Verdict::Malformed, detail).await
+    }
+
+    async fn answer(
+        &mut self,
+        sequence: u64,
+        verdict: Verdict,
+        detail: String,
+    ) -> Result<(), Ended> {
+        if verdict != Verdict::Applied {
+            tracing::debug!(
+                sequence,
+                verdict = verdict.as_str_name(),
+                detail,
+                "gradient rejected"
+            );
+        }
+        let answer = Acknowledgement {
+            sequence,
+            verdict: verdict.into(),
+            detail,
+        };
+        let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
+        sent.map_err(|_| Ended("the worker hung up"))
+    }
+}
+
+impl Origin {
+    fn of(chunk: &GradientChunk) -> Self {
+        Self {
+            sequence: chunk.sequence,
+            epoch: chunk.epoch,
+            version: chunk.version,
+        }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            sequence,
+            epoch,
+            version,
+        } = self;
+        write!(f, "gradient {sequence} (epoch {epoch}, version {version})")
+    }
+}
+
+/// Completes once the learner has been closed for as long as `linger`.
+async fn closed_for(mut phase: watch::Receiver<Phase>, linger: Duration) {
+    // The sender lives as long as the session.
+    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+    tokio::time::sleep(linger).await;
+}

@@ -1,0 +1,251 @@
+//! The gRPC service around a [`ParameterServer`].
+
+mod authorization;
+mod blocking;
+mod broadcast;
+mod gradient_reader;
+mod listener;
+mod open_session;
+mod outbox;
+mod serve;
+mod transfer;
+mod unopened;
+mod weights_stream;
+
+pub use listener::{BindError, bind};
+pub use serve::serve;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument;
+use troop_common::call_error::CallError;
+use troop_common::experiment::ConfigError;
+use troop_common::layout::Layout;
+use troop_common::proto::v1::parameter_server_server;
+use troop_common::proto::v1::train_request::Kind as Up;
+use troop_common::proto::v1::train_response::Kind as Down;
+use troop_common::proto::{PROTOCOL, v1};
+use troop_common::telemetry::VERSION;
+
+use crate::parameter_server::{JoinError, OpenError, ParameterServer, Phase};
+use broadcast::Broadcast;
+use gradient_reader::GradientReader;
+use open_session::OpenSession;
+use outbox::Outbox;
+use unopened::Unopened;
+use weights_stream::WeightsStream;
+
+/// A stream's first message comes within this time.
+const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A session that has joined opens its stream within this time: its environments start meanwhile.
+const OPEN_LIMIT: Duration = Duration::from_secs(120);
+
+/// Answers to a session that have not been sent yet. A worker that does not read them finds its
+/// gradients unread in turn.
+const ANSWERS_WAITING: usize = 64;
+
+/// Longest worker name that is kept.
+const WORKER_NAME_CHARS: usize = 64;
+
+/// Answers the calls of [`v1::parameter_server_server::ParameterServer`].
+#[derive(Clone)]
+pub struct Service {
+    server: Arc<ParameterServer>,
+    /// What every worker is told when it joins.
+    experiment: Arc<str>,
+    broadcast: Arc<Broadcast>,
+    unopened: Unopened,
+    /// Sessions whose stream is open.
+    open: watch::Sender<usize>,
+}
+
+impl Service {
+    /// A service in front of `server`.
+    ///
+    /// # Errors
+    /// Where the experiment cannot be written as TOML.
+    pub fn new(server: Arc<ParameterServer>) -> Result<Self, ConfigError> {
+        let experiment = server.experiment();
+        Ok(Self {
+            experiment: experiment.for_actors().to_toml()?.into(),
+            broadcast: Arc::new(Broadcast::new(experiment.wire.weights.into())),
+            unopened: Unopened::new(Arc::clone(&server), OPEN_LIMIT),
+            open: watch::Sender::new(0),
+            server,
+        })
+    }
+
+    /// Sessions whose stream is open.
+    fn open_sessions(&self) -> watch::Receiver<usize> {
+        self.open.subscribe()
+    }
+
+    fn refuse_other_software(&self, request: &v1::JoinRequest) -> Result<(), Status> {
+        if request.protocol != PROTOCOL {
+            return Err(CallError::Protocol.status(format!(
+                "the worker speaks protocol {}; the learner (troop {VERSION}) speaks protocol \
+                 {PROTOCOL}: bring both to one version",
+                request.protocol
+            )));
+        }
+        match self.server.fingerprint() {
+            Some(expected)
+                if !request.layout_fingerprint.is_empty()
+                    && request.layout_fingerprint != expected =>
+            {
+                Err(CallError::Layout.status(OpenError::WrongLayout {
+                    expected: expected.into(),
+                    found: request.layout_fingerprint.clone(),
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn weights(&self) -> WeightsStream {
+        WeightsStream::new(&self.server, Arc::clone(&self.broadcast))
+    }
+
+    /// Opens the session that the stream's first message names.
+    fn open(&self, first: Option<v1::TrainRequest>) -> Result<OpenSession, Status> {
+        let Some(v1::TrainRequest {
+            kind: Some(Up::Open(open)),
+        }) = first
+        else {
+            let message = "the stream must begin with an `open` message that names the session";
+            return Err(CallError::Stream.status(message));
+        };
+        let unknown = || CallError::Session.status(OpenError::UnknownSession(open.session));
+        let ticket = self.unopened.claim(open.session).ok_or_else(unknown)?;
+        let session = OpenSession::new(Arc::clone(&self.server), ticket, &self.open);
+        let layout = Layout::try_from(open.layout.unwrap_or_default())
+            .map_err(|error| CallError::Stream.status(error))?;
+        let elements = layout.len();
+        blocking::run(elements, || self.server.open(session.id(), layout))
+            .map_err(|error| open_status(&error))?;
+        Ok(session)
+    }
+}
+
+fn join_status(error: &JoinError, phase: &Phase) -> Status {
+    match (error, phase) {
+        (JoinError::Full(_), _) => CallError::Full.status(error),
+        (JoinError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (JoinError::Closed(_), _) => CallError::Draining.status(error),
+    }
+}
+
+fn open_status(error: &OpenError) -> Status {
+    match error {
+        OpenError::UnknownSession(_) => CallError::Session.status(error),
+        OpenError::WrongLayout { .. } => CallError::Layout.status(error),
+    }
+}
+
+/// A name that cannot break a log line or fill the session table.
+fn plain_name(worker: &str) -> String {
+    let visible = worker.chars().filter(|letter| !letter.is_control());
+    visible.take(WORKER_NAME_CHARS).collect()
+}
+
+async fn first_message<T>(inbound: &mut Streaming<T>) -> Result<Option<T>, Status> {
+    let limit = FIRST_MESSAGE_LIMIT;
+    tokio::time::timeout(limit, inbound.message())
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!("no `open` message came within {} s", limit.as_secs());
+            Err(CallError::OpenTimeout.status(message))
+        })
+}
+
+#[tonic::async_trait]
+impl parameter_server_server::ParameterServer for Service {
+    type TrainStream = Outbox;
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WeightsChunk, Status>> + Send>>;
+
+    async fn join(
+        &self,
+        request: Request<v1::JoinRequest>,
+    ) -> Result<Response<v1::JoinResponse>, Status> {
+        let peer = request
+            .remote_addr()
+            .map_or_else(String::new, |peer| peer.to_string());
+        let request = request.into_inner();
+        self.refuse_other_software(&request)?;
+        let worker = plain_name(&request.worker);
+        let joined = self
+            .server
+            .join(worker.clone(), peer.clone())
+            .map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
+        self.unopened.expect(joined.session);
+        let software = plain_name(&request.software);
+        tracing::info!(
+            session = joined.session,
+            worker,
+            peer,
+            software,
+            "session joined"
+        );
+        Ok(Response::new(v1::JoinResponse {
+            session: joined.session,
+            epoch: joined.epoch,
+            worker_index: joined.worker_index,
+            experiment: self.experiment.to_string(),
+        }))
+    }
+
+    async fn train(
+        &self,
+        request: Request<Streaming<v1::TrainRequest>>,
+    ) -> Result<Response<Outbox>, Status> {
+        let mut inbound = request.into_inner();
+        let session = self.open(first_message(&mut inbound).await?)?;
+        let (answers, unsent) = mpsc::channel(ANSWERS_WAITING);
+        let opened = v1::Opened {
+            layout_fingerprint: self.server.fingerprint().unwrap_or_default().into(),
+        };
+        // The channel is empty, so there is room.
+        let _ = answers.try_send(Ok(Down::Opened(opened)));
+        let span = tracing::info_span!("session", id = session.id());
+        let reader = GradientReader::new(session, inbound, answers);
+        tokio::spawn(reader.run().instrument(span));
+        Ok(Response::new(Outbox::new(
+            unsent,
+            self.server.phase(),
+            self.weights(),
+        )))
+    }
+
+    async fn watch(
+        &self,
+        _: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let stream = self.weights().until_closed(self.server.phase()).map(Ok);
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn status(
+        &self,
+        _: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::StatusResponse>, Status> {
+        let view = self.server.progress();
+        Ok(Response::new(v1::StatusResponse {
+            epoch: self.server.epoch(),
+            version: self.server.version(),
+            env_steps: view.counters.env_steps,
+            frames: view.counters.frames,
+            episodes: view.counters.episodes,
+            env_steps_per_second: view.env_steps_per_second,
+            updates_per_second: view.updates_per_second,
+            return_mean_100: view.return_mean_100,
+            sessions: self.server.sessions(),
+            software: VERSION.into(),
+        }))
+    }
+}

@@ -1,0 +1,45 @@
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::unopened::Ticket;
+use crate::parameter_server::{ParameterServer, SessionId};
+
+/// A session whose stream is open. It leaves the learner when this is dropped, whatever the cause.
+pub(super) struct OpenSession {
+    server: Arc<ParameterServer>,
+    id: SessionId,
+    open: watch::Sender<usize>,
+}
+
+impl OpenSession {
+    /// Counts it among those in `open`.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is used up")]
+    pub(super) fn new(
+        server: Arc<ParameterServer>,
+        ticket: Ticket,
+        open: &watch::Sender<usize>,
+    ) -> Self {
+        open.send_modify(|count| *count += 1);
+        Self {
+            server,
+            id: ticket.0,
+            open: open.clone(),
+        }
+    }
+
+    pub(super) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    pub(super) fn server(&self) -> &ParameterServer {
+        &self.server
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.server.leave(self.id);
+        self.open.send_modify(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,90 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::WatchStream;
+use tonic::Status;
+use troop_common::proto::v1::train_response::Kind;
+use troop_common::proto::v1::{Control, ControlKind, TrainResponse};
+
+use super::weights_stream::WeightsStream;
+use crate::parameter_server::Phase;
+
+/// What a session is answered. It is asked for the next message only when there is room to send
+/// one, and chooses then: answers, then control, then weights, so that an answer waits for one
+/// chunk of weights at most and weights are always the newest.
+///
+/// It ends with the session's answers.
+pub struct Outbox {
+    answers: mpsc::Receiver<Result<Kind, Status>>,
+    phase: WatchStream<Phase>,
+    /// None once the session has been told that the learner closes.
+    weights: Option<WeightsStream>,
+}
+
+impl Outbox {
+    pub(super) fn new(
+        answers: mpsc::Receiver<Result<Kind, Status>>,
+        phase: watch::Receiver<Phase>,
+        weights: WeightsStream,
+    ) -> Self {
+        Self {
+            answers,
+            phase: WatchStream::new(phase),
+            weights: Some(weights),
+        }
+    }
+
+    fn poll_control(&mut self, context: &mut Context<'_>) -> Option<Control> {
+        while let Poll::Ready(Some(phase)) = Pin::new(&mut self.phase).poll_next(context) {
+            if let Some(control) = control(phase) {
+                return Some(control);
+            }
+        }
+        None
+    }
+}
+
+/// What sessions are told of a phase.
+fn control(phase: Phase) -> Option<Control> {
+    let (kind, reason) = match phase {
+        Phase::Running => return None,
+        Phase::Draining(reason) => (ControlKind::Drain, reason),
+        Phase::Finished(reason) => (ControlKind::Stop, reason),
+    };
+    Some(Control {
+        kind: kind.into(),
+        reason,
+    })
+}
+
+impl Stream for Outbox {
+    type Item = Result<TrainResponse, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let message = |kind| Poll::Ready(Some(Ok(TrainResponse { kind: Some(kind) })));
+        match this.answers.poll_recv(context) {
+            Poll::Ready(Some(Ok(answer))) => return message(answer),
+            Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => {}
+        }
+        if this.weights.is_none() {
+            return Poll::Pending;
+        }
+        if let Some(control) = this.poll_control(context) {
+            this.weights = None;
+            return message(Kind::Control(control));
+        }
+        match this
+            .weights
+            .as_mut()
+            .map(|weights| Pin::new(weights).poll_next(context))
+        {
+            Some(Poll::Ready(Some(chunk))) => message(Kind::Weights(chunk)),
+            _ => Poll::Pending,
+        }
+    }
+}

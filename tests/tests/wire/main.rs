@@ -1,0 +1,11 @@
+//! Learner and link over real sockets, without environments and without models.
+
+mod fake_learner;
+mod gradients;
+mod life;
+mod link;
+mod raw_session;
+mod reconnecting;
+mod refusals;
+mod rig;
+mod weights;

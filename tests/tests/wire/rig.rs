@@ -1,0 +1,190 @@
+//! A learner in this process, and links to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use troop_actor::link::{Contribution, EndpointSettings, GrpcLink, JoinInfo, Link, LinkClosed};
+use troop_common::experiment::{ActorSettings, Experiment, Optimizer};
+use troop_common::layout::{Initializer, Layout, TensorSpec};
+use troop_common::proto::v1::Report;
+use troop_common::token::BearerToken;
+use troop_common::weights::Weights;
+use troop_learner::ParameterServer;
+use troop_learner::metrics::Metrics;
+use troop_learner::service::{Service, bind, serve};
+
+/// Plain SGD at a constant rate of 0.5: powers of two, so that what is applied is exact.
+pub const RATE: f32 = 0.5;
+
+pub fn experiment() -> Experiment {
+    let mut experiment = Experiment::default();
+    experiment.experiment.name = "wire".into();
+    experiment.optimizer.name = Optimizer::Sgd;
+    experiment.optimizer.learning_rate = f64::from(RATE);
+    experiment.optimizer.anneal = troop_common::experiment::Anneal::Constant;
+    experiment.optimizer.max_gradient_norm = None;
+    experiment.learner.drain_timeout_ms = 2_000;
+    experiment.actor = actor_settings();
+    experiment
+}
+
+pub fn actor_settings() -> ActorSettings {
+    ActorSettings {
+        reconnect_initial_ms: 5,
+        reconnect_max_ms: 50,
+        give_up_after_s: 60,
+        ..ActorSettings::default()
+    }
+}
+
+pub fn layout(elements: usize) -> Layout {
+    let spec = TensorSpec {
+        name: "w".into(),
+        shape: vec![elements],
+        initializer: Initializer::Uniform(1.0),
+    };
+    Layout::new(vec![spec]).unwrap()
+}
+
+/// A learner and its service on threads of their own.
+pub struct Learner {
+    pub server: Arc<ParameterServer>,
+    pub address: SocketAddr,
+    runtime: Runtime,
+    service: JoinHandle<()>,
+}
+
+impl Learner {
+    pub fn start(experiment: &Experiment) -> Self {
+        let server = ParameterServer::new(experiment.clone(), Metrics::new().unwrap());
+        Self::serve(server, "127.0.0.1:0".parse().unwrap(), None)
+    }
+
+    pub fn serve(
+        server: ParameterServer,
+        address: SocketAddr,
+        token: Option<BearerToken>,
+    ) -> Self {
+        let runtime = runtime();
+        let server = Arc::new(server);
+        let listener = runtime.block_on(bind(address, "learner.listen")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Service::new(Arc::clone(&server)).unwrap();
+        let service = runtime.spawn(async move { serve(listener, service, token).await.unwrap() });
+        Self {
+            server,
+            address,
+            runtime,
+            service,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn parameters(&self) -> Vec<f32> {
+        self.server.checkpoint().unwrap().parameters
+    }
+
+    /// Ends as a process does that is killed: nobody is told.
+    pub fn kill(self) {
+        self.runtime.shutdown_timeout(Duration::from_secs(10));
+    }
+
+    /// Waits until the service has ended by itself.
+    pub fn ended(self) {
+        let Self {
+            runtime, service, ..
+        } = self;
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(30), service).await })
+            .expect("the service must end")
+            .unwrap();
+    }
+}
+
+pub fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+pub fn endpoint(url: &str) -> EndpointSettings {
+    EndpointSettings {
+        url: url.into(),
+        token: None,
+        worker: "test/0".into(),
+        actor: actor_settings(),
+    }
+}
+
+/// One worker's side, without a worker.
+pub struct Peer {
+    pub link: GrpcLink,
+    pub info: JoinInfo,
+    pub experiment: Experiment,
+    _runtime: Arc<Runtime>,
+}
+
+impl Peer {
+    pub fn join(url: &str) -> Result<Self, LinkClosed> {
+        Self::join_with(endpoint(url))
+    }
+
+    pub fn join_with(settings: EndpointSettings) -> Result<Self, LinkClosed> {
+        let runtime = Arc::new(runtime());
+        let (link, experiment, info) = GrpcLink::join(runtime.handle(), settings)?;
+        Ok(Self {
+            link,
+            info,
+            experiment,
+            _runtime: runtime,
+        })
+    }
+
+    pub fn open(url: &str, layout: &Layout) -> Self {
+        let mut peer = Self::join(url).unwrap();
+        peer.link.open(layout).unwrap();
+        peer
+    }
+
+    /// Pushes a gradient computed on `weights`.
+    pub fn push(&mut self, weights: &Weights, gradient: Vec<f32>) -> Result<(), LinkClosed> {
+        let report = Report {
+            env_steps: 10,
+            frames: 10,
+            ..Report::default()
+        };
+        self.link.push(&mut Contribution {
+            epoch: weights.epoch,
+            version: weights.version,
+            gradient,
+            report,
+        })
+    }
+
+    /// Waits for weights of `version` or newer.
+    pub fn weights_from(&mut self, version: u64) -> Arc<Weights> {
+        eventually(|| {
+            let weights = self.link.weights().unwrap();
+            (weights.version >= version).then_some(weights)
+        })
+    }
+}
+
+/// Tries until there is a value; fails after a minute.
+pub fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..60_000 {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("it did not happen within a minute");
+}
