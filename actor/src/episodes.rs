@@ -14,7 +14,10 @@ pub struct EpisodeStatistics {
 impl EpisodeStatistics {
     /// For `environments` environments.
     pub fn new(environments: usize) -> Self {
-        Self { running: vec![Episode::default(); environments], finished: Vec::new() }
+        Self {
+            running: vec![Episode::default(); environments],
+            finished: Vec::new(),
+        }
     }
 
     /// Counts one step of every environment: rewards `[E]` and ends `[E]`.
@@ -53,7 +56,12 @@ mod tests {
         let episode = |return_sum, length| Episode { return_sum, length };
         assert_eq!(
             statistics.take_finished(),
-            [episode(10.0, 1), episode(3.0, 2), episode(5.0, 1), episode(7.0, 1)]
+            [
+                episode(10.0, 1),
+                episode(3.0, 2),
+                episode(5.0, 1),
+                episode(7.0, 1)
+            ]
         );
         assert_eq!(statistics.take_finished(), []);
     }

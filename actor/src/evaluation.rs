@@ -51,15 +51,23 @@ pub fn evaluate(
     let mut settings = experiment.environment.clone();
     settings.envs_per_worker = settings.envs_per_worker.clamp(1, episodes.max(1));
     let mut environment = environment::make(&settings)?;
-    let mut method = method::make(experiment, environment.spaces(), ChaCha8Rng::seed_from_u64(seed))?;
-    let (expected, found) = (method.network().layout().fingerprint(), layout.fingerprint());
+    let mut method = method::make(
+        experiment,
+        environment.spaces(),
+        ChaCha8Rng::seed_from_u64(seed),
+    )?;
+    let (expected, found) = (
+        method.network().layout().fingerprint(),
+        layout.fingerprint(),
+    );
     if expected != found {
         return Err(EvaluationError::WrongLayout { expected, found });
     }
     let mut online = method.network().parameters();
     online.load(parameters);
     let share = episodes.div_ceil(environment.count());
-    let mut statistics: Vec<EpisodeStatistics> = vec![EpisodeStatistics::new(1); environment.count()];
+    let mut statistics: Vec<EpisodeStatistics> =
+        vec![EpisodeStatistics::new(1); environment.count()];
     let mut finished: Vec<Vec<Episode>> = vec![Vec::new(); environment.count()];
     let mut newest = ObservationBuffer::new(&environment.spaces().observation);
     environment.reset(seed)?;
@@ -74,6 +82,8 @@ pub fn evaluate(
             finished.append(&mut statistics.take_finished());
         }
     }
-    let whole = finished.into_iter().flat_map(|episodes| episodes.into_iter().take(share));
+    let whole = finished
+        .into_iter()
+        .flat_map(|episodes| episodes.into_iter().take(share));
     Ok(whole.take(episodes).collect())
 }

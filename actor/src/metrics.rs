@@ -1,6 +1,9 @@
 //! The actor's Prometheus metrics.
 
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, exponential_buckets};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, exponential_buckets,
+};
+use troop_common::telemetry::register_build_info;
 
 /// Everything that `/metrics` of an actor shows, all of its workers together, in base units.
 #[derive(Clone)]
@@ -32,20 +35,41 @@ impl ActorMetrics {
     /// Where two metrics have one name, which the tests rule out.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
+        register_build_info(&registry)?;
         let options = |name: &str, help: &str| Opts::new(name, help).namespace("troop_actor");
-        let counter = |name: &str, help: &str| register(&registry, IntCounter::with_opts(options(name, help))?);
+        let counter = |name: &str, help: &str| {
+            register(&registry, IntCounter::with_opts(options(name, help))?)
+        };
         // From a native step (microseconds) to a stalled host (minutes).
         let histogram = |name: &str, help: &str| {
-            let options = HistogramOpts { common_opts: options(name, help), buckets: exponential_buckets(1e-6, 4.0, 14)? };
+            let options = HistogramOpts {
+                common_opts: options(name, help),
+                buckets: exponential_buckets(1e-6, 4.0, 14)?,
+            };
             register(&registry, Histogram::with_opts(options)?)
         };
         Ok(Self {
             env_steps: counter("env_steps_total", "Env steps (actions of the agent).")?,
-            step_seconds: histogram("step_seconds", "Time of one step of a worker's environments, in seconds.")?,
-            inference_seconds: histogram("inference_seconds", "Time to choose one step's actions, in seconds.")?,
-            gradient_seconds: histogram("gradient_seconds", "Time to compute one gradient, in seconds.")?,
-            weights_wait: histogram("weights_wait_seconds", "Time that workers waited for weights, in seconds.")?,
-            push_wait: histogram("push_wait_seconds", "Time that workers waited to send a gradient, in seconds.")?,
+            step_seconds: histogram(
+                "step_seconds",
+                "Time of one step of a worker's environments, in seconds.",
+            )?,
+            inference_seconds: histogram(
+                "inference_seconds",
+                "Time to choose one step's actions, in seconds.",
+            )?,
+            gradient_seconds: histogram(
+                "gradient_seconds",
+                "Time to compute one gradient, in seconds.",
+            )?,
+            weights_wait: histogram(
+                "weights_wait_seconds",
+                "Time that workers waited for weights, in seconds.",
+            )?,
+            push_wait: histogram(
+                "push_wait_seconds",
+                "Time that workers waited to send a gradient, in seconds.",
+            )?,
             weights_staleness: register(
                 &registry,
                 Gauge::with_opts(options(
@@ -53,13 +77,19 @@ impl ActorMetrics {
                     "Updates by which the weights advanced while the last segment was acted.",
                 ))?,
             )?,
-            environment_restarts: counter("environment_restarts_total", "Environment hosts restarted.")?,
+            environment_restarts: counter(
+                "environment_restarts_total",
+                "Environment hosts restarted.",
+            )?,
             registry,
         })
     }
 }
 
-fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
+fn register<M: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> prometheus::Result<M> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -25,7 +25,10 @@ impl ObservationBuffer {
             ElementType::F32 => Values::F32(Vec::new()),
             ElementType::U8 => Values::U8(Vec::new()),
         };
-        Self { values, shape: space.shape.iter().map(|axis| *axis as i64).collect() }
+        Self {
+            values,
+            shape: space.shape.iter().map(|axis| *axis as i64).collect(),
+        }
     }
 
     /// Appends whole observations.
@@ -173,14 +176,21 @@ impl Segment {
     /// the returns need them.
     pub fn open_values(&self, values: &Tensor) -> OpenValues {
         let values = to_vec(values);
-        assert_eq!(values.len(), self.environments + self.truncated_observations.len(), "one value an observation");
+        assert_eq!(
+            values.len(),
+            self.environments + self.truncated_observations.len(),
+            "one value an observation"
+        );
         let (bootstrap, truncated) = values.split_at(self.environments);
         let mut truncated = truncated.iter().copied();
         let at_end = |end: &End| match end {
             End::Truncated => truncated.next().unwrap_or(0.0),
             End::Terminated | End::Continues => 0.0,
         };
-        OpenValues { bootstrap: bootstrap.to_vec(), at_ends: self.ends.iter().map(at_end).collect() }
+        OpenValues {
+            bootstrap: bootstrap.to_vec(),
+            at_ends: self.ends.iter().map(at_end).collect(),
+        }
     }
 }
 

@@ -35,7 +35,9 @@ pub enum WorkerError {
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
     /// The run's method has a target network, but the learner published none.
-    #[error("the learner published no target network; its software is older or another experiment runs there")]
+    #[error(
+        "the learner published no target network; its software is older or another experiment runs there"
+    )]
     NoTarget,
 }
 
@@ -88,11 +90,18 @@ impl Worker {
             parameters: network.parameters(),
             taken_at_version: None,
         });
-        let contribution = Contribution { gradient: vec![0.0; network.layout().len()], ..Contribution::default() };
+        let contribution = Contribution {
+            gradient: vec![0.0; network.layout().len()],
+            ..Contribution::default()
+        };
         Ok(Self {
             online: network.parameters(),
             target,
-            segment: Segment::new(environment.count(), &spaces.observation, method.no_actions()),
+            segment: Segment::new(
+                environment.count(),
+                &spaces.observation,
+                method.no_actions(),
+            ),
             newest: ObservationBuffer::new(&spaces.observation),
             episodes: EpisodeStatistics::new(environment.count()),
             contribution,
@@ -142,7 +151,9 @@ impl Worker {
     /// A new episode everywhere, each time from another seed of the worker's own sequence.
     fn reset(&mut self) -> Result<(), Stop> {
         loop {
-            let seed = self.reset_seed.wrapping_add(self.resets.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let seed = self
+                .reset_seed
+                .wrapping_add(self.resets.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             self.resets += 1;
             self.episodes.restart();
             match self.environment.reset(seed) {
@@ -163,7 +174,9 @@ impl Worker {
             if (epoch, version) == (weights.epoch, weights.version) {
                 return Ok(());
             }
-            self.metrics.weights_staleness.set(weights.version.saturating_sub(version) as f64);
+            self.metrics
+                .weights_staleness
+                .set(weights.version.saturating_sub(version) as f64);
         }
         self.online.load(&weights.parameters);
         if let Some(target) = &mut self.target {
@@ -180,7 +193,9 @@ impl Worker {
     fn collect(&mut self, weights: &Weights) -> Result<Collected, Stop> {
         self.segment.clear();
         let frame_skip = u64::from(self.environment.frame_skip());
-        let behaviour = Behaviour::Explore { frames: weights.env_steps * frame_skip };
+        let behaviour = Behaviour::Explore {
+            frames: weights.env_steps * frame_skip,
+        };
         for _ in 0..self.method.t_max() {
             match self.step(behaviour) {
                 Ok(()) => {}
@@ -192,7 +207,9 @@ impl Worker {
                 Err(fatal) => return Err(WorkerError::from(fatal).into()),
             }
         }
-        self.segment.bootstrap_observations.extend(self.environment.last().observations);
+        self.segment
+            .bootstrap_observations
+            .extend(self.environment.last().observations);
         let env_steps = self.segment.len() as u64;
         let report = &mut self.contribution.report;
         report.env_steps += env_steps;
@@ -208,19 +225,27 @@ impl Worker {
         self.newest.clear();
         self.newest.extend(observations);
         let actions = timed(&self.metrics.inference_seconds, || {
-            self.method.act(&self.online, &self.newest.tensor(), behaviour)
+            self.method
+                .act(&self.online, &self.newest.tensor(), behaviour)
         });
-        timed(&self.metrics.step_seconds, || self.environment.step(&actions))?;
+        timed(&self.metrics.step_seconds, || {
+            self.environment.step(&actions)
+        })?;
         let step = self.environment.last();
         self.segment.extend_actions(&actions);
         self.segment.ends.extend_from_slice(step.ends);
         for (environment, end) in step.ends.iter().enumerate() {
             if *end == environment::End::Truncated {
-                self.segment.truncated_observations.extend_one(step.final_observations, environment);
+                self.segment
+                    .truncated_observations
+                    .extend_one(step.final_observations, environment);
             }
         }
         match self.reward_clip {
-            Some(limit) => self.segment.rewards.extend(step.rewards.iter().map(|r| r.clamp(-limit, limit))),
+            Some(limit) => self
+                .segment
+                .rewards
+                .extend(step.rewards.iter().map(|r| r.clamp(-limit, limit))),
             None => self.segment.rewards.extend_from_slice(step.rewards),
         }
         self.episodes.record(step.rewards, step.ends);
@@ -231,21 +256,28 @@ impl Worker {
         let started = Instant::now();
         let target = self.target.as_ref().map(|target| &target.parameters);
         let Loss { total, terms } = self.method.loss(&self.online, target, &self.segment);
-        self.online.gradient(&total, &mut self.contribution.gradient)?;
+        self.online
+            .gradient(&total, &mut self.contribution.gradient)?;
         let term = |(name, value): &(&str, tch::Tensor)| v1::LossTerm {
             term: (*name).to_owned(),
             value: value.to_kind(Kind::Double).double_value(&[]),
         };
         self.contribution.report.losses = terms.iter().map(term).collect();
-        self.metrics.gradient_seconds.observe(started.elapsed().as_secs_f64());
+        self.metrics
+            .gradient_seconds
+            .observe(started.elapsed().as_secs_f64());
         Ok(())
     }
 
     fn push(&mut self, weights: &Arc<Weights>) -> Result<(), LinkClosed> {
         self.contribution.epoch = weights.epoch;
         self.contribution.version = weights.version;
-        timed(&self.metrics.push_wait, || self.link.push(&mut self.contribution))?;
-        self.contribution.gradient.resize(weights.parameters.len(), 0.0);
+        timed(&self.metrics.push_wait, || {
+            self.link.push(&mut self.contribution)
+        })?;
+        self.contribution
+            .gradient
+            .resize(weights.parameters.len(), 0.0);
         self.contribution.report = v1::Report::default();
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use troop_common::experiment::ConfigError;
+use troop_learner::run_directory::RunDirectoryError;
 
 /// The run was interrupted, after a checkpoint.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -18,6 +19,11 @@ pub(crate) struct UsageError(pub String);
 /// Prints an error with its causes; gives the exit code for its kind.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    let usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>());
+    let usage = error.chain().any(|cause| {
+        let directory: Option<&RunDirectoryError> = cause.downcast_ref();
+        cause.is::<ConfigError>()
+            || cause.is::<UsageError>()
+            || directory.is_some_and(RunDirectoryError::is_usage)
+    });
     ExitCode::from(if usage { USAGE } else { 1 })
 }

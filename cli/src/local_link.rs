@@ -18,27 +18,37 @@ pub(crate) struct LocalLink {
 impl LocalLink {
     /// A link for the session that `joined` describes.
     pub(crate) fn new(server: Arc<ParameterServer>, joined: Joined) -> Self {
-        Self { server, joined, sequence: 0 }
+        Self {
+            server,
+            joined,
+            sequence: 0,
+        }
     }
 
     fn closed(&self) -> Option<LinkClosed> {
         match &*self.server.phase().borrow() {
             Phase::Running => None,
-            Phase::Draining(reason) | Phase::Finished(reason) => Some(LinkClosed::Finished(reason.clone())),
+            Phase::Draining(reason) | Phase::Finished(reason) => {
+                Some(LinkClosed::Finished(reason.clone()))
+            }
         }
     }
 }
 
 impl Link for LocalLink {
     fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed> {
-        self.server.open(self.joined.session, layout.clone()).map_err(|error| LinkClosed::Failed(error.to_string()))
+        self.server
+            .open(self.joined.session, layout.clone())
+            .map_err(|error| LinkClosed::Failed(error.to_string()))
     }
 
     fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
         match self.closed() {
             Some(closed) => Err(closed),
             None => self.server.published().borrow().clone().ok_or_else(|| {
-                LinkClosed::Failed("the learner has published no weights; was the session opened?".into())
+                LinkClosed::Failed(
+                    "the learner has published no weights; was the session opened?".into(),
+                )
             }),
         }
     }
@@ -51,7 +61,9 @@ impl Link for LocalLink {
             version: contribution.version,
             values: &contribution.gradient,
         };
-        let outcome = self.server.push(self.joined.session, &gradient, &contribution.report);
+        let outcome = self
+            .server
+            .push(self.joined.session, &gradient, &contribution.report);
         match outcome.verdict {
             Verdict::Applied => {}
             Verdict::Closed => return Err(LinkClosed::Finished(outcome.detail)),

@@ -21,21 +21,30 @@ impl RunProgress {
     /// For a run of `total` env steps.
     pub(crate) fn new(total: u64) -> Self {
         let bar = ProgressBar::new(total);
-        let template = "{bar:24} {percent:>3}% {human_pos}/{human_len} env steps  {msg}  {elapsed}<{eta}";
+        let template =
+            "{bar:24} {percent:>3}% {human_pos}/{human_len} env steps  {msg}  {elapsed}<{eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, last_line: Instant::now(), draws: io::stderr().is_terminal() }
+        Self {
+            bar,
+            last_line: Instant::now(),
+            draws: io::stderr().is_terminal(),
+        }
     }
 
     /// A writer for logs that steps around the bar.
     pub(crate) fn log_writer(&self) -> LogWriter {
-        LogWriter { bar: self.bar.clone() }
+        LogWriter {
+            bar: self.bar.clone(),
+        }
     }
 
     /// Shows where the run is.
     pub(crate) fn show(&mut self, view: &ProgressView) {
-        let mean_return = view.return_mean_100.map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
+        let mean_return = view
+            .return_mean_100
+            .map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
         if self.draws {
             self.bar.set_position(view.counters.env_steps);
             self.bar.set_message(format!(

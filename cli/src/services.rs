@@ -38,14 +38,25 @@ impl Services {
         let token_file = server.experiment().security.token_file.as_deref();
         let token = token_file.map(BearerToken::read).transpose()?;
         let router = http::router(Arc::clone(server), token);
-        runtime.spawn(troop_common::telemetry::serve(listener, router, std::future::pending()));
+        runtime.spawn(troop_common::telemetry::serve(
+            listener,
+            router,
+            std::future::pending(),
+        ));
         let (sender, interrupted) = watch::channel(false);
         let signals = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            )
         };
         runtime.spawn(listen(signals, sender));
-        Ok(Self { interrupted, http, _runtime: runtime })
+        Ok(Self {
+            interrupted,
+            http,
+            _runtime: runtime,
+        })
     }
 
     /// Where HTTP is served.

@@ -13,7 +13,10 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { verdict, detail: detail.into() }
+        Self {
+            verdict,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -41,13 +44,23 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Checks who sent it and for which life of the run. `last_sequence` is the session's.
-    pub(crate) fn check_origin(&self, gradient: &Gradient<'_>, last_sequence: u64) -> Result<(), Refusal> {
+    pub(crate) fn check_origin(
+        &self,
+        gradient: &Gradient<'_>,
+        last_sequence: u64,
+    ) -> Result<(), Refusal> {
         if gradient.epoch != self.epoch {
-            let detail = format!("computed in epoch {}; this is epoch {}", gradient.epoch, self.epoch);
+            let detail = format!(
+                "computed in epoch {}; this is epoch {}",
+                gradient.epoch, self.epoch
+            );
             return Err(Refusal::new(Verdict::WrongEpoch, detail));
         }
         if gradient.sequence <= last_sequence {
-            let detail = format!("sequence {} is not above the last one, {last_sequence}", gradient.sequence);
+            let detail = format!(
+                "sequence {} is not above the last one, {last_sequence}",
+                gradient.sequence
+            );
             return Err(Refusal::new(Verdict::Duplicate, detail));
         }
         Ok(())
@@ -56,25 +69,42 @@ impl Admission {
     /// Checks the values; gives their norm.
     pub(crate) fn check_values(&self, gradient: &Gradient<'_>) -> Result<f64, Refusal> {
         if gradient.values.len() != self.elements {
-            let detail = format!("{} elements; expected {}, the layout's", gradient.values.len(), self.elements);
+            let detail = format!(
+                "{} elements; expected {}, the layout's",
+                gradient.values.len(),
+                self.elements
+            );
             return Err(Refusal::new(Verdict::Malformed, detail));
         }
         let norm = gradient.norm();
         if norm.is_finite() {
             Ok(norm)
         } else {
-            Err(Refusal::new(Verdict::NonFinite, "the gradient has values that are infinite or not a number"))
+            Err(Refusal::new(
+                Verdict::NonFinite,
+                "the gradient has values that are infinite or not a number",
+            ))
         }
     }
 
     /// Checks its age at the moment of applying; gives its staleness in updates.
-    pub(crate) fn check_staleness(&self, gradient: &Gradient<'_>, version: u64) -> Result<u64, Refusal> {
+    pub(crate) fn check_staleness(
+        &self,
+        gradient: &Gradient<'_>,
+        version: u64,
+    ) -> Result<u64, Refusal> {
         let Some(staleness) = version.checked_sub(gradient.version) else {
-            let detail = format!("computed on version {}; the newest is {version}", gradient.version);
+            let detail = format!(
+                "computed on version {}; the newest is {version}",
+                gradient.version
+            );
             return Err(Refusal::new(Verdict::Malformed, detail));
         };
         if staleness > self.max_staleness {
-            let detail = format!("{staleness} updates old; at most {} are accepted", self.max_staleness);
+            let detail = format!(
+                "{staleness} updates old; at most {} are accepted",
+                self.max_staleness
+            );
             return Err(Refusal::new(Verdict::Stale, detail));
         }
         Ok(staleness)
@@ -85,10 +115,19 @@ impl Admission {
 mod tests {
     use super::*;
 
-    const ADMISSION: Admission = Admission { epoch: 2, elements: 3, max_staleness: 10 };
+    const ADMISSION: Admission = Admission {
+        epoch: 2,
+        elements: 3,
+        max_staleness: 10,
+    };
 
     fn gradient(values: &[f32]) -> Gradient<'_> {
-        Gradient { sequence: 5, epoch: 2, version: 100, values }
+        Gradient {
+            sequence: 5,
+            epoch: 2,
+            version: 100,
+            values,
+        }
     }
 
     #[test]
@@ -97,14 +136,25 @@ mod tests {
         assert_eq!(ADMISSION.check_origin(&good, 4), Ok(()));
         let verdict = |gradient, last| ADMISSION.check_origin(&gradient, last).unwrap_err().verdict;
         assert_eq!(verdict(good, 5), Verdict::Duplicate);
-        assert_eq!(verdict(Gradient { epoch: 1, ..good }, 4), Verdict::WrongEpoch);
-        assert_eq!(verdict(Gradient { epoch: 3, ..good }, 4), Verdict::WrongEpoch);
+        assert_eq!(
+            verdict(Gradient { epoch: 1, ..good }, 4),
+            Verdict::WrongEpoch
+        );
+        assert_eq!(
+            verdict(Gradient { epoch: 3, ..good }, 4),
+            Verdict::WrongEpoch
+        );
     }
 
     #[test]
     fn only_finite_vectors_of_the_layouts_length_pass() {
         assert_eq!(ADMISSION.check_values(&gradient(&[2.0, 3.0, 6.0])), Ok(7.0));
-        let verdict = |values: &[f32]| ADMISSION.check_values(&gradient(values)).unwrap_err().verdict;
+        let verdict = |values: &[f32]| {
+            ADMISSION
+                .check_values(&gradient(values))
+                .unwrap_err()
+                .verdict
+        };
         assert_eq!(verdict(&[1.0; 2]), Verdict::Malformed);
         assert_eq!(verdict(&[1.0, f32::NAN, 0.0]), Verdict::NonFinite);
     }

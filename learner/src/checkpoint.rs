@@ -117,17 +117,26 @@ impl Checkpoint {
 
     fn write_files(&self, directory: &Path) -> Result<(), CheckpointError> {
         let layout = &self.state.layout;
-        let mut files = vec![(WEIGHTS, serialize(&named(layout, "", &self.parameters), directory)?)];
+        let mut files = vec![(
+            WEIGHTS,
+            serialize(&named(layout, "", &self.parameters), directory)?,
+        )];
         if !self.optimizer.is_empty() {
-            let tensors: Vec<_> =
-                self.optimizer.iter().flat_map(|(name, vector)| named(layout, &format!("{name}/"), vector)).collect();
+            let tensors: Vec<_> = self
+                .optimizer
+                .iter()
+                .flat_map(|(name, vector)| named(layout, &format!("{name}/"), vector))
+                .collect();
             files.push((OPTIMIZER, serialize(&tensors, directory)?));
         }
         if let Some(target) = &self.target {
             files.push((TARGET, serialize(&named(layout, "", target), directory)?));
         }
         files.push((STATE, json(&self.state, directory)?));
-        let manifest: BTreeMap<&str, String> = files.iter().map(|(name, bytes)| (*name, checksum(bytes))).collect();
+        let manifest: BTreeMap<&str, String> = files
+            .iter()
+            .map(|(name, bytes)| (*name, checksum(bytes)))
+            .collect();
         files.push((MANIFEST, json(&manifest, directory)?));
         for (name, bytes) in &files {
             write_synced(&directory.join(name), bytes)?;
@@ -140,24 +149,34 @@ impl Checkpoint {
     /// # Errors
     /// Where a file is missing, unreadable, or not what was written.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let manifest: BTreeMap<String, String> = parse_json(&path.join(MANIFEST), &read(&path.join(MANIFEST))?)?;
+        let manifest: BTreeMap<String, String> =
+            parse_json(&path.join(MANIFEST), &read(&path.join(MANIFEST))?)?;
         let load = |name: &str| -> Result<Option<Vec<u8>>, CheckpointError> {
-            let Some(expected) = manifest.get(name) else { return Ok(None) };
+            let Some(expected) = manifest.get(name) else {
+                return Ok(None);
+            };
             let bytes = read(&path.join(name))?;
             let found = checksum(&bytes);
             if found == *expected {
                 Ok(Some(bytes))
             } else {
-                Err(damaged(&path.join(name), format!("its SHA-256 is {found}; expected {expected}")))
+                Err(damaged(
+                    &path.join(name),
+                    format!("its SHA-256 is {found}; expected {expected}"),
+                ))
             }
         };
-        let required = |name: &str| load(name)?.ok_or_else(|| damaged(path, format!("{name} is missing")));
+        let required =
+            |name: &str| load(name)?.ok_or_else(|| damaged(path, format!("{name} is missing")));
         let state: CheckpointState = parse_json(&path.join(STATE), &required(STATE)?)?;
         let flat = |name: &str, prefix: &str, bytes: &[u8]| {
             flatten(&state.layout, prefix, bytes).map_err(|why| damaged(&path.join(name), why))
         };
         let parameters = flat(WEIGHTS, "", &required(WEIGHTS)?)?;
-        let target = load(TARGET)?.map(|bytes| flat(TARGET, "", &bytes)).transpose()?.map(Arc::new);
+        let target = load(TARGET)?
+            .map(|bytes| flat(TARGET, "", &bytes))
+            .transpose()?
+            .map(Arc::new);
         let mut optimizer = BTreeMap::new();
         if let Some(bytes) = load(OPTIMIZER)? {
             for name in prefixes(&bytes).map_err(|why| damaged(&path.join(OPTIMIZER), why))? {
@@ -165,7 +184,12 @@ impl Checkpoint {
                 optimizer.insert(name, vector);
             }
         }
-        Ok(Self { state, parameters, optimizer, target })
+        Ok(Self {
+            state,
+            parameters,
+            optimizer,
+            target,
+        })
     }
 
     /// The newest checkpoint below `directory` that can be read, with its path; none where there
@@ -188,9 +212,11 @@ impl Checkpoint {
         }
         match newest_error {
             None => Ok(None),
-            Some(newest) => {
-                Err(CheckpointError::NoneValid { path: directory.into(), count, newest: Box::new(newest) })
-            }
+            Some(newest) => Err(CheckpointError::NoneValid {
+                path: directory.into(),
+                count,
+                newest: Box::new(newest),
+            }),
         }
     }
 }
@@ -203,30 +229,53 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
         Err(error) => return Err(io_error(directory)(error)),
     };
     let is_version = |path: &PathBuf| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<u64>().is_ok())
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.parse::<u64>().is_ok())
     };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_version).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_version)
+        .collect();
     paths.sort();
     paths.reverse();
     Ok(paths)
 }
 
 /// Each tensor of a flat vector by its prefixed name.
-fn named<'a>(layout: &'a Layout, prefix: &str, flat: &'a [f32]) -> Vec<(String, &'a [usize], Vec<u8>)> {
+fn named<'a>(
+    layout: &'a Layout,
+    prefix: &str,
+    flat: &'a [f32],
+) -> Vec<(String, &'a [usize], Vec<u8>)> {
     layout
         .ranges()
         .map(|(tensor, range)| {
-            let bytes = flat[range].iter().flat_map(|value| value.to_le_bytes()).collect();
-            (format!("{prefix}{}", tensor.name), tensor.shape.as_slice(), bytes)
+            let bytes = flat[range]
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (
+                format!("{prefix}{}", tensor.name),
+                tensor.shape.as_slice(),
+                bytes,
+            )
         })
         .collect()
 }
 
-fn serialize(tensors: &[(String, &[usize], Vec<u8>)], path: &Path) -> Result<Vec<u8>, CheckpointError> {
+fn serialize(
+    tensors: &[(String, &[usize], Vec<u8>)],
+    path: &Path,
+) -> Result<Vec<u8>, CheckpointError> {
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in tensors {
         let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-        views.push((name.as_str(), view.map_err(|error| damaged(path, error.to_string()))?));
+        views.push((
+            name.as_str(),
+            view.map_err(|error| damaged(path, error.to_string()))?,
+        ));
     }
     safetensors::serialize(views, None).map_err(|error| damaged(path, error.to_string()))
 }
@@ -237,7 +286,9 @@ fn flatten(layout: &Layout, prefix: &str, bytes: &[u8]) -> Result<Vec<f32>, Stri
     let mut flat = Vec::with_capacity(layout.len());
     for spec in layout.tensors() {
         let name = format!("{prefix}{}", spec.name);
-        let tensor = tensors.tensor(&name).map_err(|error| format!("tensor `{name}`: {error}"))?;
+        let tensor = tensors
+            .tensor(&name)
+            .map_err(|error| format!("tensor `{name}`: {error}"))?;
         if tensor.shape() != spec.shape || tensor.dtype() != Dtype::F32 {
             return Err(format!(
                 "tensor `{name}` is {:?} {:?}; expected F32 {:?}",
@@ -246,7 +297,14 @@ fn flatten(layout: &Layout, prefix: &str, bytes: &[u8]) -> Result<Vec<f32>, Stri
                 spec.shape
             ));
         }
-        flat.extend(tensor.data().as_chunks::<4>().0.iter().map(|quad| f32::from_le_bytes(*quad)));
+        flat.extend(
+            tensor
+                .data()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|quad| f32::from_le_bytes(*quad)),
+        );
     }
     Ok(flat)
 }
@@ -254,18 +312,29 @@ fn flatten(layout: &Layout, prefix: &str, bytes: &[u8]) -> Result<Vec<f32>, Stri
 /// What stands before the first `/` of the tensors' names.
 fn prefixes(bytes: &[u8]) -> Result<std::collections::BTreeSet<String>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    Ok(tensors.names().iter().filter_map(|name| name.split_once('/')).map(|(prefix, _)| prefix.to_owned()).collect())
+    Ok(tensors
+        .names()
+        .iter()
+        .filter_map(|name| name.split_once('/'))
+        .map(|(prefix, _)| prefix.to_owned())
+        .collect())
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn json<T: Serialize>(value: &T, path: &Path) -> Result<Vec<u8>, CheckpointError> {
     serde_json::to_vec_pretty(value).map_err(|error| damaged(path, error.to_string()))
 }
 
-fn parse_json<T: for<'de> Deserialize<'de>>(path: &Path, bytes: &[u8]) -> Result<T, CheckpointError> {
+fn parse_json<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<T, CheckpointError> {
     serde_json::from_slice(bytes).map_err(|error| damaged(path, error.to_string()))
 }
 
@@ -283,15 +352,23 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 }
 
 fn sync_directory(path: &Path) -> Result<(), CheckpointError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error(path))
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(io_error(path))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
-    move |source| CheckpointError::Io { path: path.into(), source }
+    move |source| CheckpointError::Io {
+        path: path.into(),
+        source,
+    }
 }
 
 fn damaged(path: &Path, why: String) -> CheckpointError {
-    CheckpointError::Damaged { path: path.into(), why }
+    CheckpointError::Damaged {
+        path: path.into(),
+        why,
+    }
 }
 
 #[cfg(test)]
@@ -309,7 +386,10 @@ mod tests {
             state: CheckpointState {
                 epoch: 2,
                 version,
-                counters: Counters { env_steps: 77, ..Counters::default() },
+                counters: Counters {
+                    env_steps: 77,
+                    ..Counters::default()
+                },
                 layout: Layout::new(vec![spec("b.weight", &[2, 2]), spec("a.bias", &[1])]).unwrap(),
                 target_taken_at_version: Some(3),
             },
@@ -352,7 +432,10 @@ mod tests {
             let (_, found) = Checkpoint::newest(directory.path()).unwrap().unwrap();
             assert_eq!(found.state.version, 1, "after damage to {file}");
             fs::remove_dir_all(directory.path().join("000000000001")).unwrap();
-            assert!(matches!(Checkpoint::newest(directory.path()), Err(CheckpointError::NoneValid { count: 1, .. })));
+            assert!(matches!(
+                Checkpoint::newest(directory.path()),
+                Err(CheckpointError::NoneValid { count: 1, .. })
+            ));
         }
     }
 
@@ -360,9 +443,20 @@ mod tests {
     fn a_truncated_or_missing_file_is_damage() {
         let directory = tempfile::tempdir().unwrap();
         let path = checkpoint(1).write(directory.path(), 1).unwrap();
-        File::options().write(true).open(path.join(WEIGHTS)).unwrap().set_len(10).unwrap();
-        assert!(matches!(Checkpoint::read(&path), Err(CheckpointError::Damaged { .. })));
+        File::options()
+            .write(true)
+            .open(path.join(WEIGHTS))
+            .unwrap()
+            .set_len(10)
+            .unwrap();
+        assert!(matches!(
+            Checkpoint::read(&path),
+            Err(CheckpointError::Damaged { .. })
+        ));
         fs::remove_file(path.join(WEIGHTS)).unwrap();
-        assert!(matches!(Checkpoint::read(&path), Err(CheckpointError::Io { .. })));
+        assert!(matches!(
+            Checkpoint::read(&path),
+            Err(CheckpointError::Io { .. })
+        ));
     }
 }

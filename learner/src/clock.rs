@@ -14,7 +14,11 @@ pub(crate) struct PublishClock {
 
 impl PublishClock {
     pub(crate) fn new(rule: Publish, version: u64, now: Duration) -> Self {
-        Self { rule, last_version: version, last_at: now }
+        Self {
+            rule,
+            last_version: version,
+            last_at: now,
+        }
     }
 
     /// Whether a publish is due at `version` and `now`; then the clock starts again.
@@ -43,7 +47,10 @@ pub(crate) struct TargetClock {
 
 impl TargetClock {
     pub(crate) fn new(rule: TargetSync, frames: u64, version: u64) -> Self {
-        let mut clock = Self { rule, last_multiple: 0 };
+        let mut clock = Self {
+            rule,
+            last_multiple: 0,
+        };
         clock.due(frames, version);
         clock
     }

@@ -31,7 +31,9 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)? })
+        Ok(Self {
+            file: OpenOptions::new().create(true).append(true).open(path)?,
+        })
     }
 
     /// Writes one line in one piece, so that a crash leaves whole lines.
@@ -65,14 +67,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.jsonl");
         for env_steps in [10, 20] {
-            let counters = Counters { env_steps, ..Counters::default() };
-            let view = ProgressView { counters, ..ProgressView::default() };
+            let counters = Counters {
+                env_steps,
+                ..Counters::default()
+            };
+            let view = ProgressView {
+                counters,
+                ..ProgressView::default()
+            };
             EventLog::open(&path).unwrap().write(&view).unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let steps: Vec<u64> = text
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["env_steps"].as_u64().unwrap())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["env_steps"]
+                    .as_u64()
+                    .unwrap()
+            })
             .collect();
         assert_eq!(steps, [10, 20]);
     }

@@ -33,7 +33,13 @@ mod tests {
     use super::*;
 
     fn norm(values: &[f32]) -> f64 {
-        Gradient { sequence: 1, epoch: 1, version: 0, values }.norm()
+        Gradient {
+            sequence: 1,
+            epoch: 1,
+            version: 0,
+            values,
+        }
+        .norm()
     }
 
     #[test]

@@ -65,7 +65,12 @@ async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Resp
     match token {
         Some(token) if !token.admits(header.map(HeaderValue::as_bytes)) => {
             let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (StatusCode::UNAUTHORIZED, challenge, "expected the learner's bearer token\n").into_response()
+            (
+                StatusCode::UNAUTHORIZED,
+                challenge,
+                "expected the learner's bearer token\n",
+            )
+                .into_response()
         }
         _ => next.run(request).await,
     }
@@ -94,7 +99,11 @@ async fn status(State(server): State<Arc<ParameterServer>>) -> Json<StatusView> 
         version: server.version(),
         total_env_steps: run.total_env_steps,
         progress: server.progress(),
-        sessions: server.sessions().into_iter().map(SessionView::from).collect(),
+        sessions: server
+            .sessions()
+            .into_iter()
+            .map(SessionView::from)
+            .collect(),
     })
 }
 

@@ -26,5 +26,7 @@ mod staleness;
 pub mod summary;
 
 pub use gradient::Gradient;
-pub use parameter_server::{JoinError, Joined, OpenError, Outcome, ParameterServer, Phase, SessionId};
+pub use parameter_server::{
+    JoinError, Joined, OpenError, Outcome, ParameterServer, Phase, SessionId,
+};
 pub use progress::ProgressView;

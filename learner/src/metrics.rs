@@ -4,6 +4,7 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     exponential_buckets, linear_buckets,
 };
+use troop_common::telemetry::register_build_info;
 
 /// Everything that `/metrics` of a learner shows, in base units.
 #[derive(Clone)]
@@ -66,10 +67,17 @@ impl Metrics {
     /// # Errors
     /// Where two metrics have one name, which the tests rule out.
     pub fn new() -> prometheus::Result<Self> {
-        let make = Maker { registry: Registry::new() };
+        let make = Maker {
+            registry: Registry::new(),
+        };
+        register_build_info(&make.registry)?;
         Ok(Self {
             gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
-            gradients_rejected: make.counters("gradients_rejected_total", "Gradients rejected, by reason.", "reason")?,
+            gradients_rejected: make.counters(
+                "gradients_rejected_total",
+                "Gradients rejected, by reason.",
+                "reason",
+            )?,
             // 0 to 64 in powers of two: a healthy run sits near its number of workers.
             gradient_staleness: make.histogram(
                 "gradient_staleness_updates",
@@ -100,18 +108,37 @@ impl Metrics {
             received_bytes: make.counter("received_bytes_total", "Bytes of gradients received.")?,
             sent_bytes: make.counter("sent_bytes_total", "Bytes of weights sent.")?,
             publishes: make.counter("publishes_total", "Publishes of new weights.")?,
-            weights_age: make.gauge("weights_age_seconds", "Time since the last publish, in seconds.")?,
+            weights_age: make.gauge(
+                "weights_age_seconds",
+                "Time since the last publish, in seconds.",
+            )?,
             sessions: make.int_gauge("sessions", "Live sessions.")?,
-            env_steps: make.counter("env_steps_total", "Env steps (actions of the agent) in this life of the run.")?,
-            frames: make.counter("frames_total", "Frames (env steps times frame skip) in this life of the run.")?,
-            episodes: make.counter("episodes_total", "Episodes that ended in this life of the run.")?,
+            env_steps: make.counter(
+                "env_steps_total",
+                "Env steps (actions of the agent) in this life of the run.",
+            )?,
+            frames: make.counter(
+                "frames_total",
+                "Frames (env steps times frame skip) in this life of the run.",
+            )?,
+            episodes: make.counter(
+                "episodes_total",
+                "Episodes that ended in this life of the run.",
+            )?,
             // CartPole's 0 to 500 and Pong's −21 to 21 both spread over these.
             episode_return: make.histogram(
                 "episode_return",
                 "Undiscounted raw return of episodes.",
-                [linear_buckets(-20.0, 5.0, 9)?, exponential_buckets(50.0, 2.0, 10)?].concat(),
+                [
+                    linear_buckets(-20.0, 5.0, 9)?,
+                    exponential_buckets(50.0, 2.0, 10)?,
+                ]
+                .concat(),
             )?,
-            episode_return_mean: make.gauge("episode_return_mean", "Mean return of the last 100 episodes.")?,
+            episode_return_mean: make.gauge(
+                "episode_return_mean",
+                "Mean return of the last 100 episodes.",
+            )?,
             episode_length: make.histogram(
                 "episode_length",
                 "Length of episodes, in env steps.",
@@ -120,8 +147,14 @@ impl Metrics {
             loss: make.gauges("loss", "Last reported loss, by term.", "term")?,
             learning_rate: make.gauge("learning_rate", "Current learning rate.")?,
             version: make.int_gauge("version", "Updates applied in the run.")?,
-            epoch: make.int_gauge("epoch", "Number of this life of the learner within the run.")?,
-            environment_restarts: make.counter("environment_restarts_total", "Environment hosts restarted by actors.")?,
+            epoch: make.int_gauge(
+                "epoch",
+                "Number of this life of the learner within the run.",
+            )?,
+            environment_restarts: make.counter(
+                "environment_restarts_total",
+                "Environment hosts restarted by actors.",
+            )?,
             checkpoints: make.counter("checkpoints_total", "Checkpoints written.")?,
             registry: make.registry,
         })
@@ -140,7 +173,10 @@ impl Maker {
         Opts::new(name, help).namespace(PREFIX)
     }
 
-    fn register<M: prometheus::core::Collector + Clone + 'static>(&self, metric: M) -> prometheus::Result<M> {
+    fn register<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: M,
+    ) -> prometheus::Result<M> {
         self.registry.register(Box::new(metric.clone()))?;
         Ok(metric)
     }
@@ -165,8 +201,16 @@ impl Maker {
         self.register(IntGauge::with_opts(Self::options(name, help))?)
     }
 
-    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
-        let options = HistogramOpts { common_opts: Self::options(name, help), buckets };
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: Vec<f64>,
+    ) -> prometheus::Result<Histogram> {
+        let options = HistogramOpts {
+            common_opts: Self::options(name, help),
+            buckets,
+        };
         self.register(Histogram::with_opts(options)?)
     }
 }

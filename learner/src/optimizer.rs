@@ -15,9 +15,10 @@ impl Rule {
     pub(crate) fn new(settings: &OptimizerSettings) -> Self {
         match settings.name {
             Optimizer::Sgd => Self::Sgd,
-            Optimizer::Rmsprop => {
-                Self::Rmsprop { decay: settings.decay as f32, epsilon: settings.epsilon as f32 }
-            }
+            Optimizer::Rmsprop => Self::Rmsprop {
+                decay: settings.decay as f32,
+                epsilon: settings.epsilon as f32,
+            },
         }
     }
 
@@ -30,7 +31,14 @@ impl Rule {
     }
 
     /// Takes one step of `rate` along `scale` × `gradient`. All slices have the parameters' length.
-    pub(crate) fn step(self, parameters: &mut [f32], state: &mut [Vec<f32>], gradient: &[f32], scale: f32, rate: f32) {
+    pub(crate) fn step(
+        self,
+        parameters: &mut [f32],
+        state: &mut [Vec<f32>],
+        gradient: &[f32],
+        scale: f32,
+        rate: f32,
+    ) {
         match (self, state) {
             (Self::Rmsprop { decay, epsilon }, [squares]) => {
                 for ((theta, g), d) in parameters.iter_mut().zip(squares).zip(gradient) {
@@ -54,7 +62,10 @@ mod tests {
 
     #[test]
     fn rmsprop_has_epsilon_inside_the_root() {
-        let rule = Rule::Rmsprop { decay: 0.99, epsilon: 0.1 };
+        let rule = Rule::Rmsprop {
+            decay: 0.99,
+            epsilon: 0.1,
+        };
         let (mut theta, mut state) = ([0.0_f32], [vec![0.0_f32]]);
         rule.step(&mut theta, &mut state, &[2.0], 1.0, 7e-4);
         assert!((theta[0] + 0.003_741_66).abs() < 1e-8, "{}", theta[0]);

@@ -133,19 +133,37 @@ impl ParameterServer {
 
     /// A given life of a run, from a checkpoint of an earlier one where there is any. A life that
     /// ended without a checkpoint counts too: its gradients must not be admitted in the next.
-    pub fn in_life(experiment: Experiment, metrics: Metrics, epoch: u64, checkpoint: Option<Checkpoint>) -> Self {
+    pub fn in_life(
+        experiment: Experiment,
+        metrics: Metrics,
+        epoch: u64,
+        checkpoint: Option<Checkpoint>,
+    ) -> Self {
         match checkpoint {
             None => Self::with_counters(experiment, metrics, epoch, Counters::default()),
             Some(checkpoint) => Self::from_checkpoint(experiment, metrics, epoch, checkpoint),
         }
     }
 
-    fn from_checkpoint(experiment: Experiment, metrics: Metrics, epoch: u64, checkpoint: Checkpoint) -> Self {
+    fn from_checkpoint(
+        experiment: Experiment,
+        metrics: Metrics,
+        epoch: u64,
+        checkpoint: Checkpoint,
+    ) -> Self {
         let state = checkpoint.state;
         let server = Self::with_counters(experiment, metrics, epoch, state.counters);
         let names = Rule::new(&server.experiment.optimizer).state_names();
-        let optimizer: Vec<Vec<f32>> = names.iter().filter_map(|name| checkpoint.optimizer.get(*name).cloned()).collect();
-        let model = server.make_model(state.layout, &checkpoint.parameters, &optimizer, state.version);
+        let optimizer: Vec<Vec<f32>> = names
+            .iter()
+            .filter_map(|name| checkpoint.optimizer.get(*name).cloned())
+            .collect();
+        let model = server.make_model(
+            state.layout,
+            &checkpoint.parameters,
+            &optimizer,
+            state.version,
+        );
         server.metrics.version.set(state.version as i64);
         let target = checkpoint.target.map(|parameters| Target {
             taken_at_version: state.target_taken_at_version.unwrap_or(state.version),
@@ -156,7 +174,12 @@ impl ParameterServer {
         server
     }
 
-    fn with_counters(experiment: Experiment, metrics: Metrics, epoch: u64, counters: Counters) -> Self {
+    fn with_counters(
+        experiment: Experiment,
+        metrics: Metrics,
+        epoch: u64,
+        counters: Counters,
+    ) -> Self {
         metrics.epoch.set(epoch as i64);
         let run = &experiment.experiment;
         Self {
@@ -173,7 +196,13 @@ impl ParameterServer {
         }
     }
 
-    fn make_model(&self, layout: Layout, parameters: &[f32], state: &[Vec<f32>], version: u64) -> Model {
+    fn make_model(
+        &self,
+        layout: Layout,
+        parameters: &[f32],
+        state: &[Vec<f32>],
+        version: u64,
+    ) -> Model {
         let settings = &self.experiment;
         let frames = lock(&self.progress).counters().frames;
         let rule = Rule::new(&settings.optimizer);
@@ -185,7 +214,10 @@ impl ParameterServer {
             version: AtomicU64::new(version),
             publisher: Mutex::new(Publisher {
                 clock: PublishClock::new(settings.learner.publish, version, now),
-                target_clock: settings.method.target_sync().map(|rule| TargetClock::new(rule, frames, version)),
+                target_clock: settings
+                    .method
+                    .target_sync()
+                    .map(|rule| TargetClock::new(rule, frames, version)),
                 last_at: now,
                 times: std::collections::VecDeque::new(),
                 spare: Vec::new(),
@@ -230,7 +262,9 @@ impl ParameterServer {
 
     /// Updates applied so far in the run.
     pub fn version(&self) -> u64 {
-        self.model.get().map_or(0, |model| model.version.load(Ordering::Acquire))
+        self.model
+            .get()
+            .map_or(0, |model| model.version.load(Ordering::Acquire))
     }
 
     /// Elements of the parameter vector; none before the first session has opened.
@@ -258,7 +292,11 @@ impl ParameterServer {
         }
         let (session, worker_index) = sessions.join(worker, peer);
         self.metrics.sessions.set(sessions.len() as i64);
-        Ok(Joined { session, epoch: self.epoch, worker_index })
+        Ok(Joined {
+            session,
+            epoch: self.epoch,
+            worker_index,
+        })
     }
 
     /// Says what a session's parameters look like. The first layout of a run defines it, and the
@@ -278,7 +316,10 @@ impl ParameterServer {
         if model.fingerprint == found {
             Ok(())
         } else {
-            Err(OpenError::WrongLayout { expected: model.fingerprint.clone(), found })
+            Err(OpenError::WrongLayout {
+                expected: model.fingerprint.clone(),
+                found,
+            })
         }
     }
 
@@ -291,14 +332,29 @@ impl ParameterServer {
 
     /// Admits a gradient and applies it, or says why not. What `report` tells is counted unless
     /// the gradient is a duplicate or belongs to another life of the run.
-    pub fn push(&self, session: SessionId, gradient: &Gradient<'_>, report: &v1::Report) -> Outcome {
+    pub fn push(
+        &self,
+        session: SessionId,
+        gradient: &Gradient<'_>,
+        report: &v1::Report,
+    ) -> Outcome {
         let result = self.admit_and_apply(session, gradient, report);
-        let verdict = result.as_ref().map_or_else(|refusal| refusal.verdict, |_| Verdict::Applied);
+        let verdict = result
+            .as_ref()
+            .map_or_else(|refusal| refusal.verdict, |_| Verdict::Applied);
         self.record_outcome(session, &result);
         if verdict == Verdict::Applied {
-            Outcome { verdict, detail: String::new() }
+            Outcome {
+                verdict,
+                detail: String::new(),
+            }
         } else {
-            Outcome { verdict, detail: result.err().map_or_else(String::new, |refusal| refusal.detail) }
+            Outcome {
+                verdict,
+                detail: result
+                    .err()
+                    .map_or_else(String::new, |refusal| refusal.detail),
+            }
         }
     }
 
@@ -317,7 +373,10 @@ impl ParameterServer {
             return Err(Refusal::new(Verdict::Closed, reason.clone()));
         }
         let Some(model) = self.model.get() else {
-            return Err(Refusal::new(Verdict::Malformed, "the session sent a gradient before it opened"));
+            return Err(Refusal::new(
+                Verdict::Malformed,
+                "the session sent a gradient before it opened",
+            ));
         };
         let admission = Admission {
             epoch: self.epoch,
@@ -327,7 +386,8 @@ impl ParameterServer {
         self.advance_sequence(session, gradient, &admission)?;
         let rate = self.count(session, report);
         let norm = admission.check_values(gradient)?;
-        let staleness = admission.check_staleness(gradient, model.version.load(Ordering::Acquire))?;
+        let staleness =
+            admission.check_staleness(gradient, model.version.load(Ordering::Acquire))?;
         self.apply(model, gradient, norm, rate);
         self.metrics.gradient_staleness.observe(staleness as f64);
         self.metrics.gradient_norm.observe(norm);
@@ -344,7 +404,10 @@ impl ParameterServer {
     ) -> Result<(), Refusal> {
         let mut sessions = lock(&self.sessions);
         let Some(session) = sessions.get_mut(session) else {
-            return Err(Refusal::new(Verdict::WrongEpoch, format!("session {session} is not known in this epoch")));
+            return Err(Refusal::new(
+                Verdict::WrongEpoch,
+                format!("session {session} is not known in this epoch"),
+            ));
         };
         admission.check_origin(gradient, session.last_sequence)?;
         session.last_sequence = gradient.sequence;
@@ -378,15 +441,23 @@ impl ParameterServer {
             _ => 1.0,
         };
         let timer = self.metrics.apply_seconds.start_timer();
-        model.parameters.apply(gradient.values, scale as f32, rate as f32);
+        model
+            .parameters
+            .apply(gradient.values, scale as f32, rate as f32);
         timer.observe_duration();
         let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics.version.set(version as i64);
         let now = self.now();
         let mut publisher = lock(&model.publisher);
-        self.metrics.gradient_age.observe(publisher.age(gradient.version, now).as_secs_f64());
+        self.metrics
+            .gradient_age
+            .observe(publisher.age(gradient.version, now).as_secs_f64());
         if publisher.clock.due(version, now) {
-            let target = self.published.borrow().as_ref().and_then(|weights| weights.target.clone());
+            let target = self
+                .published
+                .borrow()
+                .as_ref()
+                .and_then(|weights| weights.target.clone());
             self.publish(model, &mut publisher, target);
         }
     }
@@ -398,7 +469,10 @@ impl ParameterServer {
         let counters = lock(&self.progress).counters().clone();
         let parameters = publisher.copy(&model.parameters);
         let target = publisher.target_clock.as_mut().map(|clock| {
-            let fresh = || Target { taken_at_version: version, parameters: Arc::clone(&parameters) };
+            let fresh = || Target {
+                taken_at_version: version,
+                parameters: Arc::clone(&parameters),
+            };
             match (clock.due(counters.frames, version), target) {
                 (false, Some(target)) => target,
                 _ => fresh(),
@@ -406,7 +480,13 @@ impl ParameterServer {
         });
         let now = self.now();
         publisher.remember(version, now);
-        let weights = Weights { epoch: self.epoch, version, env_steps: counters.env_steps, parameters, target };
+        let weights = Weights {
+            epoch: self.epoch,
+            version,
+            env_steps: counters.env_steps,
+            parameters,
+            target,
+        };
         self.published.send_replace(Some(Arc::new(weights)));
         self.metrics.publishes.inc();
     }
@@ -433,7 +513,10 @@ impl ParameterServer {
             }
             Err(refusal) => {
                 progress.record_rejection(refusal.verdict);
-                self.metrics.gradients_rejected.with_label_values(&[reason(refusal.verdict)]).inc();
+                self.metrics
+                    .gradients_rejected
+                    .with_label_values(&[reason(refusal.verdict)])
+                    .inc();
             }
         }
     }
@@ -443,17 +526,25 @@ impl ParameterServer {
         metrics.env_steps.inc_by(report.env_steps);
         metrics.frames.inc_by(report.frames);
         metrics.episodes.inc_by(report.episodes.len() as u64);
-        metrics.environment_restarts.inc_by(report.environment_restarts);
+        metrics
+            .environment_restarts
+            .inc_by(report.environment_restarts);
         metrics.learning_rate.set(rate);
         for episode in &report.episodes {
             metrics.episode_return.observe(episode.return_sum);
             metrics.episode_length.observe(episode.length as f64);
         }
-        if let Some(mean) = counters.return_mean_100().filter(|_| !report.episodes.is_empty()) {
+        if let Some(mean) = counters
+            .return_mean_100()
+            .filter(|_| !report.episodes.is_empty())
+        {
             metrics.episode_return_mean.set(mean);
         }
         for term in &report.losses {
-            metrics.loss.with_label_values(&[term.term.as_str()]).set(term.value);
+            metrics
+                .loss
+                .with_label_values(&[term.term.as_str()])
+                .set(term.value);
         }
     }
 
@@ -510,7 +601,10 @@ impl ParameterServer {
     /// The live sessions.
     pub fn sessions(&self) -> Vec<v1::Session> {
         let now = self.now();
-        lock(&self.sessions).iter().map(|(id, session)| session_view(id, session, now)).collect()
+        lock(&self.sessions)
+            .iter()
+            .map(|(id, session)| session_view(id, session, now))
+            .collect()
     }
 
     /// Everything that a restart needs; none before the first session has opened.
@@ -520,8 +614,17 @@ impl ParameterServer {
         let version = model.version.load(Ordering::Acquire);
         let counters = self.progress().counters;
         let copy = model.parameters.copy();
-        let target = self.published.borrow().as_ref().and_then(|weights| weights.target.clone());
-        let names = model.parameters.rule().state_names().iter().map(ToString::to_string);
+        let target = self
+            .published
+            .borrow()
+            .as_ref()
+            .and_then(|weights| weights.target.clone());
+        let names = model
+            .parameters
+            .rule()
+            .state_names()
+            .iter()
+            .map(ToString::to_string);
         let state = CheckpointState {
             epoch: self.epoch,
             version,
@@ -530,7 +633,15 @@ impl ParameterServer {
             target_taken_at_version: None,
         };
         let optimizer = names.zip(copy.state).collect();
-        Some(Checkpoint { state, parameters: copy.parameters, optimizer, target: None }.with_target(target))
+        Some(
+            Checkpoint {
+                state,
+                parameters: copy.parameters,
+                optimizer,
+                target: None,
+            }
+            .with_target(target),
+        )
     }
 
     fn now(&self) -> Duration {
@@ -541,7 +652,10 @@ impl ParameterServer {
 impl Publisher {
     /// The parameters in a buffer that nobody reads any more, or in a new one.
     fn copy(&mut self, parameters: &StripedParameters) -> Arc<Vec<f32>> {
-        let free = self.spare.iter().position(|buffer| Arc::strong_count(buffer) == 1);
+        let free = self
+            .spare
+            .iter()
+            .position(|buffer| Arc::strong_count(buffer) == 1);
         let mut buffer = match free {
             Some(index) => self.spare.swap_remove(index),
             None => Arc::new(vec![0.0; parameters.len()]),
@@ -565,8 +679,14 @@ impl Publisher {
 
     /// How long ago `version` was published.
     fn age(&self, version: u64, now: Duration) -> Duration {
-        let index = self.times.partition_point(|(published, _)| *published < version);
-        let at = self.times.get(index).or(self.times.back()).map_or(now, |(_, at)| *at);
+        let index = self
+            .times
+            .partition_point(|(published, _)| *published < version);
+        let at = self
+            .times
+            .get(index)
+            .or(self.times.back())
+            .map_or(now, |(_, at)| *at);
         now.saturating_sub(at)
     }
 }

@@ -35,7 +35,11 @@ impl StripedParameters {
         let stripe = |start: usize| {
             let range = start..(start + size).min(len);
             let fresh = || vec![0.0; range.len()];
-            let part = |index: usize| state.get(index).map_or_else(fresh, |vector| vector[range.clone()].to_vec());
+            let part = |index: usize| {
+                state
+                    .get(index)
+                    .map_or_else(fresh, |vector| vector[range.clone()].to_vec())
+            };
             Mutex::new(Stripe {
                 start,
                 parameters: parameters[range.clone()].to_vec(),
@@ -43,7 +47,12 @@ impl StripedParameters {
             })
         };
         let stripes = (0..len).step_by(size).map(stripe).collect();
-        Self { rule, len, stripes, next_start: AtomicUsize::new(0) }
+        Self {
+            rule,
+            len,
+            stripes,
+            next_start: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn rule(&self) -> Rule {
@@ -60,7 +69,8 @@ impl StripedParameters {
         for turn in 0..self.stripes.len() {
             let stripe = &mut *lock(&self.stripes[(first + turn) % self.stripes.len()]);
             let part = &gradient[stripe.start..stripe.start + stripe.parameters.len()];
-            self.rule.step(&mut stripe.parameters, &mut stripe.state, part, scale, rate);
+            self.rule
+                .step(&mut stripe.parameters, &mut stripe.state, part, scale, rate);
         }
     }
 
@@ -68,7 +78,8 @@ impl StripedParameters {
     pub(crate) fn read(&self, into: &mut [f32]) {
         for stripe in &self.stripes {
             let stripe = lock(stripe);
-            into[stripe.start..stripe.start + stripe.parameters.len()].copy_from_slice(&stripe.parameters);
+            into[stripe.start..stripe.start + stripe.parameters.len()]
+                .copy_from_slice(&stripe.parameters);
         }
     }
 
@@ -81,7 +92,10 @@ impl StripedParameters {
         for stripe in &self.stripes {
             let stripe = lock(stripe);
             copy.parameters.extend_from_slice(&stripe.parameters);
-            copy.state.iter_mut().zip(&stripe.state).for_each(|(all, part)| all.extend_from_slice(part));
+            copy.state
+                .iter_mut()
+                .zip(&stripe.state)
+                .for_each(|(all, part)| all.extend_from_slice(part));
         }
         copy
     }
@@ -96,14 +110,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const RMSPROP: Rule = Rule::Rmsprop { decay: 0.9, epsilon: 0.01 };
+    const RMSPROP: Rule = Rule::Rmsprop {
+        decay: 0.9,
+        epsilon: 0.01,
+    };
 
     fn start(len: usize) -> Vec<f32> {
         (0..len).map(|i| i as f32 / 7.0).collect()
     }
 
     fn gradient(len: usize, k: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 31 + k * 17) % 13) as f32 - 6.0).collect()
+        (0..len)
+            .map(|i| ((i * 31 + k * 17) % 13) as f32 - 6.0)
+            .collect()
     }
 
     #[test]

@@ -91,7 +91,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(counters: Counters, solve_return: Option<f64>) -> Self {
-        let start = RateSample { at: Duration::ZERO, env_steps: counters.env_steps, updates: counters.updates };
+        let start = RateSample {
+            at: Duration::ZERO,
+            env_steps: counters.env_steps,
+            updates: counters.updates,
+        };
         Self {
             earlier_seconds: counters.wall_seconds,
             counters,
@@ -128,11 +132,19 @@ impl Progress {
         if counters.recent_returns.len() > RETURN_WINDOW {
             counters.recent_returns.pop_front();
         }
-        let Some(mean) = counters.return_mean_100().filter(|_| counters.recent_returns.len() == RETURN_WINDOW) else {
+        let Some(mean) = counters
+            .return_mean_100()
+            .filter(|_| counters.recent_returns.len() == RETURN_WINDOW)
+        else {
             return false;
         };
-        counters.best_return_mean_100 = Some(counters.best_return_mean_100.map_or(mean, |best| best.max(mean)));
-        let solved = counters.seconds_to_solve.is_none() && self.solve_return.is_some_and(|needed| mean >= needed);
+        counters.best_return_mean_100 = Some(
+            counters
+                .best_return_mean_100
+                .map_or(mean, |best| best.max(mean)),
+        );
+        let solved = counters.seconds_to_solve.is_none()
+            && self.solve_return.is_some_and(|needed| mean >= needed);
         if solved {
             counters.seconds_to_solve = Some(counters.wall_seconds);
             counters.env_steps_to_solve = Some(counters.env_steps);
@@ -146,7 +158,11 @@ impl Progress {
     }
 
     pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {
-        *self.counters.rejected.entry(reason(verdict).into()).or_default() += 1;
+        *self
+            .counters
+            .rejected
+            .entry(reason(verdict).into())
+            .or_default() += 1;
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -168,18 +184,30 @@ impl Progress {
     }
 
     fn sample(&mut self, now: Duration) {
-        if self.samples.back().is_some_and(|last| now < last.at + RATE_SAMPLE) {
+        if self
+            .samples
+            .back()
+            .is_some_and(|last| now < last.at + RATE_SAMPLE)
+        {
             return;
         }
-        let Counters { env_steps, updates, .. } = self.counters;
-        self.samples.push_back(RateSample { at: now, env_steps, updates });
+        let Counters {
+            env_steps, updates, ..
+        } = self.counters;
+        self.samples.push_back(RateSample {
+            at: now,
+            env_steps,
+            updates,
+        });
         while self.samples.len() > 2 && self.samples[1].at + RATE_WINDOW <= now {
             self.samples.pop_front();
         }
     }
 
     fn rates(&self, now: Duration) -> (f64, f64) {
-        let Some(first) = self.samples.front() else { return (0.0, 0.0) };
+        let Some(first) = self.samples.front() else {
+            return (0.0, 0.0);
+        };
         let seconds = now.saturating_sub(first.at).as_secs_f64().max(1e-3);
         let per_second = |count: u64| count as f64 / seconds;
         (
@@ -194,8 +222,16 @@ mod tests {
     use super::*;
 
     fn report(env_steps: u64, returns: &[f64]) -> v1::Report {
-        let episode = |r: &f64| v1::Episode { return_sum: *r, length: 1 };
-        v1::Report { env_steps, frames: env_steps * 4, episodes: returns.iter().map(episode).collect(), ..v1::Report::default() }
+        let episode = |r: &f64| v1::Episode {
+            return_sum: *r,
+            length: 1,
+        };
+        v1::Report {
+            env_steps,
+            frames: env_steps * 4,
+            episodes: returns.iter().map(episode).collect(),
+            ..v1::Report::default()
+        }
     }
 
     #[test]
@@ -206,13 +242,20 @@ mod tests {
         assert!(progress.record_report(&report(1, &[20.0]), second * 2));
         assert!(!progress.record_report(&report(1, &[20.0]), second * 3));
         let counters = progress.counters();
-        assert_eq!((counters.seconds_to_solve, counters.env_steps_to_solve), (Some(2.0), Some(100)));
+        assert_eq!(
+            (counters.seconds_to_solve, counters.env_steps_to_solve),
+            (Some(2.0), Some(100))
+        );
         assert_eq!(counters.best_return_mean_100, Some(20.0));
     }
 
     #[test]
     fn a_resumed_run_goes_on_counting() {
-        let before = Counters { env_steps: 500, wall_seconds: 50.0, ..Counters::default() };
+        let before = Counters {
+            env_steps: 500,
+            wall_seconds: 50.0,
+            ..Counters::default()
+        };
         let mut progress = Progress::new(before, None);
         progress.record_report(&report(5, &[]), Duration::from_secs(2));
         assert_eq!(progress.counters().env_steps, 505);

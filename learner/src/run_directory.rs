@@ -57,6 +57,13 @@ pub enum RunDirectoryError {
     Checkpoint(#[from] CheckpointError),
 }
 
+impl RunDirectoryError {
+    /// Whether the user asked for something that cannot be, rather than something having failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Exists(_) | Self::NoRun(_) | Self::Experiment(_))
+    }
+}
+
 /// The directory of one run: `experiment.toml` (resolved), `checkpoints/`, `summary.json`. It is
 /// locked for as long as this lives, so that two processes never share one.
 #[derive(Debug)]

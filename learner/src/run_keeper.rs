@@ -29,7 +29,10 @@ impl RunKeeper {
     ///
     /// # Errors
     /// Where the event log cannot be opened.
-    pub fn new(server: Arc<ParameterServer>, directory: RunDirectory) -> Result<Self, RunDirectoryError> {
+    pub fn new(
+        server: Arc<ParameterServer>,
+        directory: RunDirectory,
+    ) -> Result<Self, RunDirectoryError> {
         let interval = Duration::from_secs(server.experiment().checkpoint.interval_s);
         let clock = CheckpointClock::new(interval, server.version());
         Ok(Self {
@@ -55,9 +58,7 @@ impl RunKeeper {
             self.next_event = now + EVENT_INTERVAL;
             self.write_event();
         }
-        if self
-            .clock
-            .due(self.server.version(), now)
+        if self.clock.due(self.server.version(), now)
             && let Err(error) = self.write_checkpoint()
         {
             tracing::error!(%error, "cannot write a checkpoint; the run goes on");

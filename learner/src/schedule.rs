@@ -12,7 +12,11 @@ pub(crate) struct LearningRate {
 
 impl LearningRate {
     pub(crate) fn new(settings: &OptimizerSettings, total_env_steps: u64) -> Self {
-        Self { initial: settings.learning_rate, anneal: settings.anneal, total_env_steps }
+        Self {
+            initial: settings.learning_rate,
+            anneal: settings.anneal,
+            total_env_steps,
+        }
     }
 
     pub(crate) fn at(self, env_steps: u64) -> f64 {
@@ -32,9 +36,13 @@ mod tests {
 
     #[test]
     fn linear_annealing_reaches_zero_at_the_runs_end_and_stays() {
-        let settings = OptimizerSettings { learning_rate: 0.8, ..OptimizerSettings::default() };
+        let settings = OptimizerSettings {
+            learning_rate: 0.8,
+            ..OptimizerSettings::default()
+        };
         let rate = LearningRate::new(&settings, 1000);
-        let check = |env_steps, expected: f64| assert!((rate.at(env_steps) - expected).abs() < 1e-12);
+        let check =
+            |env_steps, expected: f64| assert!((rate.at(env_steps) - expected).abs() < 1e-12);
         check(0, 0.8);
         check(250, 0.6);
         check(1000, 0.0);

@@ -30,10 +30,21 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Opens a session with the smallest worker index that none holds.
     pub(crate) fn join(&mut self, worker: String, peer: String) -> (SessionId, u32) {
-        let taken: std::collections::BTreeSet<u32> = self.live.values().map(|s| s.worker_index).collect();
-        let worker_index = (0..).find(|index| !taken.contains(index)).unwrap_or_default();
+        let taken: std::collections::BTreeSet<u32> =
+            self.live.values().map(|s| s.worker_index).collect();
+        let worker_index = (0..)
+            .find(|index| !taken.contains(index))
+            .unwrap_or_default();
         self.last_id += 1;
-        self.live.insert(self.last_id, Session { worker, peer, worker_index, ..Session::default() });
+        self.live.insert(
+            self.last_id,
+            Session {
+                worker,
+                peer,
+                worker_index,
+                ..Session::default()
+            },
+        );
         (self.last_id, worker_index)
     }
 

@@ -78,7 +78,10 @@ impl Summary {
             seconds_to_solve: counters.seconds_to_solve,
             env_steps_to_solve: counters.env_steps_to_solve,
             staleness_updates: view.staleness_updates,
-            gradients: GradientCounts { applied: counters.updates, rejected: counters.rejected },
+            gradients: GradientCounts {
+                applied: counters.updates,
+                rejected: counters.rejected,
+            },
             environment_restarts: counters.environment_restarts,
         }
     }

@@ -15,12 +15,21 @@ pub struct EpsilonGreedy {
 impl EpsilonGreedy {
     /// Draws the worker's final ε.
     pub fn draw(settings: &ExplorationSettings, rng: &mut ChaCha8Rng) -> Self {
-        let mut left: f64 = rng.random::<f64>() * settings.epsilon_final.iter().map(|c| c.probability).sum::<f64>();
+        let mut left: f64 = rng.random::<f64>()
+            * settings
+                .epsilon_final
+                .iter()
+                .map(|c| c.probability)
+                .sum::<f64>();
         let mut taken = |choice: &&EpsilonChoice| {
             left -= choice.probability;
             left < 0.0
         };
-        let choice = settings.epsilon_final.iter().find(&mut taken).or(settings.epsilon_final.last());
+        let choice = settings
+            .epsilon_final
+            .iter()
+            .find(&mut taken)
+            .or(settings.epsilon_final.last());
         Self {
             initial: settings.epsilon_initial,
             last: choice.map_or(settings.epsilon_initial, |choice| choice.epsilon),
@@ -54,7 +63,9 @@ mod tests {
     fn final_epsilons_are_drawn_as_in_the_paper() {
         let settings = ExplorationSettings::default();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let draws: Vec<f64> = (0..10_000).map(|_| EpsilonGreedy::draw(&settings, &mut rng).last).collect();
+        let draws: Vec<f64> = (0..10_000)
+            .map(|_| EpsilonGreedy::draw(&settings, &mut rng).last)
+            .collect();
         for (epsilon, probability) in [(0.1, 0.4), (0.01, 0.3), (0.5, 0.3)] {
             let found = draws.iter().filter(|d| **d == epsilon).count() as f64 / 10_000.0;
             assert!((found - probability).abs() < 0.02, "{epsilon}: {found}");
@@ -63,7 +74,11 @@ mod tests {
 
     #[test]
     fn epsilon_is_annealed_linearly_and_then_stays() {
-        let epsilon = EpsilonGreedy { initial: 1.0, last: 0.1, anneal_frames: 100 };
+        let epsilon = EpsilonGreedy {
+            initial: 1.0,
+            last: 0.1,
+            anneal_frames: 100,
+        };
         let check = |frames, expected: f64| assert!((epsilon.at(frames) - expected).abs() < 1e-12);
         check(0, 1.0);
         check(50, 0.55);
@@ -73,7 +88,11 @@ mod tests {
 
     #[test]
     fn a_share_of_epsilon_is_random() {
-        let epsilon = EpsilonGreedy { initial: 0.5, last: 0.5, anneal_frames: 1 };
+        let epsilon = EpsilonGreedy {
+            initial: 0.5,
+            last: 0.5,
+            anneal_frames: 1,
+        };
         let mut actions = vec![0; 10_000];
         epsilon.mix(&mut actions, 2, 0, &mut ChaCha8Rng::seed_from_u64(1));
         let moved = actions.iter().filter(|a| **a == 1).count() as f64 / 10_000.0;

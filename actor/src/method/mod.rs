@@ -64,7 +64,12 @@ pub trait Method: Send {
     fn no_actions(&self) -> Actions;
 
     /// One action for each of the observations `[E, …]`.
-    fn act(&mut self, parameters: &Parameters, observations: &Tensor, behaviour: Behaviour) -> Actions;
+    fn act(
+        &mut self,
+        parameters: &Parameters,
+        observations: &Tensor,
+        behaviour: Behaviour,
+    ) -> Actions;
 
     /// The loss of a segment, as a function of `online`. `target` is `θ⁻`, where there is one.
     fn loss(&self, online: &Parameters, target: Option<&Parameters>, segment: &Segment) -> Loss;
@@ -77,7 +82,9 @@ pub enum MethodError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// It cannot take these actions.
-    #[error("method `{method}` needs discrete actions; the environment takes {found}: use method `a3c`")]
+    #[error(
+        "method `{method}` needs discrete actions; the environment takes {found}: use method `a3c`"
+    )]
     NeedsDiscreteActions {
         /// The method.
         method: &'static str,
@@ -90,12 +97,22 @@ pub enum MethodError {
 ///
 /// # Errors
 /// Where the method or the model cannot take the spaces.
-pub fn make(experiment: &Experiment, spaces: &Spaces, rng: ChaCha8Rng) -> Result<Box<dyn Method>, MethodError> {
+pub fn make(
+    experiment: &Experiment,
+    spaces: &Spaces,
+    rng: ChaCha8Rng,
+) -> Result<Box<dyn Method>, MethodError> {
     Ok(match &experiment.method {
-        MethodSettings::A3c(settings) => Box::new(A3c::new(settings, &experiment.model, spaces, rng)?),
-        MethodSettings::NStepQ(settings) => {
-            Box::new(NStepQ::new(settings, &experiment.model, &experiment.exploration, spaces, rng)?)
+        MethodSettings::A3c(settings) => {
+            Box::new(A3c::new(settings, &experiment.model, spaces, rng)?)
         }
+        MethodSettings::NStepQ(settings) => Box::new(NStepQ::new(
+            settings,
+            &experiment.model,
+            &experiment.exploration,
+            spaces,
+            rng,
+        )?),
     })
 }
 

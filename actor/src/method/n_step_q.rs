@@ -9,7 +9,9 @@ use troop_common::experiment::{ExplorationSettings, ModelSettings, NStepQSetting
 use troop_common::spaces::{ActionSpace, Spaces};
 
 use super::policy::argmax;
-use super::{Behaviour, EpsilonGreedy, Loss, Method, MethodError, constant, n_step_returns, reduce};
+use super::{
+    Behaviour, EpsilonGreedy, Loss, Method, MethodError, constant, n_step_returns, reduce,
+};
 use crate::environment::Actions;
 use crate::model::{Head, Network, Parameters};
 use crate::segment::Segment;
@@ -36,9 +38,16 @@ impl NStepQ {
     ) -> Result<Self, MethodError> {
         let ActionSpace::Discrete { n } = spaces.action else {
             let found = format!("{:?}", spaces.action);
-            return Err(MethodError::NeedsDiscreteActions { method: "n_step_q", found });
+            return Err(MethodError::NeedsDiscreteActions {
+                method: "n_step_q",
+                found,
+            });
         };
-        let heads = [Head { name: "q", outputs: n, gain: 1.0 }];
+        let heads = [Head {
+            name: "q",
+            outputs: n,
+            gain: 1.0,
+        }];
         Ok(Self {
             settings: settings.clone(),
             epsilon: EpsilonGreedy::draw(exploration, &mut rng),
@@ -71,10 +80,16 @@ impl Method for NStepQ {
         Actions::Discrete(Vec::new())
     }
 
-    fn act(&mut self, parameters: &Parameters, observations: &Tensor, behaviour: Behaviour) -> Actions {
+    fn act(
+        &mut self,
+        parameters: &Parameters,
+        observations: &Tensor,
+        behaviour: Behaviour,
+    ) -> Actions {
         let mut actions = argmax(&tch::no_grad(|| self.q(parameters, observations)));
         if let Behaviour::Explore { frames } = behaviour {
-            self.epsilon.mix(&mut actions, self.actions, frames, &mut self.rng);
+            self.epsilon
+                .mix(&mut actions, self.actions, frames, &mut self.rng);
         }
         Actions::Discrete(actions)
     }
@@ -84,11 +99,21 @@ impl Method for NStepQ {
             panic!("the segment's actions are of another kind than the method's")
         };
         let target = target.unwrap_or(online);
-        let v_open = tch::no_grad(|| self.q(target, &segment.open_observations()).amax([-1_i64].as_slice(), false));
+        let v_open = tch::no_grad(|| {
+            self.q(target, &segment.open_observations())
+                .amax([-1_i64].as_slice(), false)
+        });
         let open = segment.open_values(&v_open);
-        let r_t = n_step_returns(&segment.rewards, &segment.ends, &open, self.settings.discount);
+        let r_t = n_step_returns(
+            &segment.rewards,
+            &segment.ends,
+            &open,
+            self.settings.discount,
+        );
         let q_t = self.q(online, &segment.observations.tensor());
-        let q_taken = q_t.gather(-1, &Tensor::from_slice(actions).unsqueeze(-1), false).squeeze_dim(-1);
+        let q_taken = q_t
+            .gather(-1, &Tensor::from_slice(actions).unsqueeze(-1), false)
+            .squeeze_dim(-1);
         let losses = (constant(&r_t, online.kind()) - &q_taken).square();
         Loss {
             total: reduce(&losses, self.settings.reduction),
@@ -107,10 +132,16 @@ mod tests {
     use troop_common::experiment::{EpsilonChoice, Reduction};
 
     fn method(settings: NStepQSettings, hidden: &[usize], spaces: &Spaces) -> NStepQ {
-        let model = ModelSettings { hidden: hidden.to_vec(), ..ModelSettings::default() };
+        let model = ModelSettings {
+            hidden: hidden.to_vec(),
+            ..ModelSettings::default()
+        };
         let always_random = ExplorationSettings {
             epsilon_initial: 1.0,
-            epsilon_final: vec![EpsilonChoice { epsilon: 1.0, probability: 1.0 }],
+            epsilon_final: vec![EpsilonChoice {
+                epsilon: 1.0,
+                probability: 1.0,
+            }],
             anneal_frames: 1,
         };
         NStepQ::new(&settings, &model, &always_random, spaces, seeded(1)).unwrap()
@@ -120,7 +151,14 @@ mod tests {
     fn the_full_loss_passes_finite_differences() {
         for reduction in [Reduction::Sum, Reduction::Mean] {
             let spaces = spaces::discrete(3);
-            let method = method(NStepQSettings { reduction, ..NStepQSettings::default() }, &[5], &spaces);
+            let method = method(
+                NStepQSettings {
+                    reduction,
+                    ..NStepQSettings::default()
+                },
+                &[5],
+                &spaces,
+            );
             let segment = random_segment(&spaces, 7);
             let load = |seed| {
                 let mut parameters = Parameters::new(method.network.layout(), Kind::Double);
@@ -128,19 +166,29 @@ mod tests {
                 parameters
             };
             let target = load(9);
-            assert_gradient(&load(3), |online| method.loss(online, Some(&target), &segment).total);
+            assert_gradient(&load(3), |online| {
+                method.loss(online, Some(&target), &segment).total
+            });
         }
     }
 
     /// With one-step returns the behaviour does not matter: Q* of M1 is [9.9, 10; 11, 9.9].
     #[test]
     fn one_step_returns_find_the_optimal_q_of_m1() {
-        let settings = NStepQSettings { t_max: 1, discount: 0.9, ..NStepQSettings::default() };
+        let settings = NStepQSettings {
+            t_max: 1,
+            discount: 0.9,
+            ..NStepQSettings::default()
+        };
         let mut method = method(settings, &[], &Game::spaces());
-        let learned = Game::new(32).learn(&mut method, 4000, 0.5, |_| {});
+        let learned = Game::new(32).learn(&mut method, 2000, 0.5, |_| {});
         let q = |s: usize, a: usize| learned[a * 2 + s] + learned[4 + a];
         for (s, a, expected) in [(0, 0, 9.9), (0, 1, 10.0), (1, 0, 11.0), (1, 1, 9.9)] {
-            assert!((q(s, a) - expected).abs() < 0.02, "Q({s}, {a}) = {} for {expected}", q(s, a));
+            assert!(
+                (q(s, a) - expected).abs() < 0.02,
+                "Q({s}, {a}) = {} for {expected}",
+                q(s, a)
+            );
         }
     }
 
@@ -154,6 +202,9 @@ mod tests {
             &spaces,
             seeded(1),
         );
-        assert!(matches!(made, Err(MethodError::NeedsDiscreteActions { .. })));
+        assert!(matches!(
+            made,
+            Err(MethodError::NeedsDiscreteActions { .. })
+        ));
     }
 }

@@ -42,17 +42,31 @@ impl Policy {
     pub fn for_actions(space: &ActionSpace) -> Self {
         match space {
             ActionSpace::Discrete { n } => Self::Categorical { actions: *n },
-            ActionSpace::Box { low, .. } => Self::Gaussian { dimensions: low.len() },
+            ActionSpace::Box { low, .. } => Self::Gaussian {
+                dimensions: low.len(),
+            },
         }
     }
 
     /// The heads that give its statistics. Small gains: every action is about as likely at first.
     pub fn heads(self) -> Vec<Head> {
         match self {
-            Self::Categorical { actions } => vec![Head { name: "policy", outputs: actions, gain: 0.01 }],
+            Self::Categorical { actions } => vec![Head {
+                name: "policy",
+                outputs: actions,
+                gain: 0.01,
+            }],
             Self::Gaussian { dimensions } => vec![
-                Head { name: "mean", outputs: dimensions, gain: 0.01 },
-                Head { name: "variance", outputs: 1, gain: 0.01 },
+                Head {
+                    name: "mean",
+                    outputs: dimensions,
+                    gain: 0.01,
+                },
+                Head {
+                    name: "variance",
+                    outputs: 1,
+                    gain: 0.01,
+                },
             ],
         }
     }
@@ -70,12 +84,18 @@ impl Policy {
         match self {
             Self::Categorical { actions } => {
                 let logits = to_vec(&outputs[0]);
-                Actions::Discrete(logits.chunks_exact(actions).map(|row| draw(row, rng)).collect())
+                Actions::Discrete(
+                    logits
+                        .chunks_exact(actions)
+                        .map(|row| draw(row, rng))
+                        .collect(),
+                )
             }
             Self::Gaussian { dimensions } => {
                 let means = to_vec(&outputs[0]);
                 let deviations = to_vec(&variance(&outputs[1]).sqrt());
-                let noisy = |(i, mean): (usize, &f32)| mean + deviations[i / dimensions] * gaussian(rng);
+                let noisy =
+                    |(i, mean): (usize, &f32)| mean + deviations[i / dimensions] * gaussian(rng);
                 Actions::Continuous(means.iter().enumerate().map(noisy).collect())
             }
         }
@@ -92,10 +112,15 @@ impl Policy {
     /// How likely `actions` were, and how open the choice was, for each of `B` rows.
     pub fn likelihood(self, outputs: &[Tensor], actions: &Actions) -> Likelihood {
         match (self, actions) {
-            (Self::Categorical { .. }, Actions::Discrete(actions)) => categorical(&outputs[0], actions),
-            (Self::Gaussian { dimensions }, Actions::Continuous(actions)) => {
-                gaussian_likelihood(&outputs[0], &variance(&outputs[1]), actions, dimensions as i64)
+            (Self::Categorical { .. }, Actions::Discrete(actions)) => {
+                categorical(&outputs[0], actions)
             }
+            (Self::Gaussian { dimensions }, Actions::Continuous(actions)) => gaussian_likelihood(
+                &outputs[0],
+                &variance(&outputs[1]),
+                actions,
+                dimensions as i64,
+            ),
             _ => panic!("the segment's actions are of another kind than the policy's"),
         }
     }
@@ -104,14 +129,28 @@ impl Policy {
 fn categorical(logits: &Tensor, actions: &[i64]) -> Likelihood {
     let log_pi = logits.log_softmax(-1, None::<Kind>);
     let index = Tensor::from_slice(actions).unsqueeze(-1);
-    let entropy = -(log_pi.exp() * &log_pi).sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
-    Likelihood { log_probability: log_pi.gather(-1, &index, false).squeeze_dim(-1), entropy }
+    let entropy =
+        -(log_pi.exp() * &log_pi).sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
+    Likelihood {
+        log_probability: log_pi.gather(-1, &index, false).squeeze_dim(-1),
+        entropy,
+    }
 }
 
 /// `variance` is `[B, 1]`.
-fn gaussian_likelihood(mean: &Tensor, variance: &Tensor, actions: &[f32], dimensions: i64) -> Likelihood {
-    let actions = Tensor::from_slice(actions).view_as(mean).to_kind(mean.kind());
-    let squares = (actions - mean).square().sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
+fn gaussian_likelihood(
+    mean: &Tensor,
+    variance: &Tensor,
+    actions: &[f32],
+    dimensions: i64,
+) -> Likelihood {
+    let actions = Tensor::from_slice(actions)
+        .view_as(mean)
+        .to_kind(mean.kind());
+    let squares =
+        (actions - mean)
+            .square()
+            .sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
     let variance = variance.squeeze_dim(-1);
     let log_scale = (&variance * std::f64::consts::TAU).log();
     let half = dimensions as f64 / 2.0;
@@ -160,7 +199,9 @@ mod tests {
 
     #[test]
     fn entropy_of_a_softmax_and_its_gradient() {
-        let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0]).view([1, 3]).set_requires_grad(true);
+        let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0])
+            .view([1, 3])
+            .set_requires_grad(true);
         let entropy = categorical(&logits, &[2]).entropy.sum(Kind::Double);
         assert!((entropy.double_value(&[]) - 0.832_396).abs() < 1e-6);
         let gradient = Tensor::run_backward(&[&entropy], &[&logits], false, false).remove(0);
@@ -172,9 +213,17 @@ mod tests {
     #[test]
     fn log_probability_of_a_softmax() {
         let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0]).view([1, 3]);
-        let total: f64 = (0..3).map(|a| categorical(&logits, &[a]).log_probability.double_value(&[0]).exp()).sum();
+        let total: f64 = (0..3)
+            .map(|a| {
+                categorical(&logits, &[a])
+                    .log_probability
+                    .double_value(&[0])
+                    .exp()
+            })
+            .sum();
         assert!((total - 1.0).abs() < 1e-12);
-        let ratio = categorical(&logits, &[2]).log_probability - categorical(&logits, &[1]).log_probability;
+        let ratio =
+            categorical(&logits, &[2]).log_probability - categorical(&logits, &[1]).log_probability;
         assert!((ratio.double_value(&[0]) - 1.0).abs() < 1e-12);
     }
 
@@ -192,32 +241,55 @@ mod tests {
         let mean = Tensor::from_slice(&[0.5_f64, -1.0]).view([1, 2]);
         let variance = Tensor::from_slice(&[0.25_f64]).view([1, 1]);
         let both = gaussian_likelihood(&mean, &variance, &[1.0, 0.0], 2);
-        let one = |i: i64, action| gaussian_likelihood(&mean.narrow(1, i, 1), &variance, &[action], 1);
+        let one =
+            |i: i64, action| gaussian_likelihood(&mean.narrow(1, i, 1), &variance, &[action], 1);
         let product = one(0, 1.0).log_probability + one(1, 0.0).log_probability;
         assert!((both.log_probability - product).double_value(&[0]).abs() < 1e-9);
-        assert!((both.entropy - one(0, 1.0).entropy * 2.0).double_value(&[0]).abs() < 1e-9);
+        assert!(
+            (both.entropy - one(0, 1.0).entropy * 2.0)
+                .double_value(&[0])
+                .abs()
+                < 1e-9
+        );
     }
 
     #[test]
     fn samples_follow_the_distribution() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let rows = 20_000;
-        let logits = Tensor::from_slice(&[0.0_f32, 1.0, 2.0]).view([1, 3]).expand([rows, 3], false);
-        let Actions::Discrete(actions) = (Policy::Categorical { actions: 3 }).sample(&[logits], &mut rng) else {
+        let logits = Tensor::from_slice(&[0.0_f32, 1.0, 2.0])
+            .view([1, 3])
+            .expand([rows, 3], false);
+        let Actions::Discrete(actions) =
+            (Policy::Categorical { actions: 3 }).sample(&[logits], &mut rng)
+        else {
             panic!("discrete")
         };
         for (action, expected) in [0.090_031, 0.244_728, 0.665_241].iter().enumerate() {
-            let found = actions.iter().filter(|a| **a == action as i64).count() as f64 / rows as f64;
-            assert!((found - expected).abs() < 0.015, "action {action}: {found} for {expected}");
+            let found =
+                actions.iter().filter(|a| **a == action as i64).count() as f64 / rows as f64;
+            assert!(
+                (found - expected).abs() < 0.015,
+                "action {action}: {found} for {expected}"
+            );
         }
-        let mean = Tensor::from_slice(&[1.0_f32, -1.0]).view([1, 2]).expand([rows, 2], false);
-        let raw = Tensor::from_slice(&[0.0_f32]).view([1, 1]).expand([rows, 1], false);
-        let Actions::Continuous(actions) = (Policy::Gaussian { dimensions: 2 }).sample(&[mean, raw], &mut rng) else {
+        let mean = Tensor::from_slice(&[1.0_f32, -1.0])
+            .view([1, 2])
+            .expand([rows, 2], false);
+        let raw = Tensor::from_slice(&[0.0_f32])
+            .view([1, 1])
+            .expand([rows, 1], false);
+        let Actions::Continuous(actions) =
+            (Policy::Gaussian { dimensions: 2 }).sample(&[mean, raw], &mut rng)
+        else {
             panic!("continuous")
         };
         let first: Vec<f64> = actions.iter().step_by(2).map(|a| f64::from(*a)).collect();
         let mean = first.iter().sum::<f64>() / rows as f64;
         let variance = first.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / rows as f64;
-        assert!((mean - 1.0).abs() < 0.03 && (variance - 2.0_f64.ln()).abs() < 0.03, "{mean} {variance}");
+        assert!(
+            (mean - 1.0).abs() < 0.03 && (variance - 2.0_f64.ln()).abs() < 0.03,
+            "{mean} {variance}"
+        );
     }
 }

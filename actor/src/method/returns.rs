@@ -27,7 +27,14 @@ pub fn n_step_returns(r_t: &[f32], ends: &[End], open: &OpenValues, discount: f3
 /// Generalised advantage estimates (Schulman et al. 2016, eq. 16):
 /// `Â_t = δ_t + γλ Â_{t+1}`, `δ_t = r_t + γ V_{t+1} − V_t`. `v_t` is `[T, E]`, and so is the result.
 /// With λ = 1 it is the n-step return less `V_t`, with λ = 0 the TD error.
-pub fn advantages(r_t: &[f32], v_t: &[f32], ends: &[End], open: &OpenValues, discount: f32, lambda: f32) -> Vec<f32> {
+pub fn advantages(
+    r_t: &[f32],
+    v_t: &[f32],
+    ends: &[End],
+    open: &OpenValues,
+    discount: f32,
+    lambda: f32,
+) -> Vec<f32> {
     let environments = open.bootstrap.len();
     let mut advantages = vec![0.0; r_t.len()];
     let mut v_next = open.bootstrap.clone();
@@ -55,17 +62,29 @@ mod tests {
     const C: End = End::Continues;
 
     fn open(bootstrap: &[f32], at_ends: &[f32]) -> OpenValues {
-        OpenValues { bootstrap: bootstrap.to_vec(), at_ends: at_ends.to_vec() }
+        OpenValues {
+            bootstrap: bootstrap.to_vec(),
+            at_ends: at_ends.to_vec(),
+        }
     }
 
     #[test]
     fn returns_of_the_worked_example() {
         let r_t = [1.0, 0.0, 2.0];
         let going_on = open(&[4.0], &[0.0; 3]);
-        assert_eq!(n_step_returns(&r_t, &[C, C, C], &going_on, 0.5), [2.0, 2.0, 4.0]);
-        assert_eq!(n_step_returns(&r_t, &[C, C, End::Terminated], &going_on, 0.5), [1.5, 1.0, 2.0]);
+        assert_eq!(
+            n_step_returns(&r_t, &[C, C, C], &going_on, 0.5),
+            [2.0, 2.0, 4.0]
+        );
+        assert_eq!(
+            n_step_returns(&r_t, &[C, C, End::Terminated], &going_on, 0.5),
+            [1.5, 1.0, 2.0]
+        );
         let cut = open(&[9.0], &[0.0, 0.0, 4.0]);
-        assert_eq!(n_step_returns(&r_t, &[C, C, End::Truncated], &cut, 0.5), [2.0, 2.0, 4.0]);
+        assert_eq!(
+            n_step_returns(&r_t, &[C, C, End::Truncated], &cut, 0.5),
+            [2.0, 2.0, 4.0]
+        );
     }
 
     #[test]
@@ -83,8 +102,11 @@ mod tests {
         let (r_t, v_t, ends) = ([1.0, 0.0, 2.0], [1.0, 3.0, 2.0], [C, C, C]);
         let going_on = open(&[4.0], &[0.0; 3]);
         let gradients = [0.3_f32, -0.7, 1.1];
-        let forward: f32 =
-            advantages(&r_t, &v_t, &ends, &going_on, 0.5, 1.0).iter().zip(gradients).map(|(a, g)| a * g).sum();
+        let forward: f32 = advantages(&r_t, &v_t, &ends, &going_on, 0.5, 1.0)
+            .iter()
+            .zip(gradients)
+            .map(|(a, g)| a * g)
+            .sum();
         let deltas = advantages(&r_t, &v_t, &ends, &going_on, 0.5, 0.0);
         let (mut trace, mut backward) = (0.0, 0.0);
         for (delta, gradient) in deltas.iter().zip(gradients) {
@@ -95,7 +117,15 @@ mod tests {
     }
 
     /// Obviously right and slow: walks forward from every step to the end of its episode.
-    fn slow_return(t: usize, e: usize, envs: usize, r: &[f32], ends: &[End], open: &OpenValues, discount: f32) -> f32 {
+    fn slow_return(
+        t: usize,
+        e: usize,
+        envs: usize,
+        r: &[f32],
+        ends: &[End],
+        open: &OpenValues,
+        discount: f32,
+    ) -> f32 {
         let steps = r.len() / envs;
         let (mut sum, mut weight) = (0.0, 1.0);
         for k in t..steps {
@@ -123,8 +153,13 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (steps, environments) = (rng.random_range(1..12), rng.random_range(1..5));
         let n = steps * environments;
-        let mut numbers = |count: usize| (0..count).map(|_| rng.random_range(-2.0..2.0)).collect::<Vec<f32>>();
-        let (r_t, v_t, bootstrap, finals) = (numbers(n), numbers(n), numbers(environments), numbers(n));
+        let mut numbers = |count: usize| {
+            (0..count)
+                .map(|_| rng.random_range(-2.0..2.0))
+                .collect::<Vec<f32>>()
+        };
+        let (r_t, v_t, bootstrap, finals) =
+            (numbers(n), numbers(n), numbers(environments), numbers(n));
         let ends: Vec<End> = (0..n)
             .map(|_| match rng.random_range(0..6) {
                 0 => End::Terminated,
@@ -132,18 +167,45 @@ mod tests {
                 _ => C,
             })
             .collect();
-        let at_ends = ends.iter().zip(finals).map(|(end, v)| if *end == End::Truncated { v } else { 0.0 }).collect();
-        Random { environments, r_t, v_t, ends, open: OpenValues { bootstrap, at_ends } }
+        let at_ends = ends
+            .iter()
+            .zip(finals)
+            .map(|(end, v)| if *end == End::Truncated { v } else { 0.0 })
+            .collect();
+        Random {
+            environments,
+            r_t,
+            v_t,
+            ends,
+            open: OpenValues { bootstrap, at_ends },
+        }
     }
 
     #[test]
     fn ends_inside_a_batch_are_the_same_as_separate_episodes() {
         for seed in 0..200 {
-            let Random { environments, r_t, ends, open, .. } = random(seed);
+            let Random {
+                environments,
+                r_t,
+                ends,
+                open,
+                ..
+            } = random(seed);
             let fast = n_step_returns(&r_t, &ends, &open, 0.9);
             for (i, fast) in fast.iter().enumerate() {
-                let slow = slow_return(i / environments, i % environments, environments, &r_t, &ends, &open, 0.9);
-                assert!((fast - slow).abs() < 1e-4, "seed {seed}, step {i}: {fast} for {slow}");
+                let slow = slow_return(
+                    i / environments,
+                    i % environments,
+                    environments,
+                    &r_t,
+                    &ends,
+                    &open,
+                    0.9,
+                );
+                assert!(
+                    (fast - slow).abs() < 1e-4,
+                    "seed {seed}, step {i}: {fast} for {slow}"
+                );
             }
         }
     }
@@ -151,11 +213,20 @@ mod tests {
     #[test]
     fn lambda_one_is_the_n_step_advantage() {
         for seed in 0..200 {
-            let Random { r_t, v_t, ends, open, .. } = random(seed);
+            let Random {
+                r_t,
+                v_t,
+                ends,
+                open,
+                ..
+            } = random(seed);
             let returns = n_step_returns(&r_t, &ends, &open, 0.9);
             let fast = advantages(&r_t, &v_t, &ends, &open, 0.9, 1.0);
             for i in 0..fast.len() {
-                assert!((fast[i] - (returns[i] - v_t[i])).abs() < 1e-4, "seed {seed}, step {i}");
+                assert!(
+                    (fast[i] - (returns[i] - v_t[i])).abs() < 1e-4,
+                    "seed {seed}, step {i}"
+                );
             }
         }
     }

@@ -10,19 +10,34 @@ pub(super) enum Layer {
     /// `x W' + b` on `[B, I]`, giving `[B, O]`.
     Linear { inputs: usize, outputs: usize },
     /// A convolution on `[B, I, H, W]` with square kernels and no padding.
-    Convolution { inputs: usize, outputs: usize, kernel: usize, stride: usize },
+    Convolution {
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+    },
 }
 
 impl Layer {
     fn weight_shape(self) -> Vec<usize> {
         match self {
             Self::Linear { inputs, outputs } => vec![outputs, inputs],
-            Self::Convolution { inputs, outputs, kernel, .. } => vec![outputs, inputs, kernel, kernel],
+            Self::Convolution {
+                inputs,
+                outputs,
+                kernel,
+                ..
+            } => vec![outputs, inputs, kernel, kernel],
         }
     }
 
     /// Weight and bias; `gain` counts for orthogonal initialisation only.
-    pub(super) fn tensors(self, name: &str, initialization: Initialization, gain: f32) -> [TensorSpec; 2] {
+    pub(super) fn tensors(
+        self,
+        name: &str,
+        initialization: Initialization,
+        gain: f32,
+    ) -> [TensorSpec; 2] {
         let shape = self.weight_shape();
         let fan_in: usize = shape[1..].iter().product();
         let (weight, bias) = match initialization {
@@ -34,8 +49,16 @@ impl Layer {
         };
         let outputs = shape[0];
         [
-            TensorSpec { name: format!("{name}.weight"), shape, initializer: weight },
-            TensorSpec { name: format!("{name}.bias"), shape: vec![outputs], initializer: bias },
+            TensorSpec {
+                name: format!("{name}.weight"),
+                shape,
+                initializer: weight,
+            },
+            TensorSpec {
+                name: format!("{name}.bias"),
+                shape: vec![outputs],
+                initializer: bias,
+            },
         ]
     }
 

@@ -17,7 +17,10 @@ impl Parameters {
         let flat = Tensor::zeros([layout.len() as i64], (kind, Device::Cpu));
         let view = |(spec, range): (&troop_common::layout::TensorSpec, std::ops::Range<usize>)| {
             let shape: Vec<i64> = spec.shape.iter().map(|axis| *axis as i64).collect();
-            flat.narrow(0, range.start as i64, range.len() as i64).view(shape.as_slice()).detach().set_requires_grad(true)
+            flat.narrow(0, range.start as i64, range.len() as i64)
+                .view(shape.as_slice())
+                .detach()
+                .set_requires_grad(true)
         };
         let tensors = layout.ranges().map(view).collect();
         Self { flat, tensors }
@@ -72,10 +75,17 @@ mod tests {
             shape: shape.to_vec(),
             initializer: Initializer::Zeros,
         };
-        let layout = Layout::new(vec![spec("a", &[2]), spec("unused", &[1]), spec("b", &[1, 2])]).unwrap();
+        let layout = Layout::new(vec![
+            spec("a", &[2]),
+            spec("unused", &[1]),
+            spec("b", &[1, 2]),
+        ])
+        .unwrap();
         let mut parameters = Parameters::new(&layout, Kind::Float);
         parameters.load(&[1.0, 2.0, 9.0, 3.0, 4.0]);
-        let [a, _, b] = parameters.tensors() else { panic!("three tensors") };
+        let [a, _, b] = parameters.tensors() else {
+            panic!("three tensors")
+        };
         let loss = (a * a).sum(Kind::Float) + (b * 5.0).sum(Kind::Float);
         let mut gradient = vec![f32::NAN; 5];
         parameters.gradient(&loss, &mut gradient).unwrap();

@@ -58,8 +58,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let experiment = resolve(&file.display().to_string(), &args.set)?.experiment;
     troop_common::telemetry::init_logging(&experiment.telemetry)?;
     let layout = &checkpoint.state.layout;
-    let episodes =
-        evaluate(&experiment, layout, &checkpoint.parameters, args.episodes as usize, args.greedy, args.seed)?;
+    let episodes = evaluate(
+        &experiment,
+        layout,
+        &checkpoint.parameters,
+        args.episodes as usize,
+        args.greedy,
+        args.seed,
+    )?;
     let evaluation = summarize(path, &checkpoint, &episodes);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&evaluation)?);
@@ -84,10 +90,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
 fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
     if path.join(EXPERIMENT).exists() {
         let newest = Checkpoint::newest(&path.join(CHECKPOINTS))?;
-        return newest.ok_or_else(|| UsageError(format!("run {} has no checkpoint yet", path.display())).into());
+        return newest.ok_or_else(|| {
+            UsageError(format!("run {} has no checkpoint yet", path.display())).into()
+        });
     }
     if !path.is_dir() {
-        let text = format!("{} is not a directory; expected a run or one of its checkpoints", path.display());
+        let text = format!(
+            "{} is not a directory; expected a run or one of its checkpoints",
+            path.display()
+        );
         return Err(UsageError(text).into());
     }
     Ok((path.to_owned(), Checkpoint::read(path)?))
@@ -95,10 +106,15 @@ fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
 
 /// The experiment of the run that a checkpoint belongs to.
 fn experiment_of(checkpoint: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = checkpoint.canonicalize().with_context(|| checkpoint.display().to_string())?;
+    let absolute = checkpoint
+        .canonicalize()
+        .with_context(|| checkpoint.display().to_string())?;
     let file = absolute.ancestors().nth(2).map(|run| run.join(EXPERIMENT));
     file.filter(|file| file.exists()).with_context(|| {
-        format!("no {EXPERIMENT} two levels above {}; a checkpoint stays in its run directory", checkpoint.display())
+        format!(
+            "no {EXPERIMENT} two levels above {}; a checkpoint stays in its run directory",
+            checkpoint.display()
+        )
     })
 }
 
@@ -115,6 +131,10 @@ fn summarize(path: PathBuf, checkpoint: &Checkpoint, episodes: &[Episode]) -> Ev
         return_std: (returns().map(|r| (r - mean).powi(2)).sum::<f64>() / n).sqrt(),
         return_min: returns().fold(f64::INFINITY, f64::min),
         return_max: returns().fold(f64::NEG_INFINITY, f64::max),
-        length_mean: episodes.iter().map(|episode| episode.length as f64).sum::<f64>() / n,
+        length_mean: episodes
+            .iter()
+            .map(|episode| episode.length as f64)
+            .sum::<f64>()
+            / n,
     }
 }

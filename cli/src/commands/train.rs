@@ -58,11 +58,18 @@ impl TrainArgs {
         let flag = |key: &str, value: Option<String>| value.map(|value| format!("{key}={value}"));
         let flags = [
             flag("actor.workers", self.workers.map(|n| n.to_string())),
-            flag("experiment.total_env_steps", self.steps.map(|n| n.to_string())),
+            flag(
+                "experiment.total_env_steps",
+                self.steps.map(|n| n.to_string()),
+            ),
             flag("experiment.seed", self.seed.map(|n| n.to_string())),
             flag("learner.http", self.http.clone()),
         ];
-        flags.into_iter().flatten().chain(self.set.iter().cloned()).collect()
+        flags
+            .into_iter()
+            .flatten()
+            .chain(self.set.iter().cloned())
+            .collect()
     }
 }
 
@@ -70,6 +77,10 @@ impl TrainArgs {
 /// Where the run cannot start, or what came of it cannot be written.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let (server, run_directory) = prepare(args)?;
+    if let Phase::Finished(reason) = &*server.phase().borrow() {
+        println!("nothing left to train: {reason}; more with --steps");
+        return Ok(ExitCode::SUCCESS);
+    }
     let experiment = server.experiment().clone();
     let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
     troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
@@ -103,13 +114,22 @@ fn prepare(args: &TrainArgs) -> anyhow::Result<(Arc<ParameterServer>, RunDirecto
         let named = resolve(&args.experiment, &[])?.experiment;
         let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
         ensure_same(&named, &resumed.experiment)?;
-        let server = ParameterServer::in_life(resumed.experiment, metrics, resumed.epoch, resumed.checkpoint);
+        let server = ParameterServer::in_life(
+            resumed.experiment,
+            metrics,
+            resumed.epoch,
+            resumed.checkpoint,
+        );
         return Ok((Arc::new(server), resumed.directory));
     }
     let experiment = resolve(&args.experiment, &args.overrides())?.experiment;
     let default = || RunDirectory::default_path(&experiment, SystemTime::now());
-    let run_directory = RunDirectory::create(&args.run_dir.clone().unwrap_or_else(default), &experiment)?;
-    Ok((Arc::new(ParameterServer::new(experiment, metrics)), run_directory))
+    let run_directory =
+        RunDirectory::create(&args.run_dir.clone().unwrap_or_else(default), &experiment)?;
+    Ok((
+        Arc::new(ParameterServer::new(experiment, metrics)),
+        run_directory,
+    ))
 }
 
 /// `--resume` takes the experiment from the run directory; the one named must be the same.
@@ -118,7 +138,9 @@ fn ensure_same(named: &Experiment, resumed: &Experiment) -> Result<(), UsageErro
     if expected == found {
         return Ok(());
     }
-    Err(UsageError(format!("the run directory holds a run of `{found}`, not of `{expected}`")))
+    Err(UsageError(format!(
+        "the run directory holds a run of `{found}`, not of `{expected}`"
+    )))
 }
 
 fn start_workers(
@@ -126,7 +148,11 @@ fn start_workers(
     experiment: &Experiment,
 ) -> anyhow::Result<Vec<JoinHandle<Result<(), WorkerError>>>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = if experiment.actor.workers == 0 { cores } else { experiment.actor.workers };
+    let count = if experiment.actor.workers == 0 {
+        cores
+    } else {
+        experiment.actor.workers
+    };
     let metrics = ActorMetrics::new()?;
     // All join before any starts, so that each one's number and seed do not depend on timing.
     let joined: Vec<_> = (0..count)
@@ -178,11 +204,17 @@ fn join(workers: Vec<JoinHandle<Result<(), WorkerError>>>) -> usize {
             true
         }
     };
-    workers.into_iter().map(failed).filter(|failed| *failed).count()
+    workers
+        .into_iter()
+        .map(failed)
+        .filter(|failed| *failed)
+        .count()
 }
 
 fn print(summary: &Summary, path: &std::path::Path) {
-    let mean = summary.return_mean_100.map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
+    let mean = summary
+        .return_mean_100
+        .map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
     let solved = match summary.seconds_to_solve {
         Some(seconds) => format!(", solved after {seconds:.1} s"),
         None => String::new(),

@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use troop_common::layout::Layout;
+use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::train_response::Kind as Down;
@@ -14,19 +15,18 @@ use troop_common::proto::v1::{
     Acknowledgement, Control, Encoding, GradientChunk, JoinRequest, Open, Report, TrainRequest,
     TrainResponse,
 };
-use troop_common::proto::PROTOCOL;
 use troop_common::wire;
 
-pub type Client = ParameterServerClient<Channel>;
+pub(crate) type Client = ParameterServerClient<Channel>;
 
-pub async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     ParameterServerClient::connect(url.to_owned())
         .await
         .unwrap()
         .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
 }
 
-pub fn join_request() -> JoinRequest {
+pub(crate) fn join_request() -> JoinRequest {
     JoinRequest {
         protocol: PROTOCOL,
         worker: "raw/0".into(),
@@ -34,13 +34,13 @@ pub fn join_request() -> JoinRequest {
     }
 }
 
-pub struct RawSession {
-    pub requests: mpsc::Sender<TrainRequest>,
-    pub responses: Streaming<TrainResponse>,
+pub(crate) struct RawSession {
+    pub(crate) requests: mpsc::Sender<TrainRequest>,
+    pub(crate) responses: Streaming<TrainResponse>,
 }
 
 impl RawSession {
-    pub async fn open(url: &str, layout: &Layout) -> Self {
+    pub(crate) async fn open(url: &str, layout: &Layout) -> Self {
         let mut client = connect(url).await;
         let joined = client.join(join_request()).await.unwrap().into_inner();
         let open = Open {
@@ -54,31 +54,34 @@ impl RawSession {
         }
     }
 
-    pub async fn begin(client: &mut Client, first: Up) -> Result<Self, Status> {
+    pub(crate) async fn begin(client: &mut Client, first: Up) -> Result<Self, Status> {
         let (requests, stream) = mpsc::channel(64);
         let first = TrainRequest { kind: Some(first) };
         requests.send(first).await.unwrap();
-        let responses = client.train(ReceiverStream::new(stream)).await?.into_inner();
+        let responses = client
+            .train(ReceiverStream::new(stream))
+            .await?
+            .into_inner();
         Ok(Self {
             requests,
             responses,
         })
     }
 
-    pub async fn send(&self, chunk: GradientChunk) {
+    pub(crate) async fn send(&self, chunk: GradientChunk) {
         let kind = Some(Up::Gradient(chunk));
         self.requests.send(TrainRequest { kind }).await.unwrap();
     }
 
     /// The next response; none at the stream's end.
-    pub async fn next(&mut self) -> Result<Option<Down>, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Down>, Status> {
         let response = tokio::time::timeout(Duration::from_secs(60), self.responses.message());
         let response = response.await.expect("a response must come")?;
         Ok(response.map(|response| response.kind.unwrap()))
     }
 
     /// The next answer to a gradient.
-    pub async fn answer(&mut self) -> Acknowledgement {
+    pub(crate) async fn answer(&mut self) -> Acknowledgement {
         loop {
             match self.next().await.unwrap().expect("an answer must come") {
                 Down::Acknowledgement(answer) => return answer,
@@ -89,7 +92,7 @@ impl RawSession {
     }
 
     /// The next control.
-    pub async fn control(&mut self) -> Control {
+    pub(crate) async fn control(&mut self) -> Control {
         loop {
             match self.next().await.unwrap().expect("a control must come") {
                 Down::Control(control) => return control,
@@ -101,7 +104,7 @@ impl RawSession {
 }
 
 /// A gradient in one chunk that is right in every respect.
-pub fn gradient(sequence: u64, version: u64, values: &[f32]) -> GradientChunk {
+pub(crate) fn gradient(sequence: u64, version: u64, values: &[f32]) -> GradientChunk {
     let chunk = wire::encode(values, Encoding::F32).remove(0);
     GradientChunk {
         sequence,

@@ -52,7 +52,10 @@ fn a_sequence_number_passes_once() {
 #[test]
 fn gradients_of_another_life_are_refused() {
     for epoch in [0, 2] {
-        let other = GradientChunk { epoch, ..gradient(2, 1, &[1.0; 4]) };
+        let other = GradientChunk {
+            epoch,
+            ..gradient(2, 1, &[1.0; 4])
+        };
         check(vec![other], Verdict::WrongEpoch, "this is epoch 1");
     }
 }
@@ -73,7 +76,10 @@ fn vectors_of_another_length_are_malformed() {
 
 #[test]
 fn unknown_encodings_are_malformed() {
-    let unknown = GradientChunk { encoding: 9, ..gradient(2, 1, &[1.0; 4]) };
+    let unknown = GradientChunk {
+        encoding: 9,
+        ..gradient(2, 1, &[1.0; 4])
+    };
     check(vec![unknown], Verdict::Malformed, "unknown encoding 9");
 }
 
@@ -90,7 +96,11 @@ fn bytes_that_do_not_fit_are_malformed() {
 
 #[test]
 fn a_version_that_is_not_there_yet_is_malformed() {
-    check(vec![gradient(2, 7, &[1.0; 4])], Verdict::Malformed, "version 7");
+    check(
+        vec![gradient(2, 7, &[1.0; 4])],
+        Verdict::Malformed,
+        "version 7",
+    );
 }
 
 /// Half of a gradient of four elements.
@@ -105,7 +115,11 @@ fn half(sequence: u64, offset_elements: u64) -> GradientChunk {
 #[test]
 fn chunks_out_of_order_are_malformed_and_the_rest_of_the_gradient_is_skipped() {
     let chunks = vec![half(2, 2), half(2, 0), half(2, 2)];
-    check(chunks, Verdict::Malformed, "starts at element 2; expected 0");
+    check(
+        chunks,
+        Verdict::Malformed,
+        "starts at element 2; expected 0",
+    );
 }
 
 #[test]
@@ -113,7 +127,12 @@ fn a_gradient_that_another_one_interrupts_is_malformed() {
     let learner = Learner::start(&experiment());
     runtime().block_on(async {
         let mut session = RawSession::open(&learner.url(), &layout(4)).await;
-        session.send(GradientChunk { version: 0, ..half(1, 0) }).await;
+        session
+            .send(GradientChunk {
+                version: 0,
+                ..half(1, 0)
+            })
+            .await;
         session.send(gradient(2, 0, &[1.0; 4])).await;
         let first = session.answer().await;
         assert_eq!((first.sequence, first.verdict()), (1, Verdict::Malformed));
@@ -143,8 +162,15 @@ fn gradients_that_are_too_old_are_refused() {
 fn another_protocol_is_refused_and_both_versions_are_named() {
     let learner = Learner::start(&experiment());
     runtime().block_on(async {
-        let request = JoinRequest { protocol: 99, ..join_request() };
-        let status = connect(&learner.url()).await.join(request).await.unwrap_err();
+        let request = JoinRequest {
+            protocol: 99,
+            ..join_request()
+        };
+        let status = connect(&learner.url())
+            .await
+            .join(request)
+            .await
+            .unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert_eq!(CallError::of(&status), Some(CallError::Protocol));
         assert!(status.message().contains("protocol 99"), "{status}");
@@ -161,13 +187,24 @@ fn another_layout_is_refused_when_it_opens_and_when_it_joins_again() {
     let LinkClosed::Failed(error) = second.link.open(&layout(5)).unwrap_err() else {
         panic!("the run is not over");
     };
-    for part in [learner.url(), layout(4).fingerprint(), layout(5).fingerprint()] {
+    for part in [
+        learner.url(),
+        layout(4).fingerprint(),
+        layout(5).fingerprint(),
+    ] {
         assert!(error.contains(&part), "{error}");
     }
     runtime().block_on(async {
         let layout_fingerprint = layout(5).fingerprint();
-        let request = JoinRequest { layout_fingerprint, ..join_request() };
-        let status = connect(&learner.url()).await.join(request).await.unwrap_err();
+        let request = JoinRequest {
+            layout_fingerprint,
+            ..join_request()
+        };
+        let status = connect(&learner.url())
+            .await
+            .join(request)
+            .await
+            .unwrap_err();
         assert_eq!(CallError::of(&status), Some(CallError::Layout));
     });
 }
@@ -183,12 +220,20 @@ fn a_stream_begins_with_open_and_opens_once() {
 
         let mut session = RawSession::open(&learner.url(), &layout(4)).await;
         let id = learner.server.sessions()[0].session;
-        let open = Open { session: id, layout: Some((&layout(4)).into()) };
+        let open = Open {
+            session: id,
+            layout: Some((&layout(4)).into()),
+        };
         // Nobody else can open it either.
-        let error = RawSession::begin(&mut client, Up::Open(open.clone())).await.err().unwrap();
+        let error = RawSession::begin(&mut client, Up::Open(open.clone()))
+            .await
+            .err()
+            .unwrap();
         assert_eq!(CallError::of(&error), Some(CallError::Session));
 
-        let again = troop_common::proto::v1::TrainRequest { kind: Some(Up::Open(open)) };
+        let again = troop_common::proto::v1::TrainRequest {
+            kind: Some(Up::Open(open)),
+        };
         session.requests.send(again).await.unwrap();
         let error = loop {
             match session.next().await {
@@ -206,8 +251,16 @@ fn a_layout_that_cannot_be_one_is_refused() {
     let learner = Learner::start(&experiment());
     runtime().block_on(async {
         let mut client = connect(&learner.url()).await;
-        let session = client.join(join_request()).await.unwrap().into_inner().session;
-        let open = Up::Open(Open { session, layout: None });
+        let session = client
+            .join(join_request())
+            .await
+            .unwrap()
+            .into_inner()
+            .session;
+        let open = Up::Open(Open {
+            session,
+            layout: None,
+        });
         let error = RawSession::begin(&mut client, open).await.err().unwrap();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().contains("no parameters"), "{error}");
@@ -222,9 +275,16 @@ fn a_full_learner_takes_another_worker_once_one_has_left() {
     let learner = Learner::start(&experiment);
     let first = Peer::open(&learner.url(), &layout(4));
     runtime().block_on(async {
-        let status = connect(&learner.url()).await.join(join_request()).await.unwrap_err();
+        let status = connect(&learner.url())
+            .await
+            .join(join_request())
+            .await
+            .unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert!(status.message().contains("learner.max_sessions"), "{status}");
+        assert!(
+            status.message().contains("learner.max_sessions"),
+            "{status}"
+        );
     });
     let url = learner.url();
     let second = std::thread::spawn(move || Peer::join(&url).map(|peer| peer.info.worker_index));
@@ -242,7 +302,10 @@ fn only_callers_with_the_token_are_answered() {
     let learner = Learner::serve(server, address, Some(token.clone()));
     let join = |token: Option<&str>| {
         let token = token.and_then(BearerToken::new);
-        let actor = ActorSettings { give_up_after_s: 3600, ..ActorSettings::default() };
+        let actor = ActorSettings {
+            give_up_after_s: 3600,
+            ..ActorSettings::default()
+        };
         Peer::join_with(troop_actor::link::EndpointSettings {
             token,
             actor,
@@ -256,9 +319,16 @@ fn only_callers_with_the_token_are_answered() {
         assert!(error.contains("token"), "{error}");
     }
     let admitted = join(Some("right")).unwrap();
-    assert_eq!(admitted.experiment.security.token_file, None, "secrets stay");
+    assert_eq!(
+        admitted.experiment.security.token_file, None,
+        "secrets stay"
+    );
     runtime().block_on(async {
-        let status = connect(&learner.url()).await.status(StatusRequest {}).await.unwrap_err();
+        let status = connect(&learner.url())
+            .await
+            .status(StatusRequest {})
+            .await
+            .unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
     });
 }

@@ -17,9 +17,9 @@ use troop_learner::metrics::Metrics;
 use troop_learner::service::{Service, bind, serve};
 
 /// Plain SGD at a constant rate of 0.5: powers of two, so that what is applied is exact.
-pub const RATE: f32 = 0.5;
+pub(crate) const RATE: f32 = 0.5;
 
-pub fn experiment() -> Experiment {
+pub(crate) fn experiment() -> Experiment {
     let mut experiment = Experiment::default();
     experiment.experiment.name = "wire".into();
     experiment.optimizer.name = Optimizer::Sgd;
@@ -31,7 +31,7 @@ pub fn experiment() -> Experiment {
     experiment
 }
 
-pub fn actor_settings() -> ActorSettings {
+pub(crate) fn actor_settings() -> ActorSettings {
     ActorSettings {
         reconnect_initial_ms: 5,
         reconnect_max_ms: 50,
@@ -40,7 +40,7 @@ pub fn actor_settings() -> ActorSettings {
     }
 }
 
-pub fn layout(elements: usize) -> Layout {
+pub(crate) fn layout(elements: usize) -> Layout {
     let spec = TensorSpec {
         name: "w".into(),
         shape: vec![elements],
@@ -50,20 +50,20 @@ pub fn layout(elements: usize) -> Layout {
 }
 
 /// A learner and its service on threads of their own.
-pub struct Learner {
-    pub server: Arc<ParameterServer>,
-    pub address: SocketAddr,
+pub(crate) struct Learner {
+    pub(crate) server: Arc<ParameterServer>,
+    pub(crate) address: SocketAddr,
     runtime: Runtime,
     service: JoinHandle<()>,
 }
 
 impl Learner {
-    pub fn start(experiment: &Experiment) -> Self {
+    pub(crate) fn start(experiment: &Experiment) -> Self {
         let server = ParameterServer::new(experiment.clone(), Metrics::new().unwrap());
         Self::serve(server, "127.0.0.1:0".parse().unwrap(), None)
     }
 
-    pub fn serve(
+    pub(crate) fn serve(
         server: ParameterServer,
         address: SocketAddr,
         token: Option<BearerToken>,
@@ -82,21 +82,21 @@ impl Learner {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn parameters(&self) -> Vec<f32> {
+    pub(crate) fn parameters(&self) -> Vec<f32> {
         self.server.checkpoint().unwrap().parameters
     }
 
     /// Ends as a process does that is killed: nobody is told.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         self.runtime.shutdown_timeout(Duration::from_secs(10));
     }
 
     /// Waits until the service has ended by itself.
-    pub fn ended(self) {
+    pub(crate) fn ended(self) {
         let Self {
             runtime, service, ..
         } = self;
@@ -107,7 +107,7 @@ impl Learner {
     }
 }
 
-pub fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -115,7 +115,7 @@ pub fn runtime() -> Runtime {
         .unwrap()
 }
 
-pub fn endpoint(url: &str) -> EndpointSettings {
+pub(crate) fn endpoint(url: &str) -> EndpointSettings {
     EndpointSettings {
         url: url.into(),
         token: None,
@@ -125,19 +125,19 @@ pub fn endpoint(url: &str) -> EndpointSettings {
 }
 
 /// One worker's side, without a worker.
-pub struct Peer {
-    pub link: GrpcLink,
-    pub info: JoinInfo,
-    pub experiment: Experiment,
+pub(crate) struct Peer {
+    pub(crate) link: GrpcLink,
+    pub(crate) info: JoinInfo,
+    pub(crate) experiment: Experiment,
     _runtime: Arc<Runtime>,
 }
 
 impl Peer {
-    pub fn join(url: &str) -> Result<Self, LinkClosed> {
+    pub(crate) fn join(url: &str) -> Result<Self, LinkClosed> {
         Self::join_with(endpoint(url))
     }
 
-    pub fn join_with(settings: EndpointSettings) -> Result<Self, LinkClosed> {
+    pub(crate) fn join_with(settings: EndpointSettings) -> Result<Self, LinkClosed> {
         let runtime = Arc::new(runtime());
         let (link, experiment, info) = GrpcLink::join(runtime.handle(), settings)?;
         Ok(Self {
@@ -148,14 +148,14 @@ impl Peer {
         })
     }
 
-    pub fn open(url: &str, layout: &Layout) -> Self {
+    pub(crate) fn open(url: &str, layout: &Layout) -> Self {
         let mut peer = Self::join(url).unwrap();
         peer.link.open(layout).unwrap();
         peer
     }
 
     /// Pushes a gradient computed on `weights`.
-    pub fn push(&mut self, weights: &Weights, gradient: Vec<f32>) -> Result<(), LinkClosed> {
+    pub(crate) fn push(&mut self, weights: &Weights, gradient: Vec<f32>) -> Result<(), LinkClosed> {
         let report = Report {
             env_steps: 10,
             frames: 10,
@@ -170,7 +170,7 @@ impl Peer {
     }
 
     /// Waits for weights of `version` or newer.
-    pub fn weights_from(&mut self, version: u64) -> Arc<Weights> {
+    pub(crate) fn weights_from(&mut self, version: u64) -> Arc<Weights> {
         eventually(|| {
             let weights = self.link.weights().unwrap();
             (weights.version >= version).then_some(weights)
@@ -179,7 +179,7 @@ impl Peer {
 }
 
 /// Tries until there is a value; fails after a minute.
-pub fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     for _ in 0..60_000 {
         if let Some(value) = attempt() {
             return value;

@@ -58,7 +58,11 @@ fn a_slow_reader_is_not_queued_for() {
                 versions.insert(chunk.version);
             }
         }
-        assert!(versions.len() < 20, "{} publishes were kept", versions.len());
+        assert!(
+            versions.len() < 20,
+            "{} publishes were kept",
+            versions.len()
+        );
     });
 }
 

@@ -1,0 +1,38 @@
+//! `troop-learner`: a parameter server as a process of its own.
+
+mod args;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use troop_common::experiment::ConfigError;
+use troop_learner::run_directory::RunDirectoryError;
+
+use args::Args;
+
+/// The usage or the configuration is wrong.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let outcome = run::run(&Args::parse());
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_usage = error.chain().any(|cause| {
+        let directory: Option<&RunDirectoryError> = cause.downcast_ref();
+        cause.is::<ConfigError>() || directory.is_some_and(RunDirectoryError::is_usage)
+    });
+    if is_usage {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}

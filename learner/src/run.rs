@@ -1,0 +1,209 @@
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinHandle, block_in_place};
+use troop_common::experiment::{Experiment, resolve};
+use troop_common::telemetry;
+use troop_common::token::BearerToken;
+use troop_learner::metrics::Metrics;
+use troop_learner::run_directory::RunDirectory;
+use troop_learner::run_keeper::{RunKeeper, TICK};
+use troop_learner::service::{self, Service};
+use troop_learner::summary::Summary;
+use troop_learner::{ParameterServer, Phase, http};
+
+use crate::args::Args;
+
+/// What SIGINT asks for was done.
+const INTERRUPTED: u8 = 130;
+
+/// Why the learner ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    RunOver,
+    Interrupt,
+    Terminate,
+}
+
+impl End {
+    fn exit_code(self) -> ExitCode {
+        match self {
+            // An orchestrator that sends SIGTERM takes anything else for a failure.
+            Self::RunOver | Self::Terminate => ExitCode::SUCCESS,
+            Self::Interrupt => ExitCode::from(INTERRUPTED),
+        }
+    }
+}
+
+/// Runs the learner until its run is over or a signal ends it.
+///
+/// # Errors
+/// Where it cannot start, or what came of the run cannot be written.
+#[tokio::main]
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let signals = Signals::new()?;
+    let metrics = Metrics::new()?;
+    // Listeners come first: where one fails no run directory is left behind.
+    let (server, listeners, directory) = if let (true, Some(path)) = (args.resume, &args.run_dir) {
+        let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
+        let listeners = start(&resumed.experiment).await?;
+        let (experiment, epoch) = (resumed.experiment, resumed.epoch);
+        let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint);
+        (server, listeners, resumed.directory)
+    } else {
+        let source = args.experiment.as_deref().unwrap_or_default();
+        let experiment = resolve(source, &args.overrides())?.experiment;
+        let listeners = start(&experiment).await?;
+        let default = || RunDirectory::default_path(&experiment, SystemTime::now());
+        let path = args.run_dir.clone().unwrap_or_else(default);
+        let directory = RunDirectory::create(&path, &experiment)?;
+        (
+            ParameterServer::new(experiment, metrics),
+            listeners,
+            directory,
+        )
+    };
+    let server = Arc::new(server);
+    let services = Services::spawn(&server, listeners)?;
+    services.announce(&server, &directory);
+    let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
+    keep(&server, services, keeper, signals).await
+}
+
+/// Logging, and addresses that are listened on.
+async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
+    telemetry::init_logging(&experiment.telemetry)?;
+    let token_file = experiment.security.token_file.as_deref();
+    Ok(Listeners {
+        token: token_file.map(BearerToken::read).transpose()?,
+        grpc: service::bind(experiment.learner.listen, "learner.listen").await?,
+        http: service::bind(experiment.learner.http, "learner.http").await?,
+    })
+}
+
+struct Listeners {
+    token: Option<BearerToken>,
+    grpc: TcpListener,
+    http: TcpListener,
+}
+
+/// What serves while the run goes on.
+struct Services {
+    grpc_address: SocketAddr,
+    http_address: SocketAddr,
+    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
+    http: JoinHandle<std::io::Result<()>>,
+}
+
+impl Services {
+    fn spawn(server: &Arc<ParameterServer>, listeners: Listeners) -> anyhow::Result<Self> {
+        let Listeners { token, grpc, http } = listeners;
+        let service = Service::new(Arc::clone(server))?;
+        let router = http::router(Arc::clone(server), token.clone());
+        Ok(Self {
+            grpc_address: grpc.local_addr()?,
+            http_address: http.local_addr()?,
+            grpc: tokio::spawn(service::serve(grpc, service, token)),
+            // It is the last to go: until then it tells what goes on.
+            http: tokio::spawn(telemetry::serve(http, router, std::future::pending())),
+        })
+    }
+
+    fn announce(&self, server: &ParameterServer, directory: &RunDirectory) {
+        println!("gRPC  http://{}", self.grpc_address);
+        println!("HTTP  http://{}", self.http_address);
+        println!("run   {}", directory.path().display());
+        let run = &server.experiment().experiment;
+        tracing::info!(
+            experiment = run.name,
+            seed = run.seed,
+            epoch = server.epoch(),
+            version = server.version(),
+            grpc = %self.grpc_address,
+            http = %self.http_address,
+            run_dir = %directory.path().display(),
+            "learner ready"
+        );
+    }
+}
+
+/// Looks after the run until its end, and leaves a checkpoint and a summary.
+async fn keep(
+    server: &ParameterServer,
+    mut services: Services,
+    mut keeper: RunKeeper,
+    mut signals: Signals,
+) -> anyhow::Result<ExitCode> {
+    let mut phase = server.phase();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut end = None;
+    // The service ends by itself once the run does, or the learner drains.
+    let served = loop {
+        tokio::select! {
+            served = &mut services.grpc => break served,
+            _ = ticks.tick() => block_in_place(|| keeper.tick()),
+            result = phase.wait_for(|phase| *phase != Phase::Running), if end.is_none() => {
+                drop(result);
+                end = Some(End::RunOver);
+            }
+            signal = signals.next() => {
+                if end.is_some_and(|end| end != End::RunOver) {
+                    tracing::warn!("second signal: the run ends without its last checkpoint");
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
+                tracing::info!(?signal, "draining; a second signal ends at once");
+                end.get_or_insert(signal);
+                server.drain("the learner was told to stop".into());
+            }
+        }
+    };
+    let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
+    log(&summary, &server.phase().borrow());
+    services.http.abort();
+    served.context("the gRPC service panicked")??;
+    Ok(end.unwrap_or(End::RunOver).exit_code())
+}
+
+fn log(summary: &Summary, phase: &Phase) {
+    let reason = match phase {
+        Phase::Running => "the service ended",
+        Phase::Draining(reason) | Phase::Finished(reason) => reason,
+    };
+    tracing::info!(
+        reason,
+        env_steps = summary.env_steps,
+        updates = summary.updates,
+        episodes = summary.episodes,
+        return_mean_100 = summary.return_mean_100,
+        seconds_to_solve = summary.seconds_to_solve,
+        env_steps_per_second = summary.env_steps_per_second,
+        "learner ends"
+    );
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> End {
+        tokio::select! {
+            _ = self.interrupt.recv() => End::Interrupt,
+            _ = self.terminate.recv() => End::Terminate,
+        }
+    }
+}
