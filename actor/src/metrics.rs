@@ -36,6 +36,14 @@ impl ActorMetrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         register_build_info(&registry)?;
+        Self::within(registry)
+    }
+
+    /// Registers every metric beside those that `registry` has already.
+    ///
+    /// # Errors
+    /// Where two metrics have one name.
+    pub fn within(registry: Registry) -> prometheus::Result<Self> {
         let options = |name: &str, help: &str| Opts::new(name, help).namespace("troop_actor");
         let counter = |name: &str, help: &str| {
             register(&registry, IntCounter::with_opts(options(name, help))?)

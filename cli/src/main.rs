@@ -5,6 +5,7 @@ mod exit;
 mod local_link;
 mod progress_bar;
 mod services;
+mod workers;
 
 use std::process::ExitCode;
 

@@ -5,44 +5,66 @@ use std::process;
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use troop_common::experiment::Experiment;
 use troop_common::token::BearerToken;
 use troop_learner::{ParameterServer, http, service};
 
 use crate::exit::INTERRUPTED;
 
-/// Serves as long as it lives.
+/// Runs as long as it lives.
 pub(crate) struct Services {
     interrupted: watch::Receiver<bool>,
     http: SocketAddr,
-    /// Dropped last: with it ends what it runs.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
-impl Services {
-    /// Listens on `learner.http` and for SIGINT and SIGTERM.
+/// An address that is listened on and not served yet.
+pub(crate) struct Bound {
+    runtime: Runtime,
+    listener: TcpListener,
+    token: Option<BearerToken>,
+}
+
+impl Bound {
+    /// Listens on `learner.http`.
     ///
     /// # Errors
-    /// Where the address cannot be listened on.
-    pub(crate) fn start(server: &Arc<ParameterServer>) -> anyhow::Result<Self> {
+    /// Where the address cannot be listened on, or the token cannot be read.
+    pub(crate) fn new(experiment: &Experiment) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
-            .context("cannot start the threads that serve HTTP")?;
-        let address = server.experiment().learner.http;
-        let listener = runtime.block_on(service::bind(address, "learner.http"))?;
-        let http = listener.local_addr()?;
-        let token_file = server.experiment().security.token_file.as_deref();
+            .context("cannot start the thread that serves HTTP")?;
+        let bind = service::bind(experiment.learner.http, "learner.http");
+        let listener = runtime.block_on(bind)?;
+        let token_file = experiment.security.token_file.as_deref();
         let token = token_file.map(BearerToken::read).transpose()?;
-        let router = http::router(Arc::clone(server), token);
-        runtime.spawn(troop_common::telemetry::serve(
+        Ok(Self {
+            runtime,
             listener,
-            router,
-            std::future::pending(),
-        ));
+            token,
+        })
+    }
+
+    /// Serves what `server` has to tell, and listens for SIGINT and SIGTERM.
+    ///
+    /// # Errors
+    /// Where signals cannot be caught.
+    pub(crate) fn serve(self, server: &Arc<ParameterServer>) -> anyhow::Result<Services> {
+        let Self {
+            runtime,
+            listener,
+            token,
+        } = self;
+        let http = listener.local_addr()?;
+        let router = http::router(Arc::clone(server), token);
+        let forever = std::future::pending();
+        runtime.spawn(troop_common::telemetry::serve(listener, router, forever));
         let (sender, interrupted) = watch::channel(false);
         let signals = {
             let _inside = runtime.enter();
@@ -52,13 +74,15 @@ impl Services {
             )
         };
         runtime.spawn(listen(signals, sender));
-        Ok(Self {
+        Ok(Services {
             interrupted,
             http,
-            _runtime: runtime,
+            runtime,
         })
     }
+}
 
+impl Services {
     /// Where HTTP is served.
     pub(crate) fn http(&self) -> SocketAddr {
         self.http
@@ -67,6 +91,11 @@ impl Services {
     /// Whether a signal has come.
     pub(crate) fn interrupted(&self) -> bool {
         *self.interrupted.borrow()
+    }
+
+    /// Ends what runs without waiting for open requests.
+    pub(crate) fn stop(self) {
+        self.runtime.shutdown_background();
     }
 }
 

@@ -8,7 +8,7 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
-pub use grpc::{EndpointSettings, GrpcLink, JoinInfo, LinkStopper};
+pub use grpc::{EndpointSettings, GrpcLink, Interrupt, JoinInfo};
 
 /// A gradient and what happened while its segment was acted.
 #[derive(Clone, Debug, Default, PartialEq)]

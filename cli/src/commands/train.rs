@@ -3,24 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
-use troop_actor::metrics::ActorMetrics;
-use troop_actor::worker::{Worker, WorkerError, worker_seed};
 use troop_common::experiment::{Experiment, resolve};
 use troop_learner::metrics::Metrics;
-use troop_learner::run_directory::RunDirectory;
+use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::summary::Summary;
 use troop_learner::{ParameterServer, Phase};
 
 use crate::exit::{INTERRUPTED, UsageError};
-use crate::local_link::LocalLink;
 use crate::progress_bar::RunProgress;
-use crate::services::Services;
+use crate::services::{Bound, Services};
+use crate::workers::Workers;
 
 /// Time between two looks at the run: the bar, the checkpoint clock, Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -29,7 +26,8 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     /// A preset's name, or a file (with a slash or ending in .toml).
-    experiment: String,
+    #[arg(value_name = "PRESET|FILE", required_unless_present = "resume")]
+    experiment: Option<String>,
     /// Worker threads; 0 takes one a core [actor.workers].
     #[arg(long)]
     workers: Option<usize>,
@@ -76,63 +74,104 @@ impl TrainArgs {
 /// # Errors
 /// Where the run cannot start, or what came of it cannot be written.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
-    let (server, run_directory) = prepare(args)?;
+    let start = Start::new(args)?;
+    let experiment = start.experiment().clone();
+    let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
+    troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
+    // Listened on first: where that fails no run directory is left behind.
+    let bound = Bound::new(&experiment)?;
+    let (server, directory) = start.begin()?;
     if let Phase::Finished(reason) = &*server.phase().borrow() {
         println!("nothing left to train: {reason}; more with --steps");
         return Ok(ExitCode::SUCCESS);
     }
-    let experiment = server.experiment().clone();
-    let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
-    troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
-    let services = Services::start(&server)?;
+    let services = bound.serve(&server)?;
     tracing::info!(
-        run_dir = %run_directory.path().display(),
-        http = %format!("http://{}", services.http()),
+        experiment = experiment.experiment.name,
         seed = experiment.experiment.seed,
-        "training {}", experiment.experiment.name
+        epoch = server.epoch(),
+        http = %format!("http://{}", services.http()),
+        run_dir = %directory.path().display(),
+        "training"
     );
-    let mut keeper = RunKeeper::new(Arc::clone(&server), run_directory)?;
-    let workers = start_workers(&server, &experiment)?;
-    let interrupted = watch(&server, &workers, &mut keeper, &mut progress, &services);
-    let failures = join(workers);
-    let path = keeper.directory().path().to_owned();
-    let summary = keeper.close().context("cannot write the run's end")?;
+    let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
+    let workers = Workers::start(&server)?;
+    watch(&server, &workers, &mut keeper, &mut progress, &services);
+    workers.join();
     progress.show(&server.progress());
     progress.finish();
+    let path = keeper.directory().path().to_owned();
+    let summary = keeper.close().context("cannot write the run's end")?;
     print(&summary, &path);
-    Ok(match (interrupted, &*server.phase().borrow(), failures) {
-        (true, ..) => ExitCode::from(INTERRUPTED),
-        (_, Phase::Finished(_), _) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    services.stop();
+    Ok(match &*server.phase().borrow() {
+        Phase::Finished(_) => ExitCode::SUCCESS,
+        Phase::Draining(_) => ExitCode::from(INTERRUPTED),
+        Phase::Running => ExitCode::FAILURE,
     })
 }
 
-/// A fresh run, or one that goes on from its newest checkpoint.
-fn prepare(args: &TrainArgs) -> anyhow::Result<(Arc<ParameterServer>, RunDirectory)> {
-    let metrics = Metrics::new()?;
-    if let (true, Some(path)) = (args.resume, &args.run_dir) {
-        let named = resolve(&args.experiment, &[])?.experiment;
-        let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
-        ensure_same(&named, &resumed.experiment)?;
-        let server = ParameterServer::in_life(
-            resumed.experiment,
-            metrics,
-            resumed.epoch,
-            resumed.checkpoint,
-        );
-        return Ok((Arc::new(server), resumed.directory));
-    }
-    let experiment = resolve(&args.experiment, &args.overrides())?.experiment;
-    let default = || RunDirectory::default_path(&experiment, SystemTime::now());
-    let run_directory =
-        RunDirectory::create(&args.run_dir.clone().unwrap_or_else(default), &experiment)?;
-    Ok((
-        Arc::new(ParameterServer::new(experiment, metrics)),
-        run_directory,
-    ))
+/// How a run begins.
+enum Start {
+    Fresh {
+        experiment: Box<Experiment>,
+        path: PathBuf,
+    },
+    Resumed(Box<Resumed>),
 }
 
-/// `--resume` takes the experiment from the run directory; the one named must be the same.
+impl Start {
+    fn new(args: &TrainArgs) -> anyhow::Result<Self> {
+        let named = |overrides: &[String]| match &args.experiment {
+            Some(source) => Ok(Some(Box::new(resolve(source, overrides)?.experiment))),
+            None => anyhow::Ok(None),
+        };
+        if let (true, Some(path)) = (args.resume, &args.run_dir) {
+            let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
+            if let Some(named) = named(&[])? {
+                ensure_same(&named, &resumed.experiment)?;
+            }
+            return Ok(Self::Resumed(Box::new(resumed)));
+        }
+        let experiment = named(&args.overrides())?;
+        let experiment = experiment.ok_or_else(|| UsageError("no experiment given".into()))?;
+        let default = || RunDirectory::default_path(&experiment, SystemTime::now());
+        let path = args.run_dir.clone().unwrap_or_else(default);
+        Ok(Self::Fresh { experiment, path })
+    }
+
+    fn experiment(&self) -> &Experiment {
+        match self {
+            Self::Fresh { experiment, .. } => experiment,
+            Self::Resumed(resumed) => &resumed.experiment,
+        }
+    }
+
+    fn begin(self) -> anyhow::Result<(Arc<ParameterServer>, RunDirectory)> {
+        let metrics = Metrics::new()?;
+        let (server, directory) = match self {
+            Self::Fresh { experiment, path } => {
+                let directory = RunDirectory::create(&path, &experiment)?;
+                (ParameterServer::new(*experiment, metrics), directory)
+            }
+            Self::Resumed(resumed) => {
+                let Resumed {
+                    directory,
+                    experiment,
+                    epoch,
+                    checkpoint,
+                } = *resumed;
+                (
+                    ParameterServer::in_life(experiment, metrics, epoch, checkpoint),
+                    directory,
+                )
+            }
+        };
+        Ok((Arc::new(server), directory))
+    }
+}
+
+/// `--resume` takes the experiment from the run directory; where one is named it must be the same.
 fn ensure_same(named: &Experiment, resumed: &Experiment) -> Result<(), UsageError> {
     let (expected, found) = (&named.experiment.name, &resumed.experiment.name);
     if expected == found {
@@ -143,72 +182,23 @@ fn ensure_same(named: &Experiment, resumed: &Experiment) -> Result<(), UsageErro
     )))
 }
 
-fn start_workers(
-    server: &Arc<ParameterServer>,
-    experiment: &Experiment,
-) -> anyhow::Result<Vec<JoinHandle<Result<(), WorkerError>>>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = if experiment.actor.workers == 0 {
-        cores
-    } else {
-        experiment.actor.workers
-    };
-    let metrics = ActorMetrics::new()?;
-    // All join before any starts, so that each one's number and seed do not depend on timing.
-    let joined: Vec<_> = (0..count)
-        .map(|index| server.join(format!("local/{index}"), "this process".into()))
-        .collect::<Result<_, _>>()?;
-    let start = |(index, joined): (usize, troop_learner::Joined)| {
-        let link = Box::new(LocalLink::new(Arc::clone(server), joined));
-        let seed = worker_seed(experiment.experiment.seed, joined.epoch, joined.session);
-        let (experiment, metrics) = (experiment.clone(), metrics.clone());
-        let work = move || Worker::new(&experiment, seed, link, metrics)?.run();
-        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        thread.spawn(work).context("cannot start a worker's thread")
-    };
-    joined.into_iter().enumerate().map(start).collect()
-}
-
-/// Looks after the run until its workers have ended; whether it was interrupted.
+/// Looks after the run until its workers have ended.
 fn watch(
     server: &ParameterServer,
-    workers: &[JoinHandle<Result<(), WorkerError>>],
+    workers: &Workers,
     keeper: &mut RunKeeper,
     progress: &mut RunProgress,
     services: &Services,
-) -> bool {
-    let mut interrupted = false;
-    while workers.iter().any(|worker| !worker.is_finished()) {
+) {
+    while workers.are_running() {
         std::thread::sleep(TICK);
-        if services.interrupted() && !interrupted {
-            interrupted = true;
+        if services.interrupted() && *server.phase().borrow() == Phase::Running {
             tracing::info!("interrupted: draining; a second Ctrl-C ends at once");
             server.drain("interrupted".into());
         }
         keeper.tick();
         progress.show(&server.progress());
     }
-    interrupted
-}
-
-/// Waits for the workers' threads; how many failed.
-fn join(workers: Vec<JoinHandle<Result<(), WorkerError>>>) -> usize {
-    let failed = |worker: JoinHandle<Result<(), WorkerError>>| match worker.join() {
-        Ok(Ok(())) => false,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "worker failed");
-            true
-        }
-        Err(_) => {
-            tracing::error!("worker panicked");
-            true
-        }
-    };
-    workers
-        .into_iter()
-        .map(failed)
-        .filter(|failed| *failed)
-        .count()
 }
 
 fn print(summary: &Summary, path: &std::path::Path) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use troop_actor::link::{EndpointSettings, Link, LinkClosed};
+use troop_actor::link::{EndpointSettings, Interrupt, Link, LinkClosed};
 use troop_common::experiment::ActorSettings;
 use troop_common::proto::v1::Verdict;
 
@@ -110,15 +110,15 @@ fn weights_that_do_not_belong_to_the_session_end_the_link() {
     assert!(error.to_string().contains("epoch 7"), "{error}");
 }
 
+/// An address that nobody listens on: it was free a moment ago.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
 #[test]
 fn a_learner_that_is_not_there_is_given_up_after_the_configured_time() {
-    // A port that nobody listens on: it was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let url = format!("http://127.0.0.1:{port}");
+    let url = nobody();
     let actor = ActorSettings {
         give_up_after_s: 1,
         ..crate::rig::actor_settings()
@@ -144,16 +144,31 @@ fn an_address_that_cannot_be_one_fails_at_once() {
 }
 
 #[test]
-fn a_link_can_be_stopped_from_another_thread() {
+fn an_interrupt_lets_the_last_gradient_out_and_ends_the_link() {
     let mut fake = FakeLearner::start(&experiment());
-    let settings = endpoint(&fake.url());
-    let (mut peer, mut session) = pair(&mut fake, settings);
+    let interrupt = Interrupt::default();
+    let settings = EndpointSettings {
+        interrupt: interrupt.clone(),
+        ..endpoint(&fake.url())
+    };
+    let (mut peer, mut session) = pair(&mut fake, settings.clone());
     session.publish(1);
     let weights = peer.weights_from(0);
-    peer.link.stopper().stop("interrupted");
-    // What was computed still goes out.
+    interrupt.raise("interrupted");
     peer.push(&weights, vec![1.0; 3]).unwrap();
     assert_eq!(session.gradient().unwrap().sequence, 1);
-    let stopped = peer.link.weights().unwrap_err();
-    assert_eq!(stopped, LinkClosed::Finished("interrupted".into()));
+    let interrupted = LinkClosed::Finished("interrupted".into());
+    assert_eq!(peer.link.weights().unwrap_err(), interrupted);
+    // Nor does anybody join any more.
+    assert_eq!(Peer::join_with(settings).err(), Some(interrupted));
+}
+
+#[test]
+fn an_interrupt_ends_the_search_for_a_learner() {
+    let settings = endpoint(&nobody());
+    let interrupt = settings.interrupt.clone();
+    let search = std::thread::spawn(move || Peer::join_with(settings).err());
+    interrupt.raise("interrupted");
+    let interrupted = LinkClosed::Finished("interrupted".into());
+    assert_eq!(search.join().unwrap(), Some(interrupted));
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
-use troop_actor::link::{Contribution, EndpointSettings, GrpcLink, JoinInfo, Link, LinkClosed};
+use troop_actor::link::{
+    Contribution, EndpointSettings, GrpcLink, Interrupt, JoinInfo, Link, LinkClosed,
+};
 use troop_common::experiment::{ActorSettings, Experiment, Optimizer};
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::Report;
@@ -121,6 +123,7 @@ pub(crate) fn endpoint(url: &str) -> EndpointSettings {
         token: None,
         worker: "test/0".into(),
         actor: actor_settings(),
+        interrupt: Interrupt::default(),
     }
 }
 

@@ -10,6 +10,8 @@ use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::token::BearerToken;
 use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 
+use super::interrupt::Interrupt;
+
 /// A connection that does not stand after this time is tried again.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -28,6 +30,8 @@ pub struct EndpointSettings {
     /// How long and how often the learner is looked for until it has said what the experiment's
     /// `[actor]` is.
     pub actor: ActorSettings,
+    /// What ends the link before the run is over.
+    pub interrupt: Interrupt,
 }
 
 impl EndpointSettings {
@@ -103,6 +107,7 @@ mod tests {
                 token: None,
                 worker: String::new(),
                 actor: ActorSettings::default(),
+                interrupt: Interrupt::default(),
             };
             let result = settings.endpoint(&WireSettings::default());
             assert_eq!(result.is_ok(), works, "{url}");

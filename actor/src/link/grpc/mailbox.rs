@@ -62,22 +62,25 @@ struct State {
 impl Mailbox {
     /// Waits until the learner has been joined.
     pub(super) fn wait_joined(&self) -> Result<(Box<Experiment>, JoinInfo), LinkClosed> {
-        self.wait(|state| state.joined.take().map(Ok))
+        self.wait(|state| state.stopped().or_else(|| state.joined.take().map(Ok)))
     }
 
     /// Gives the layout to the task and waits until the learner has accepted it.
     pub(super) fn open(&self, layout: &Layout) -> Result<(), LinkClosed> {
         self.lock().layout = Some(layout.clone());
         self.wake.notify_waiters();
-        self.wait(|state| state.accepted.then_some(Ok(())))
+        self.wait(|state| {
+            let accepted = state.accepted.then_some(Ok(()));
+            state.stopped().or(accepted)
+        })
     }
 
     /// Waits for weights; gives them with the number of the connection that they came over.
     pub(super) fn wait_weights(&self) -> Result<(Arc<Weights>, u64), LinkClosed> {
-        self.wait(|state| match (&state.stopping, &state.weights) {
-            (Some(reason), _) => Some(Err(LinkClosed::Finished(reason.clone()))),
-            (None, Some(weights)) => Some(Ok((Arc::clone(weights), state.connection))),
-            (None, None) => None,
+        self.wait(|state| {
+            let weights = state.weights.as_ref();
+            let newest = weights.map(|weights| Ok((Arc::clone(weights), state.connection)));
+            state.stopped().or(newest)
         })
     }
 
@@ -101,7 +104,7 @@ impl Mailbox {
         }
     }
 
-    /// Lets no more weights out; gradients still pass.
+    /// Ends all waiting but that to send a gradient.
     pub(super) fn stop(&self, reason: &str) {
         self.lock().stopping = Some(reason.to_owned());
         self.changed.notify_all();
@@ -263,6 +266,12 @@ impl Mailbox {
 }
 
 impl State {
+    /// The error of a worker that is told to stop.
+    fn stopped<T>(&self) -> Option<Result<T, LinkClosed>> {
+        let reason = self.stopping.clone()?;
+        Some(Err(LinkClosed::Finished(reason)))
+    }
+
     fn wake_sender(&mut self) {
         if let Some(sender) = self.sender.take() {
             sender.wake();

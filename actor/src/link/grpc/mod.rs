@@ -7,6 +7,7 @@
 mod backoff;
 mod endpoint;
 mod incoming;
+mod interrupt;
 mod mailbox;
 mod outage;
 mod requests;
@@ -14,6 +15,7 @@ mod session;
 mod supervisor;
 
 pub use endpoint::EndpointSettings;
+pub use interrupt::Interrupt;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,12 +56,6 @@ pub struct GrpcLink {
     weights_from: u64,
 }
 
-/// Ends a link from another thread.
-#[derive(Clone)]
-pub struct LinkStopper {
-    mailbox: Arc<Mailbox>,
-}
-
 impl GrpcLink {
     /// Joins the learner, waiting for it as long as the settings allow. A task on `runtime` does
     /// the work; the calling thread, which must not be one of the runtime's, blocks.
@@ -71,30 +67,20 @@ impl GrpcLink {
         settings: EndpointSettings,
     ) -> Result<(Self, Experiment, JoinInfo), LinkClosed> {
         let mailbox = Arc::new(Mailbox::default());
+        settings.interrupt.watch(&mailbox);
         let supervisor = Supervisor::new(settings, Arc::clone(&mailbox));
         runtime.spawn(supervisor.run());
-        let (experiment, info) = mailbox.wait_joined()?;
-        let encoding = experiment.wire.gradients.into();
+        let joined = mailbox.wait_joined();
+        if joined.is_err() {
+            mailbox.leave(Duration::ZERO);
+        }
+        let (experiment, info) = joined?;
         let link = Self {
             mailbox,
-            encoding,
+            encoding: experiment.wire.gradients.into(),
             weights_from: 0,
         };
         Ok((link, *experiment, info))
-    }
-
-    /// A handle with which another thread can end the link.
-    pub fn stopper(&self) -> LinkStopper {
-        LinkStopper {
-            mailbox: Arc::clone(&self.mailbox),
-        }
-    }
-}
-
-impl LinkStopper {
-    /// Lets the worker send what it is computing and then tells it that the run is over.
-    pub fn stop(&self, reason: &str) {
-        self.mailbox.stop(reason);
     }
 }
 

@@ -1,0 +1,52 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use troop_common::experiment::{LogFormat, TelemetrySettings};
+
+/// Run workers that step environments and send gradients to a learner. The learner's address is all
+/// that they need: the experiment comes from there.
+///
+/// It ends when the run is over. SIGINT and SIGTERM end the workers after the gradient that each is
+/// computing; a second signal ends the process at once.
+///
+/// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage; 130 SIGINT came.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// The learner's address, e.g. http://127.0.0.1:7700.
+    #[arg(long, value_name = "URL")]
+    pub(crate) learner: String,
+    /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers].
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Address of /metrics and /healthz, e.g. 127.0.0.1:7790; off by default.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// The Python interpreter of this machine's Gymnasium hosts [environment.python].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+    /// A file with the learner's bearer token, as in its security.token_file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// What is logged, e.g. info or troop_actor=debug.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    log_format: String,
+}
+
+impl Args {
+    /// How this process logs.
+    pub(crate) fn telemetry(&self) -> TelemetrySettings {
+        let log_format = match self.log_format.as_str() {
+            "json" => LogFormat::Json,
+            _ => LogFormat::Text,
+        };
+        TelemetrySettings {
+            log: self.log.clone(),
+            log_format,
+        }
+    }
+}

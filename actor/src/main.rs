@@ -1,0 +1,25 @@
+//! `troop-actor`: workers that join a learner over the network.
+
+mod args;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use troop_common::token::TokenError;
+
+use args::Args;
+
+/// The usage is wrong.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match run::run(&Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let usage = error.chain().any(|cause| cause.is::<TokenError>());
+            ExitCode::from(if usage { USAGE } else { 1 })
+        }
+    }
+}

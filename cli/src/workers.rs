@@ -1,0 +1,75 @@
+//! The workers of `troop train`, a thread each.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use troop_actor::metrics::ActorMetrics;
+use troop_actor::worker::{Worker, WorkerError, worker_seed};
+use troop_common::experiment::Experiment;
+use troop_learner::{Joined, ParameterServer};
+
+use crate::local_link::LocalLink;
+
+/// Threads that train until the run is over.
+pub(crate) struct Workers {
+    threads: Vec<JoinHandle<Result<(), WorkerError>>>,
+}
+
+impl Workers {
+    /// Starts as many as the experiment says; 0 is one a core.
+    ///
+    /// # Errors
+    /// Where the learner refuses one, or a thread cannot start.
+    pub(crate) fn start(server: &Arc<ParameterServer>) -> anyhow::Result<Self> {
+        let experiment = server.experiment();
+        let count = match experiment.actor.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            chosen => chosen,
+        };
+        let metrics = ActorMetrics::within(server.metrics().registry.clone())?;
+        // All join before any starts, so that each one's number and seed do not depend on timing.
+        let joined: Vec<Joined> = (0..count)
+            .map(|index| server.join(format!("local/{index}"), "this process".into()))
+            .collect::<Result<_, _>>()?;
+        let start = |(index, joined): (usize, Joined)| {
+            let link = LocalLink::new(Arc::clone(server), joined);
+            let work = work(experiment, joined, link, metrics.clone());
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            thread.spawn(work).context("cannot start a worker's thread")
+        };
+        let threads = joined
+            .into_iter()
+            .enumerate()
+            .map(start)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { threads })
+    }
+
+    /// Whether any of them still trains.
+    pub(crate) fn are_running(&self) -> bool {
+        self.threads.iter().any(|thread| !thread.is_finished())
+    }
+
+    /// Waits for them; says why those failed that did.
+    pub(crate) fn join(self) {
+        for thread in self.threads {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "worker failed"),
+                Err(_) => tracing::error!("worker panicked"),
+            }
+        }
+    }
+}
+
+fn work(
+    experiment: &Experiment,
+    joined: Joined,
+    link: LocalLink,
+    metrics: ActorMetrics,
+) -> impl FnOnce() -> Result<(), WorkerError> + Send + 'static {
+    let seed = worker_seed(experiment.experiment.seed, joined.epoch, joined.session);
+    let experiment = experiment.clone();
+    move || Worker::new(&experiment, seed, Box::new(link), metrics)?.run()
+}
