@@ -122,3 +122,85 @@ impl From<troop_common::proto::v1::Session> for SessionView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use troop_common::experiment::Experiment;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// A learner's answers, status line included, to one request each.
+    async fn check(
+        server: &Arc<ParameterServer>,
+        token: Option<BearerToken>,
+        requests: &[(&str, &str, &str)],
+    ) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = router(Arc::clone(server), token);
+        let service = tokio::spawn(async move { axum::serve(listener, router).await });
+        for (path, headers, expected) in requests {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains(expected), "{path}: {answer}");
+        }
+        service.abort();
+    }
+
+    fn server() -> Arc<ParameterServer> {
+        let metrics = Metrics::new().unwrap();
+        Arc::new(ParameterServer::new(Experiment::default(), metrics))
+    }
+
+    #[tokio::test]
+    async fn status_metrics_and_health() {
+        let server = server();
+        server.join("host/0".into(), "peer".into()).unwrap();
+        let requests = [
+            ("/healthz", "", "HTTP/1.1 200"),
+            ("/metrics", "", "troop_learner_sessions 1"),
+            ("/metrics", "", "troop_build_info{"),
+            ("/api/status", "", "\"phase\":\"running\""),
+            ("/api/status", "", "\"worker\":\"host/0\""),
+            ("/nothing", "", "HTTP/1.1 404"),
+        ];
+        check(&server, None, &requests).await;
+    }
+
+    #[tokio::test]
+    async fn a_draining_learner_is_not_healthy_and_a_finished_one_is() {
+        let server = server();
+        server.drain("maintenance".into());
+        let draining = [
+            ("/healthz", "", "HTTP/1.1 503"),
+            ("/api/status", "", "\"phase\":\"draining\""),
+        ];
+        check(&server, None, &draining).await;
+        server.finish("enough".into());
+        check(&server, None, &[("/healthz", "", "HTTP/1.1 200")]).await;
+    }
+
+    #[tokio::test]
+    async fn the_token_guards_all_but_health() {
+        let token = BearerToken::new("s3cret").unwrap();
+        let (right, wrong) = (
+            "Authorization: Bearer s3cret\r\n",
+            "Authorization: Bearer secret\r\n",
+        );
+        let requests = [
+            ("/healthz", "", "HTTP/1.1 200"),
+            ("/metrics", "", "HTTP/1.1 401"),
+            ("/api/status", wrong, "HTTP/1.1 401"),
+            ("/metrics", right, "HTTP/1.1 200"),
+            ("/api/status", right, "HTTP/1.1 200"),
+        ];
+        check(&server(), Some(token), &requests).await;
+    }
+}

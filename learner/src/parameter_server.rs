@@ -431,7 +431,7 @@ impl ParameterServer {
                 "task solved"
             );
         }
-        self.record_report_metrics(report, counters, rate);
+        self.record_report_metrics(report, &progress, rate);
         rate
     }
 
@@ -521,7 +521,7 @@ impl ParameterServer {
         }
     }
 
-    fn record_report_metrics(&self, report: &v1::Report, counters: &Counters, rate: f64) {
+    fn record_report_metrics(&self, report: &v1::Report, progress: &Progress, rate: f64) {
         let metrics = &self.metrics;
         metrics.env_steps.inc_by(report.env_steps);
         metrics.frames.inc_by(report.frames);
@@ -534,13 +534,15 @@ impl ParameterServer {
             metrics.episode_return.observe(episode.return_sum);
             metrics.episode_length.observe(episode.length as f64);
         }
-        if let Some(mean) = counters
+        if let Some(mean) = progress
+            .counters()
             .return_mean_100()
             .filter(|_| !report.episodes.is_empty())
         {
             metrics.episode_return_mean.set(mean);
         }
-        for term in &report.losses {
+        let followed = |term: &&v1::LossTerm| progress.follows_loss(&term.term);
+        for term in report.losses.iter().filter(followed) {
             metrics
                 .loss
                 .with_label_values(&[term.term.as_str()])

@@ -12,6 +12,9 @@ use crate::staleness::{StalenessCounts, StalenessSummary};
 /// Episodes in the mean that decides whether a task is solved.
 const RETURN_WINDOW: usize = 100;
 
+/// Loss terms that are followed; methods have three at most.
+const LOSS_TERMS: usize = 16;
+
 /// Rates are averaged over the last this many seconds.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -114,8 +117,7 @@ impl Progress {
         counters.environment_restarts += report.environment_restarts;
         counters.wall_seconds = self.earlier_seconds + now.as_secs_f64();
         for term in &report.losses {
-            let smoothed = self.losses.entry(term.term.clone()).or_insert(term.value);
-            *smoothed += 0.05 * (term.value - *smoothed);
+            self.record_loss(term);
         }
         let mut solved = false;
         for episode in &report.episodes {
@@ -123,6 +125,21 @@ impl Progress {
         }
         self.sample(now);
         solved
+    }
+
+    /// Terms beyond the first few are not followed: their names come from outside.
+    fn record_loss(&mut self, term: &v1::LossTerm) {
+        let is_new = !self.follows_loss(&term.term);
+        if !term.value.is_finite() || (is_new && self.losses.len() >= LOSS_TERMS) {
+            return;
+        }
+        let smoothed = self.losses.entry(term.term.clone()).or_insert(term.value);
+        *smoothed += 0.05 * (term.value - *smoothed);
+    }
+
+    /// Whether a loss term is one of those that are shown.
+    pub(crate) fn follows_loss(&self, term: &str) -> bool {
+        self.losses.contains_key(term)
     }
 
     fn record_return(&mut self, return_sum: f64) -> bool {
@@ -247,6 +264,22 @@ mod tests {
             (Some(2.0), Some(100))
         );
         assert_eq!(counters.best_return_mean_100, Some(20.0));
+    }
+
+    #[test]
+    fn loss_terms_are_bounded_and_finite() {
+        let mut progress = Progress::new(Counters::default(), None);
+        let term = |term: String, value| v1::LossTerm { term, value };
+        let named = (0..100).map(|i| term(format!("term{i}"), 1.0));
+        let losses = named.chain([term("term0".into(), f64::NAN)]).collect();
+        let report = v1::Report {
+            losses,
+            ..v1::Report::default()
+        };
+        progress.record_report(&report, Duration::ZERO);
+        assert_eq!(progress.losses.len(), LOSS_TERMS);
+        assert!(progress.losses.values().all(|value| *value == 1.0));
+        assert!(progress.follows_loss("term3") && !progress.follows_loss("term99"));
     }
 
     #[test]

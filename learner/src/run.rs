@@ -50,8 +50,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let metrics = Metrics::new()?;
     // Listeners come first: where one fails no run directory is left behind.
     let (server, listeners, directory) = if let (true, Some(path)) = (args.resume, &args.run_dir) {
+        // Logs come before checkpoints: some of these may be passed over.
+        let listeners = start(&RunDirectory::experiment(path, &args.overrides())?).await?;
         let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
-        let listeners = start(&resumed.experiment).await?;
         let (experiment, epoch) = (resumed.experiment, resumed.epoch);
         let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint);
         (server, listeners, resumed.directory)

@@ -112,6 +112,15 @@ impl RunDirectory {
         Path::new("runs").join(name)
     }
 
+    /// What the run at `path` would go on with; nothing is written, and another process may have it.
+    ///
+    /// # Errors
+    /// Where there is no run, its experiment cannot be read, or an override cannot work.
+    pub fn experiment(path: &Path, overrides: &[String]) -> Result<Experiment, RunDirectoryError> {
+        let file = experiment_file(path)?;
+        Ok(resolve(&file.to_string_lossy(), overrides)?.experiment)
+    }
+
     /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which is
     /// written anew.
     ///
@@ -122,10 +131,7 @@ impl RunDirectory {
         path: &Path,
         overrides: &[String],
     ) -> Result<Resumed, RunDirectoryError> {
-        let file = path.join(EXPERIMENT);
-        if !file.is_file() {
-            return Err(RunDirectoryError::NoRun(path.into()));
-        }
+        let file = experiment_file(path)?;
         let directory = Self::lock(path)?;
         let experiment = resolve(&file.to_string_lossy(), overrides)?.experiment;
         let checkpoint = Checkpoint::newest(&directory.checkpoints())?.map(|(_, newest)| newest);
@@ -213,6 +219,14 @@ impl RunDirectory {
         };
         write().map_err(io_error(&self.path.join(name)))
     }
+}
+
+fn experiment_file(run: &Path) -> Result<PathBuf, RunDirectoryError> {
+    let file = run.join(EXPERIMENT);
+    let found = file.is_file();
+    found
+        .then_some(file)
+        .ok_or_else(|| RunDirectoryError::NoRun(run.into()))
 }
 
 fn json<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {

@@ -180,12 +180,12 @@ mod tests {
     use crate::method::testing::{Game, assert_gradient, random_segment, seeded, spaces};
     use troop_common::experiment::Reduction;
 
-    fn a3c(settings: A3cSettings, hidden: &[usize], spaces: &Spaces) -> A3c {
+    fn a3c(settings: &A3cSettings, hidden: &[usize], spaces: &Spaces) -> A3c {
         let model = ModelSettings {
             hidden: hidden.to_vec(),
             ..ModelSettings::default()
         };
-        A3c::new(&settings, &model, spaces, seeded(1)).unwrap()
+        A3c::new(settings, &model, spaces, seeded(1)).unwrap()
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
                     gae_lambda: 0.9,
                     ..A3cSettings::default()
                 };
-                let method = a3c(settings, &[5], &actions);
+                let method = a3c(&settings, &[5], &actions);
                 let segment = random_segment(&actions, 7);
                 let parameters = seeded_parameters(&method);
                 let (_, v_t) = method.forward(&parameters, &segment.observations.tensor());
@@ -234,7 +234,7 @@ mod tests {
                 discount: 0.9,
                 ..A3cSettings::default()
             };
-            let mut method = a3c(settings, &[], &Game::spaces());
+            let mut method = a3c(&settings, &[], &Game::spaces());
             let policy = method
                 .policy
                 .heads()
@@ -244,7 +244,7 @@ mod tests {
             let mut game = Game::new(32);
             // Only the value head learns, so that the policy stays uniform.
             let learned = game.learn(&mut method, 1200, 0.3, |gradient| {
-                gradient[..policy].fill(0.0)
+                gradient[..policy].fill(0.0);
             });
             let v = |state: usize| learned[policy + state] + learned[policy + 2];
             assert!(

@@ -131,7 +131,7 @@ mod tests {
     use crate::method::testing::{Game, assert_gradient, random_segment, seeded, spaces};
     use troop_common::experiment::{EpsilonChoice, Reduction};
 
-    fn method(settings: NStepQSettings, hidden: &[usize], spaces: &Spaces) -> NStepQ {
+    fn method(settings: &NStepQSettings, hidden: &[usize], spaces: &Spaces) -> NStepQ {
         let model = ModelSettings {
             hidden: hidden.to_vec(),
             ..ModelSettings::default()
@@ -144,7 +144,7 @@ mod tests {
             }],
             anneal_frames: 1,
         };
-        NStepQ::new(&settings, &model, &always_random, spaces, seeded(1)).unwrap()
+        NStepQ::new(settings, &model, &always_random, spaces, seeded(1)).unwrap()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
         for reduction in [Reduction::Sum, Reduction::Mean] {
             let spaces = spaces::discrete(3);
             let method = method(
-                NStepQSettings {
+                &NStepQSettings {
                     reduction,
                     ..NStepQSettings::default()
                 },
@@ -180,7 +180,7 @@ mod tests {
             discount: 0.9,
             ..NStepQSettings::default()
         };
-        let mut method = method(settings, &[], &Game::spaces());
+        let mut method = method(&settings, &[], &Game::spaces());
         let learned = Game::new(32).learn(&mut method, 2000, 0.5, |_| {});
         let q = |s: usize, a: usize| learned[a * 2 + s] + learned[4 + a];
         for (s, a, expected) in [(0, 0, 9.9), (0, 1, 10.0), (1, 0, 11.0), (1, 1, 9.9)] {

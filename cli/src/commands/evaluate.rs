@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use troop_actor::evaluation::evaluate;
-use troop_common::experiment::resolve;
 use troop_common::proto::v1::Episode;
 use troop_learner::checkpoint::Checkpoint;
-use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT};
+use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
 
 use crate::exit::UsageError;
 
@@ -53,10 +51,10 @@ struct Evaluation {
 /// # Errors
 /// Where there is no checkpoint, it is damaged, or its environment cannot be made.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let (path, checkpoint) = find(&args.path)?;
-    let file = experiment_of(&path)?;
-    let experiment = resolve(&file.display().to_string(), &args.set)?.experiment;
+    let run = run_of(&args.path)?;
+    let experiment = RunDirectory::experiment(&run, &args.set)?;
     troop_common::telemetry::init_logging(&experiment.telemetry)?;
+    let (path, checkpoint) = find(&args.path)?;
     let layout = &checkpoint.state.layout;
     let episodes = evaluate(
         &experiment,
@@ -86,36 +84,40 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The checkpoint at `path`, or the newest one of the run there.
-fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
-    if path.join(EXPERIMENT).exists() {
-        let newest = Checkpoint::newest(&path.join(CHECKPOINTS))?;
-        return newest.ok_or_else(|| {
-            UsageError(format!("run {} has no checkpoint yet", path.display())).into()
-        });
+/// The run that `path` is, or whose checkpoint it is.
+fn run_of(path: &Path) -> anyhow::Result<PathBuf> {
+    if is_run(path) {
+        return Ok(path.to_owned());
     }
-    if !path.is_dir() {
-        let text = format!(
+    let absolute = path.canonicalize().ok().filter(|path| path.is_dir());
+    let absolute = absolute.ok_or_else(|| {
+        UsageError(format!(
             "{} is not a directory; expected a run or one of its checkpoints",
             path.display()
-        );
-        return Err(UsageError(text).into());
-    }
-    Ok((path.to_owned(), Checkpoint::read(path)?))
+        ))
+    })?;
+    let run = absolute.ancestors().nth(2).filter(|run| is_run(run));
+    let run = run.ok_or_else(|| {
+        UsageError(format!(
+            "no {EXPERIMENT} in {} or two levels above it; expected a run, or a checkpoint in its run directory",
+            path.display()
+        ))
+    })?;
+    Ok(run.to_owned())
 }
 
-/// The experiment of the run that a checkpoint belongs to.
-fn experiment_of(checkpoint: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = checkpoint
-        .canonicalize()
-        .with_context(|| checkpoint.display().to_string())?;
-    let file = absolute.ancestors().nth(2).map(|run| run.join(EXPERIMENT));
-    file.filter(|file| file.exists()).with_context(|| {
-        format!(
-            "no {EXPERIMENT} two levels above {}; a checkpoint stays in its run directory",
-            checkpoint.display()
-        )
-    })
+fn is_run(path: &Path) -> bool {
+    path.join(EXPERIMENT).exists()
+}
+
+/// The checkpoint at `path`, or the newest one of the run there.
+fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
+    if !is_run(path) {
+        return Ok((path.to_owned(), Checkpoint::read(path)?));
+    }
+    let newest = Checkpoint::newest(&path.join(CHECKPOINTS))?;
+    let none = || UsageError(format!("run {} has no checkpoint yet", path.display()));
+    Ok(newest.ok_or_else(none)?)
 }
 
 fn summarize(path: PathBuf, checkpoint: &Checkpoint, episodes: &[Episode]) -> Evaluation {

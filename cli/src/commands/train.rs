@@ -75,7 +75,7 @@ impl TrainArgs {
 /// Where the run cannot start, or what came of it cannot be written.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Start::new(args)?;
-    let experiment = start.experiment().clone();
+    let experiment = start.experiment.clone();
     let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
     troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
     // Listened on first: where that fails no run directory is left behind.
@@ -111,56 +111,53 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// How a run begins.
-enum Start {
-    Fresh {
-        experiment: Box<Experiment>,
-        path: PathBuf,
-    },
-    Resumed(Box<Resumed>),
+/// How a run begins; nothing has been written yet.
+struct Start {
+    experiment: Box<Experiment>,
+    path: PathBuf,
+    /// What a run that goes on changes of its experiment; none for a fresh one.
+    resume: Option<Vec<String>>,
 }
 
 impl Start {
     fn new(args: &TrainArgs) -> anyhow::Result<Self> {
-        let named = |overrides: &[String]| match &args.experiment {
-            Some(source) => Ok(Some(Box::new(resolve(source, overrides)?.experiment))),
-            None => anyhow::Ok(None),
-        };
+        let overrides = args.overrides();
         if let (true, Some(path)) = (args.resume, &args.run_dir) {
-            let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
-            if let Some(named) = named(&[])? {
-                ensure_same(&named, &resumed.experiment)?;
+            let experiment = Box::new(RunDirectory::experiment(path, &overrides)?);
+            if let Some(named) = &args.experiment {
+                ensure_same(&resolve(named, &[])?.experiment, &experiment)?;
             }
-            return Ok(Self::Resumed(Box::new(resumed)));
+            return Ok(Self {
+                experiment,
+                path: path.clone(),
+                resume: Some(overrides),
+            });
         }
-        let experiment = named(&args.overrides())?;
-        let experiment = experiment.ok_or_else(|| UsageError("no experiment given".into()))?;
+        let source = args.experiment.as_deref();
+        let source = source.ok_or_else(|| UsageError("no experiment given".into()))?;
+        let experiment = Box::new(resolve(source, &overrides)?.experiment);
         let default = || RunDirectory::default_path(&experiment, SystemTime::now());
-        let path = args.run_dir.clone().unwrap_or_else(default);
-        Ok(Self::Fresh { experiment, path })
-    }
-
-    fn experiment(&self) -> &Experiment {
-        match self {
-            Self::Fresh { experiment, .. } => experiment,
-            Self::Resumed(resumed) => &resumed.experiment,
-        }
+        Ok(Self {
+            path: args.run_dir.clone().unwrap_or_else(default),
+            experiment,
+            resume: None,
+        })
     }
 
     fn begin(self) -> anyhow::Result<(Arc<ParameterServer>, RunDirectory)> {
         let metrics = Metrics::new()?;
-        let (server, directory) = match self {
-            Self::Fresh { experiment, path } => {
-                let directory = RunDirectory::create(&path, &experiment)?;
-                (ParameterServer::new(*experiment, metrics), directory)
+        let (server, directory) = match self.resume {
+            None => {
+                let directory = RunDirectory::create(&self.path, &self.experiment)?;
+                (ParameterServer::new(*self.experiment, metrics), directory)
             }
-            Self::Resumed(resumed) => {
+            Some(overrides) => {
                 let Resumed {
                     directory,
                     experiment,
                     epoch,
                     checkpoint,
-                } = *resumed;
+                } = RunDirectory::open_for_resume(&self.path, &overrides)?;
                 (
                     ParameterServer::in_life(experiment, metrics, epoch, checkpoint),
                     directory,

@@ -299,7 +299,7 @@ fn only_callers_with_the_token_are_answered() {
     let token = BearerToken::new("right").unwrap();
     let server = ParameterServer::new(experiment, Metrics::new().unwrap());
     let address = "127.0.0.1:0".parse().unwrap();
-    let learner = Learner::serve(server, address, Some(token.clone()));
+    let learner = Learner::serve(server, address, Some(token));
     let join = |token: Option<&str>| {
         let token = token.and_then(BearerToken::new);
         let actor = ActorSettings {

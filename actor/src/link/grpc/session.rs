@@ -249,7 +249,7 @@ impl From<Status> for SessionEnd {
                 Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied => {
                     Self::Refused(format!("no learner answers there: {message}"))
                 }
-                _ => Self::Lost(chain(&status)),
+                _ => Self::Lost(with_causes(message, status.source())),
             },
         }
     }
@@ -257,11 +257,13 @@ impl From<Status> for SessionEnd {
 
 /// An error with its causes.
 fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+    with_causes(error.to_string(), error.source())
+}
+
+fn with_causes(mut text: String, mut cause: Option<&dyn Error>) -> String {
     while let Some(error) = cause {
         let next = error.to_string();
-        if !text.ends_with(&next) {
+        if !text.contains(&next) {
             text = format!("{text}: {next}");
         }
         cause = error.source();

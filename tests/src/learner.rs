@@ -1,0 +1,30 @@
+use crate::endpoint::Endpoint;
+use crate::process::Process;
+use crate::scratch::Scratch;
+
+/// A learner that is ready for actors.
+pub struct Learner {
+    /// The process.
+    pub process: Process,
+    /// What actors are told.
+    pub url: String,
+    /// Its HTTP service.
+    pub http: Endpoint,
+}
+
+impl Learner {
+    /// Starts `troop-learner` with further arguments and waits until it listens.
+    ///
+    /// # Panics
+    /// Where it ends instead.
+    pub fn start(scratch: &Scratch, arguments: &str) -> Self {
+        let process = scratch.start(&format!("troop-learner {arguments}"));
+        let url = format!("http://{}", process.address_after("gRPC  http://"));
+        let address = process.address_after("HTTP  http://");
+        Self {
+            process,
+            url,
+            http: Endpoint { address },
+        }
+    }
+}
