@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use troop_actor::link::EndpointSettings;
 use troop_common::experiment::{LogFormat, TelemetrySettings};
 
 /// Run workers that step environments and send gradients to a learner. The learner's address is all
@@ -15,7 +16,7 @@ use troop_common::experiment::{LogFormat, TelemetrySettings};
 #[command(version)]
 pub(crate) struct Args {
     /// The learner's address, e.g. http://127.0.0.1:7700.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     pub(crate) learner: String,
     /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers].
     #[arg(long, value_name = "N")]
@@ -35,6 +36,10 @@ pub(crate) struct Args {
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
+}
+
+fn address(url: &str) -> Result<String, String> {
+    EndpointSettings::check_url(url).map(|()| url.to_owned())
 }
 
 impl Args {

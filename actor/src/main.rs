@@ -6,6 +6,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser;
+use troop_common::causes::with_causes;
 use troop_common::token::TokenError;
 
 use args::Args;
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     match run::run(&Args::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(error.as_ref()));
             let usage = error.chain().any(|cause| cause.is::<TokenError>());
             ExitCode::from(if usage { USAGE } else { 1 })
         }

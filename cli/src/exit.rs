@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
 use troop_learner::run_directory::RunDirectoryError;
 
@@ -18,7 +19,7 @@ pub(crate) struct UsageError(pub String);
 
 /// Prints an error with its causes; gives the exit code for its kind.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", with_causes(error.as_ref()));
     let usage = error.chain().any(|cause| {
         let directory: Option<&RunDirectoryError> = cause.downcast_ref();
         cause.is::<ConfigError>()

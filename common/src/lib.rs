@@ -4,6 +4,7 @@
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
 pub mod call_error;
+pub mod causes;
 pub mod experiment;
 pub mod layout;
 pub mod proto;

@@ -6,6 +6,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser;
+use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
 use troop_learner::run_directory::RunDirectoryError;
 
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(error.as_ref()));
             exit_code(&error)
         }
     }

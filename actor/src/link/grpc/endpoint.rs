@@ -37,27 +37,23 @@ pub struct EndpointSettings {
 impl EndpointSettings {
     /// The address with its scheme, as errors and logs show it.
     pub(super) fn full_url(&self) -> String {
-        if self.url.contains("://") {
-            self.url.clone()
-        } else {
-            format!("http://{}", self.url)
-        }
+        full_url(&self.url)
+    }
+
+    /// Checks that an address can be one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_url(url: &str) -> Result<(), String> {
+        endpoint(url).map(|_| ())
     }
 
     /// What `url` and the experiment's `[wire]` say about a connection.
     ///
     /// # Errors
-    /// Where the address cannot be one, or the token cannot be sent.
+    /// Where the address cannot be one.
     pub(super) fn endpoint(&self, wire: &WireSettings) -> Result<Endpoint, String> {
-        let url = self.full_url();
-        let unusable = |why: String| {
-            format!("learner address `{url}` {why}; expected e.g. http://127.0.0.1:7700")
-        };
-        if !url.starts_with("http://") {
-            return Err(unusable("does not start with http://".into()));
-        }
-        let endpoint = Endpoint::from_shared(url.clone())
-            .map_err(|error| unusable(format!("cannot be read ({error})")))?;
+        let endpoint = endpoint(&self.url)?;
         Ok(endpoint
             .connect_timeout(CONNECT_LIMIT)
             .tcp_nodelay(true)
@@ -78,6 +74,25 @@ impl EndpointSettings {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
+}
+
+fn full_url(url: &str) -> String {
+    if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("http://{url}")
+    }
+}
+
+fn endpoint(url: &str) -> Result<Endpoint, String> {
+    let url = full_url(url);
+    let unusable =
+        |why: String| format!("address `{url}` {why}; expected e.g. http://127.0.0.1:7700");
+    if !url.starts_with("http://") {
+        return Err(unusable("does not start with http://".into()));
+    }
+    Endpoint::from_shared(url.clone())
+        .map_err(|error| unusable(format!("cannot be read ({error})")))
 }
 
 /// Presents the token with each call.
@@ -102,14 +117,7 @@ mod tests {
     #[test]
     fn addresses_that_cannot_work_are_refused_with_an_example() {
         let check = |url: &str, works: bool| {
-            let settings = EndpointSettings {
-                url: url.into(),
-                token: None,
-                worker: String::new(),
-                actor: ActorSettings::default(),
-                interrupt: Interrupt::default(),
-            };
-            let result = settings.endpoint(&WireSettings::default());
+            let result = EndpointSettings::check_url(url);
             assert_eq!(result.is_ok(), works, "{url}");
             if let Err(error) = result {
                 assert!(error.contains("expected e.g."), "{error}");

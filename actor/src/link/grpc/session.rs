@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status, Streaming};
 use troop_common::call_error::CallError;
+use troop_common::causes::with_causes;
 use troop_common::experiment::{Experiment, WireSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
@@ -59,7 +60,7 @@ pub(super) async fn connect(
     let channel = endpoint
         .connect()
         .await
-        .map_err(|error| SessionEnd::Lost(chain(&error)))?;
+        .map_err(|error| SessionEnd::Lost(with_causes(&error)))?;
     Ok(settings.client(channel))
 }
 
@@ -249,24 +250,16 @@ impl From<Status> for SessionEnd {
                 Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied => {
                     Self::Refused(format!("no learner answers there: {message}"))
                 }
-                _ => Self::Lost(with_causes(message, status.source())),
+                _ => Self::Lost(transport(message, &status)),
             },
         }
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    with_causes(error.to_string(), error.source())
-}
-
-fn with_causes(mut text: String, mut cause: Option<&dyn Error>) -> String {
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
+/// What the transport says, with its causes; a status's own text tells more than one reads.
+fn transport(message: String, status: &Status) -> String {
+    match status.source() {
+        Some(cause) => format!("{message}: {}", with_causes(cause)),
+        None => message,
     }
-    text
 }

@@ -1,0 +1,254 @@
+//! A learner and actors as processes of their own, and what happens when one of them goes away.
+
+use serde_json::Value;
+use troop_tests::{
+    Endpoint, Finished, Learner, Process, ReservedPort, Scratch, Signal, poll_until, serial,
+};
+
+/// More than any machine does before a test ends it.
+const ENDLESS: &str = "--steps 1000000000";
+
+/// What an actor says once it has lost the learner, or has not found it yet.
+const AWAY: &str = "no connection to the learner; trying again";
+
+#[test]
+fn two_actors_solve_cartpole_although_one_is_killed_and_replaced() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let learner = Learner::start(
+        &scratch,
+        "--experiment cartpole --steps 2000000 --run-dir run",
+    );
+    let (first, second) = (actor(&scratch, &learner), actor(&scratch, &learner));
+    wait_for_work_of(&learner, &[1, 2]);
+    check_metrics(learner.http);
+    first.kill();
+    poll_until("the killed actor's session to end", || {
+        (sessions(&learner).len() == 1).then_some(())
+    });
+    let third = actor(&scratch, &learner);
+    wait_for_work_of(&learner, &[3]);
+    assert_eq!(learner.http.get("/healthz").status, 200);
+    for process in [learner.process, second, third] {
+        process.wait().expect_code(0);
+    }
+    let summary = scratch.run_files("run").summary();
+    assert!(steps(&summary) >= 2_000_000, "{summary}");
+    assert!(summary["seconds_to_solve"].is_f64(), "{summary}");
+}
+
+#[test]
+fn actors_find_a_killed_learner_again_in_its_next_epoch() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let port = ReservedPort::new();
+    let listen = format!("--listen {} --run-dir run", port.address);
+    let options = format!("--experiment cartpole {ENDLESS} --set checkpoint.interval_s=1");
+    let learner = Learner::start(&scratch, &format!("{options} {listen}"));
+    let actors = [actor(&scratch, &learner), actor(&scratch, &learner)];
+    let run = scratch.run_files("run");
+    poll_until("a checkpoint", || run.checkpoints().pop());
+    learner.process.kill();
+    actors.iter().for_each(|actor| drop(actor.wait_for(AWAY)));
+
+    let kept = steps(&run.state()["counters"]);
+    let enough = kept + 200_000;
+    let learner = Learner::start(&scratch, &format!("--resume {listen} --steps {enough}"));
+    let status = learner.http.status();
+    assert_eq!(status["epoch"], 2);
+    assert!(steps(&status["progress"]) >= kept, "{status}");
+    learner.process.wait().expect_code(0);
+    for actor in actors {
+        let actor = actor.wait().expect_code(0);
+        assert_eq!(actor.count_lines(AWAY), 1, "{actor:?}");
+        assert_eq!(actor.count_lines("the learner is back"), 1, "{actor:?}");
+    }
+    assert_eq!(run.state()["epoch"], 2);
+    assert!(steps(&run.summary()) >= enough);
+}
+
+#[test]
+fn an_actor_gives_up_on_a_learner_that_never_comes_back() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let options = format!("--experiment cartpole {ENDLESS} --set actor.give_up_after_s=1");
+    let learner = Learner::start(&scratch, &options);
+    let actor = actor(&scratch, &learner);
+    wait_for_work_of(&learner, &[1]);
+    learner.process.kill();
+    let actor = actor.wait().expect_code(1);
+    let actor = actor.expect_text("gave up after 1 s (`actor.give_up_after_s`)");
+    assert_eq!(actor.count_lines(AWAY), 1, "{actor:?}");
+}
+
+#[test]
+fn an_actor_that_comes_first_waits_for_its_learner() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let port = ReservedPort::new();
+    let actor = actor_at(&scratch, &format!("http://{}", port.address));
+    actor.wait_for(AWAY);
+    let options = format!(
+        "--experiment cartpole --steps 50000 --listen {}",
+        port.address
+    );
+    let learner = Learner::start(&scratch, &options);
+    learner.process.wait().expect_code(0);
+    let actor = actor.wait().expect_code(0).expect_text("actor joined");
+    assert_eq!(actor.count_lines(AWAY), 1, "{actor:?}");
+}
+
+#[test]
+fn a_learner_that_is_told_to_stop_drains_and_checkpoints() {
+    let _serial = serial();
+    for (signal, code) in [(Signal::TERM, 0), (Signal::INT, 130)] {
+        let scratch = Scratch::new();
+        let options = format!("--experiment cartpole {ENDLESS} --run-dir run");
+        let learner = Learner::start(&scratch, &options);
+        let actor = actor(&scratch, &learner);
+        wait_for_work_of(&learner, &[1]);
+        learner.process.signal(signal);
+        learner
+            .process
+            .wait()
+            .expect_code(code)
+            .expect_text("checkpoint written");
+        let run = scratch.run_files("run");
+        assert_eq!(
+            run.state()["counters"]["env_steps"],
+            run.summary()["env_steps"]
+        );
+        assert!(steps(&run.summary()) > 0);
+        // It may come back: the actor waits for it.
+        actor.wait_for(AWAY);
+        actor.signal(Signal::TERM);
+        actor.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn an_actor_that_is_told_to_stop_leaves_and_the_run_goes_on() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let learner = Learner::start(&scratch, &format!("--experiment cartpole {ENDLESS}"));
+    for (session, (signal, code)) in (1..).zip([(Signal::TERM, 0), (Signal::INT, 130)]) {
+        let actor = actor(&scratch, &learner);
+        wait_for_work_of(&learner, &[session]);
+        actor.signal(signal);
+        actor.wait().expect_code(code);
+        poll_until("the session's end", || {
+            sessions(&learner).is_empty().then_some(())
+        });
+    }
+    assert_eq!(learner.http.status()["phase"], "running");
+}
+
+#[test]
+fn an_actor_without_its_environment_says_why_and_the_learner_goes_on() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let learner = Learner::start(
+        &scratch,
+        "--experiment cartpole --set environment.id=Lost-v0",
+    );
+    let actor: Finished = actor(&scratch, &learner).wait();
+    actor
+        .expect_code(1)
+        .expect_text("environment `Lost-v0` cannot start")
+        .expect_text("1 of 1 workers failed");
+    assert_eq!(learner.http.status()["phase"], "running");
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
+}
+
+#[test]
+fn only_who_has_the_token_comes_in() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    scratch.write("token", "open-sesame\n");
+    scratch.write("wrong", "open-barley\n");
+    let options = format!("--experiment cartpole {ENDLESS} --set security.token_file=token");
+    let learner = Learner::start(&scratch, &options);
+    let actor = |flags: &str| {
+        let url = &learner.url;
+        scratch.start(&format!("troop-actor --learner {url} --workers 1 {flags}"))
+    };
+    for flags in ["", "--token-file wrong"] {
+        actor(flags).wait().expect_code(1).expect_text("token");
+    }
+    let admitted = actor("--token-file token");
+    let header = ["Authorization: Bearer open-sesame"];
+    poll_until("the session to work", || {
+        let metrics = learner.http.try_get("/metrics", &header).unwrap();
+        assert_eq!(metrics.status, 200);
+        (!metrics.body.contains("\ntroop_learner_env_steps_total 0\n")).then_some(())
+    });
+    for path in ["/metrics", "/api/status"] {
+        assert_eq!(learner.http.get(path).status, 401, "{path}");
+    }
+    assert_eq!(learner.http.get("/healthz").status, 200);
+    drop(admitted);
+}
+
+fn actor(scratch: &Scratch, learner: &Learner) -> Process {
+    actor_at(scratch, &learner.url)
+}
+
+fn actor_at(scratch: &Scratch, url: &str) -> Process {
+    scratch.start(&format!("troop-actor --learner {url} --workers 1"))
+}
+
+fn steps(counters: &Value) -> u64 {
+    counters["env_steps"].as_u64().unwrap()
+}
+
+fn sessions(learner: &Learner) -> Vec<Value> {
+    learner.http.status()["sessions"]
+        .as_array()
+        .unwrap()
+        .clone()
+}
+
+/// Waits until each of these sessions has had a gradient applied.
+fn wait_for_work_of(learner: &Learner, expected: &[u64]) {
+    poll_until("gradients of every session", || {
+        let sessions = sessions(learner);
+        let works = |id: &u64| {
+            let mut found = sessions.iter().filter(|session| session["session"] == *id);
+            found.any(|session| session["gradients_applied"].as_u64() > Some(0))
+        };
+        expected.iter().all(works).then_some(())
+    });
+}
+
+/// Staleness, throughput and returns of a run with two sessions.
+fn check_metrics(http: Endpoint) {
+    poll_until("an episode", || {
+        let episodes = http.metrics().value("troop_learner_episodes_total");
+        (episodes > 0.0).then_some(())
+    });
+    let metrics = http.metrics();
+    assert_eq!(metrics.value("troop_learner_sessions"), 2.0);
+    assert_eq!(metrics.value("troop_learner_epoch"), 1.0);
+    for name in [
+        "troop_learner_env_steps_total",
+        "troop_learner_frames_total",
+        "troop_learner_episode_return_sum",
+        "troop_learner_episode_return_mean",
+        "troop_learner_gradient_staleness_updates_count",
+        "troop_learner_gradients_applied_total",
+        "troop_learner_received_bytes_total",
+        "troop_learner_sent_bytes_total",
+        "troop_learner_version",
+        "troop_learner_learning_rate",
+    ] {
+        assert!(metrics.value(name) > 0.0, "{name}");
+    }
+    let staleness = "troop_learner_gradient_staleness_updates";
+    let everything = metrics.value(&format!("{staleness}_bucket{{le=\"+Inf\"}}"));
+    assert_eq!(everything, metrics.value(&format!("{staleness}_count")));
+    let status = http.status();
+    assert_eq!(status["experiment"], "cartpole");
+    assert_eq!(status["phase"], "running");
+    assert!(steps(&status["progress"]) > 0, "{status}");
+}
