@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use troop_actor::link::EndpointSettings;
 use troop_common::experiment::{LogFormat, TelemetrySettings};
 
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Address of /metrics and /healthz, e.g. 127.0.0.1:7790; off by default.
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
+    /// Let --http leave loopback, although whoever reaches it can then read the metrics.
+    #[arg(long, requires = "http")]
+    allow_insecure_listen: bool,
     /// The Python interpreter of this machine's Gymnasium hosts [environment.python].
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
@@ -43,6 +47,29 @@ fn address(url: &str) -> Result<String, String> {
 }
 
 impl Args {
+    /// The command line's arguments; ends the process with code 2 where they cannot work.
+    pub(crate) fn from_command_line() -> Self {
+        let args = Self::parse();
+        if let Err(why) = args.check_http() {
+            Self::command()
+                .error(ErrorKind::ValueValidation, why)
+                .exit();
+        }
+        args
+    }
+
+    fn check_http(&self) -> Result<(), String> {
+        match self.http {
+            Some(address) if !address.ip().is_loopback() && !self.allow_insecure_listen => {
+                Err(format!(
+                    "--http {address} leaves loopback: whoever reaches it can read the metrics; \
+                 say so with --allow-insecure-listen, or take 127.0.0.1"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How this process logs.
     pub(crate) fn telemetry(&self) -> TelemetrySettings {
         let log_format = match self.log_format.as_str() {
@@ -53,5 +80,28 @@ impl Args {
             log: self.log.clone(),
             log_format,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_leave_loopback_only_where_that_is_said() {
+        let check = |line: &str| {
+            let args = format!("troop-actor --learner http://127.0.0.1:7700 {line}");
+            Args::try_parse_from(args.split_whitespace())
+                .map(|args| args.check_http().is_ok())
+                .ok()
+        };
+        assert_eq!(check(""), Some(true));
+        assert_eq!(check("--http 127.0.0.1:7790"), Some(true));
+        assert_eq!(check("--http 0.0.0.0:7790"), Some(false));
+        assert_eq!(
+            check("--http 0.0.0.0:7790 --allow-insecure-listen"),
+            Some(true)
+        );
+        assert_eq!(check("--allow-insecure-listen"), None);
     }
 }

@@ -5,7 +5,6 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use troop_common::causes::with_causes;
 use troop_common::token::TokenError;
 
@@ -15,7 +14,7 @@ use args::Args;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    match run::run(&Args::parse()) {
+    match run::run(&Args::from_command_line()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", with_causes(error.as_ref()));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
+use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
 
 /// The run was interrupted, after a checkpoint.
@@ -23,6 +24,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let usage = error.chain().any(|cause| {
         let directory: Option<&RunDirectoryError> = cause.downcast_ref();
         cause.is::<ConfigError>()
+            || cause.is::<TokenError>()
             || cause.is::<UsageError>()
             || directory.is_some_and(RunDirectoryError::is_usage)
     });

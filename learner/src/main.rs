@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
+use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
 
 use args::Args;
@@ -29,7 +30,9 @@ fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.chain().any(|cause| {
         let directory: Option<&RunDirectoryError> = cause.downcast_ref();
-        cause.is::<ConfigError>() || directory.is_some_and(RunDirectoryError::is_usage)
+        cause.is::<ConfigError>()
+            || cause.is::<TokenError>()
+            || directory.is_some_and(RunDirectoryError::is_usage)
     });
     if is_usage {
         ExitCode::from(USAGE)

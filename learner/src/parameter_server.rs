@@ -388,8 +388,7 @@ impl ParameterServer {
         let norm = admission.check_values(gradient)?;
         let staleness =
             admission.check_staleness(gradient, model.version.load(Ordering::Acquire))?;
-        self.apply(model, gradient, norm, rate);
-        self.metrics.gradient_staleness.observe(staleness as f64);
+        self.apply(model, gradient, norm, rate, staleness);
         self.metrics.gradient_norm.observe(norm);
         self.finish_if_done();
         Ok(staleness)
@@ -435,7 +434,7 @@ impl ParameterServer {
         rate
     }
 
-    fn apply(&self, model: &Model, gradient: &Gradient<'_>, norm: f64, rate: f64) {
+    fn apply(&self, model: &Model, gradient: &Gradient<'_>, norm: f64, rate: f64, staleness: u64) {
         let scale = match self.experiment.optimizer.max_gradient_norm {
             Some(limit) if norm > limit => limit / norm,
             _ => 1.0,
@@ -445,6 +444,10 @@ impl ParameterServer {
             .parameters
             .apply(gradient.values, scale as f32, rate as f32);
         timer.observe_duration();
+        // Counted before anybody can see the new version.
+        lock(&self.progress).record_update(staleness);
+        self.metrics.gradients_applied.inc();
+        self.metrics.gradient_staleness.observe(staleness as f64);
         let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics.version.set(version as i64);
         let now = self.now();
@@ -505,19 +508,12 @@ impl ParameterServer {
             }
         }
         drop(sessions);
-        let mut progress = lock(&self.progress);
-        match result {
-            Ok(staleness) => {
-                progress.record_update(*staleness);
-                self.metrics.gradients_applied.inc();
-            }
-            Err(refusal) => {
-                progress.record_rejection(refusal.verdict);
-                self.metrics
-                    .gradients_rejected
-                    .with_label_values(&[reason(refusal.verdict)])
-                    .inc();
-            }
+        if let Err(refusal) = result {
+            lock(&self.progress).record_rejection(refusal.verdict);
+            self.metrics
+                .gradients_rejected
+                .with_label_values(&[reason(refusal.verdict)])
+                .inc();
         }
     }
 

@@ -60,9 +60,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let source = args.experiment.as_deref().unwrap_or_default();
         let experiment = resolve(source, &args.overrides())?.experiment;
         let listeners = start(&experiment).await?;
-        let default = || RunDirectory::default_path(&experiment, SystemTime::now());
-        let path = args.run_dir.clone().unwrap_or_else(default);
-        let directory = RunDirectory::create(&path, &experiment)?;
+        let directory = match &args.run_dir {
+            Some(path) => RunDirectory::create(path, &experiment)?,
+            None => RunDirectory::create_default(&experiment, SystemTime::now())?,
+        };
         (
             ParameterServer::new(experiment, metrics),
             listeners,

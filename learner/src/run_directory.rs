@@ -105,11 +105,34 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Where a run goes that names no directory: `runs/<name>-<seed>-<UTC time>`.
-    pub fn default_path(experiment: &Experiment, now: SystemTime) -> PathBuf {
+    /// Makes the directory of a fresh run that names none: `runs/<name>-<seed>-<UTC time>`, with a
+    /// number behind it where another run began in the same second.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn create_default(
+        experiment: &Experiment,
+        now: SystemTime,
+    ) -> Result<Self, RunDirectoryError> {
+        Self::create_default_in(Path::new("runs"), experiment, now)
+    }
+
+    fn create_default_in(
+        runs: &Path,
+        experiment: &Experiment,
+        now: SystemTime,
+    ) -> Result<Self, RunDirectoryError> {
         let run = &experiment.experiment;
         let name = format!("{}-{}-{}", run.name, run.seed, utc(now));
-        Path::new("runs").join(name)
+        let mut path = runs.join(&name);
+        let mut number = 1;
+        loop {
+            match Self::create(&path, experiment) {
+                Err(RunDirectoryError::Exists(_)) => number += 1,
+                result => return result,
+            }
+            path = runs.join(format!("{name}-{number}"));
+        }
     }
 
     /// What the run at `path` would go on with; nothing is written, and another process may have it.
@@ -338,14 +361,26 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_experiment_seed_and_time() {
+    fn times_are_dates_of_utc() {
         let check = |seconds, expected: &str| {
             assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
         };
         check(0, "19700101T000000Z");
         check(951_827_696, "20000229T123456Z");
         check(1_735_689_599, "20241231T235959Z");
-        let path = RunDirectory::default_path(&experiment(), UNIX_EPOCH);
-        assert_eq!(path, Path::new("runs/cartpole-1-19700101T000000Z"));
+    }
+
+    #[test]
+    fn runs_that_begin_in_one_second_have_directories_of_their_own() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in [
+            "cartpole-1-19700101T000000Z",
+            "cartpole-1-19700101T000000Z-2",
+            "cartpole-1-19700101T000000Z-3",
+        ] {
+            let made =
+                RunDirectory::create_default_in(parent.path(), &experiment(), UNIX_EPOCH).unwrap();
+            assert_eq!(made.path(), parent.path().join(name));
+        }
     }
 }

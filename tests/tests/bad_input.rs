@@ -91,7 +91,7 @@ fn a_file_that_is_missing_or_no_experiment_is_refused() {
 }
 
 #[test]
-fn wrong_usage_shows_how_it_goes() {
+fn wrong_usage_is_refused_with_the_way_to_help() {
     let scratch = Scratch::new();
     for line in [
         "troop",
@@ -104,7 +104,7 @@ fn wrong_usage_shows_how_it_goes() {
         "troop-learner --experiment cartpole --listen nowhere",
         "troop-actor",
     ] {
-        scratch.run(line).expect_code(USAGE).expect_text("Usage");
+        scratch.run(line).expect_code(USAGE).expect_text("--help");
     }
 }
 

@@ -41,7 +41,7 @@ class Bridge(gymnasium.Env):
                 os._exit(3)
             if self.fault == "hang":
                 time.sleep(3600)
-            if self.fault == "nan":
+            if self.fault == "no_number":
                 return self.observe(), float("nan"), False, False, {}
         return self.observe(), float(action), False, False, {}
 
@@ -87,7 +87,10 @@ fn a_host_that_fails_is_replaced_and_the_run_goes_on() {
             .expect_code(0)
             .expect_text("gymnasium host failed")
             .expect_text(reason);
-        assert!(scratch.path().join("broken").exists(), "it must have failed");
+        assert!(
+            scratch.path().join("broken").exists(),
+            "it must have failed"
+        );
         let summary = scratch.run_files("run").summary();
         assert_eq!(summary["environment_restarts"], 1, "{fault}: {summary}");
         assert_eq!(summary["env_steps"], 2_000, "{fault}: {summary}");
@@ -103,10 +106,14 @@ fn a_host_that_fails_again_and_again_ends_the_run_with_the_reason() {
     let scratch = Scratch::new();
     scratch.write("bridge.py", BRIDGE);
     let limit = "environment.kwargs.again=true environment.max_consecutive_restarts=1";
-    train(&scratch, "cartpole", &format!("{} {limit}", bridge("raise")))
-        .expect_code(1)
-        .expect_text("the bridge is down")
-        .expect_text("it failed 2 times in a row");
+    train(
+        &scratch,
+        "cartpole",
+        &format!("{} {limit}", bridge("raise")),
+    )
+    .expect_code(1)
+    .expect_text("the bridge is down")
+    .expect_text("it failed 2 times in a row");
     // What it had learnt is kept.
     assert!(scratch.run_files("run").summary()["updates"].as_u64() > Some(0));
     assert_eq!(scratch.run_files("run").checkpoints().len(), 1);
@@ -117,19 +124,33 @@ fn a_reward_that_is_no_number_never_reaches_the_parameters() {
     let _serial = serial();
     let scratch = Scratch::new();
     scratch.write("bridge.py", BRIDGE);
-    train(&scratch, "cartpole", &bridge("nan")).expect_code(0);
-    assert!(scratch.path().join("broken").exists(), "it must have happened");
+    train(&scratch, "cartpole", &bridge("no_number")).expect_code(0);
+    assert!(
+        scratch.path().join("broken").exists(),
+        "it must have happened"
+    );
     let run = scratch.run_files("run");
     let summary = run.summary();
-    assert_eq!(summary["gradients"]["rejected"]["non_finite"], 1, "{summary}");
+    assert_eq!(
+        summary["gradients"]["rejected"]["non_finite"], 1,
+        "{summary}"
+    );
     let weights = run.checkpoint_file("weights.safetensors");
     let header = 8 + usize::try_from(u64::from_le_bytes(weights[..8].try_into().unwrap())).unwrap();
     let (values, _) = weights[header..].as_chunks::<4>();
-    assert!(values.iter().all(|bytes| f32::from_le_bytes(*bytes).is_finite()));
+    assert!(
+        values
+            .iter()
+            .all(|bytes| f32::from_le_bytes(*bytes).is_finite())
+    );
     // Nor does it make the checkpoint unreadable.
     let more = "troop train --run-dir run --resume --steps 3000";
     scratch.run(more).expect_code(0);
-    assert!(run.summary()["return_mean_100"].is_f64(), "{}", run.summary());
+    assert!(
+        run.summary()["return_mean_100"].is_f64(),
+        "{}",
+        run.summary()
+    );
 }
 
 #[test]
@@ -156,7 +177,10 @@ fn the_documented_environment_of_ones_own_is_solved() {
     scratch.run("troop config ./corridor.toml").expect_code(0);
     let stop = "--set experiment.stop_when_solved=true";
     let line = format!("troop train ./corridor.toml --run-dir run {stop}");
-    scratch.run(&line).expect_code(0).expect_text("solved after");
+    scratch
+        .run(&line)
+        .expect_code(0)
+        .expect_text("solved after");
 }
 
 /// One worker's run to its end, in the directory `run`.
@@ -177,7 +201,10 @@ fn bridge(fault: &str) -> String {
 }
 
 fn check_losses(events: &[Value]) {
-    let losses = events.last().unwrap()["losses"].as_object().unwrap().clone();
+    let losses = events.last().unwrap()["losses"]
+        .as_object()
+        .unwrap()
+        .clone();
     for term in ["policy", "value", "entropy"] {
         let value = losses.get(term).and_then(Value::as_f64);
         assert!(value.is_some_and(f64::is_finite), "{term}: {losses:?}");

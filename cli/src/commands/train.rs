@@ -114,9 +114,15 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 /// How a run begins; nothing has been written yet.
 struct Start {
     experiment: Box<Experiment>,
-    path: PathBuf,
-    /// What a run that goes on changes of its experiment; none for a fresh one.
-    resume: Option<Vec<String>>,
+    directory: Directory,
+}
+
+/// Where a run is kept.
+enum Directory {
+    Default,
+    Fresh(PathBuf),
+    /// An earlier run goes on, with changes to its experiment.
+    Resumed(PathBuf, Vec<String>),
 }
 
 impl Start {
@@ -129,42 +135,37 @@ impl Start {
             }
             return Ok(Self {
                 experiment,
-                path: path.clone(),
-                resume: Some(overrides),
+                directory: Directory::Resumed(path.clone(), overrides),
             });
         }
         let source = args.experiment.as_deref();
         let source = source.ok_or_else(|| UsageError("no experiment given".into()))?;
-        let experiment = Box::new(resolve(source, &overrides)?.experiment);
-        let default = || RunDirectory::default_path(&experiment, SystemTime::now());
+        let directory = args.run_dir.clone();
         Ok(Self {
-            path: args.run_dir.clone().unwrap_or_else(default),
-            experiment,
-            resume: None,
+            experiment: Box::new(resolve(source, &overrides)?.experiment),
+            directory: directory.map_or(Directory::Default, Directory::Fresh),
         })
     }
 
     fn begin(self) -> anyhow::Result<(Arc<ParameterServer>, RunDirectory)> {
         let metrics = Metrics::new()?;
-        let (server, directory) = match self.resume {
-            None => {
-                let directory = RunDirectory::create(&self.path, &self.experiment)?;
-                (ParameterServer::new(*self.experiment, metrics), directory)
-            }
-            Some(overrides) => {
+        let directory = match self.directory {
+            Directory::Default => RunDirectory::create_default(&self.experiment, SystemTime::now()),
+            Directory::Fresh(path) => RunDirectory::create(&path, &self.experiment),
+            Directory::Resumed(path, overrides) => {
+                let resumed = RunDirectory::open_for_resume(&path, &overrides)?;
                 let Resumed {
                     directory,
                     experiment,
                     epoch,
                     checkpoint,
-                } = RunDirectory::open_for_resume(&self.path, &overrides)?;
-                (
-                    ParameterServer::in_life(experiment, metrics, epoch, checkpoint),
-                    directory,
-                )
+                } = resumed;
+                let server = ParameterServer::in_life(experiment, metrics, epoch, checkpoint);
+                return Ok((Arc::new(server), directory));
             }
         };
-        Ok((Arc::new(server), directory))
+        let server = ParameterServer::new(*self.experiment, metrics);
+        Ok((Arc::new(server), directory?))
     }
 }
 

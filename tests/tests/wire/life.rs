@@ -58,7 +58,7 @@ fn sessions_are_told_to_stop_and_late_gradients_are_refused() {
 #[test]
 fn a_draining_learner_says_so_and_ends_even_where_a_session_stays() {
     let mut experiment = experiment();
-    experiment.learner.drain_timeout_ms = 300;
+    experiment.learner.drain_timeout_ms = 3_000;
     let learner = Learner::start(&experiment);
     let runtime = runtime();
     let mut session = runtime.block_on(RawSession::open(&learner.url(), &layout(3)));

@@ -28,7 +28,7 @@ pub(crate) fn experiment() -> Experiment {
     experiment.optimizer.learning_rate = f64::from(RATE);
     experiment.optimizer.anneal = troop_common::experiment::Anneal::Constant;
     experiment.optimizer.max_gradient_norm = None;
-    experiment.learner.drain_timeout_ms = 2_000;
+    experiment.learner.drain_timeout_ms = 20_000;
     experiment.actor = actor_settings();
     experiment
 }
