@@ -527,8 +527,11 @@ impl ParameterServer {
             .inc_by(report.environment_restarts);
         metrics.learning_rate.set(rate);
         for episode in &report.episodes {
-            metrics.episode_return.observe(episode.return_sum);
             metrics.episode_length.observe(episode.length as f64);
+            // One that is not finite would spoil the histogram's sum for good.
+            if episode.return_sum.is_finite() {
+                metrics.episode_return.observe(episode.return_sum);
+            }
         }
         if let Some(mean) = progress
             .counters()

@@ -142,9 +142,14 @@ impl Progress {
         self.losses.contains_key(term)
     }
 
+    /// A return that is no finite number is an episode all the same; it enters no mean, nor a
+    /// checkpoint, whose JSON could not hold it.
     fn record_return(&mut self, return_sum: f64) -> bool {
         let counters = &mut self.counters;
         counters.episodes += 1;
+        if !return_sum.is_finite() {
+            return false;
+        }
         counters.recent_returns.push_back(return_sum);
         if counters.recent_returns.len() > RETURN_WINDOW {
             counters.recent_returns.pop_front();
@@ -280,6 +285,19 @@ mod tests {
         assert_eq!(progress.losses.len(), LOSS_TERMS);
         assert!(progress.losses.values().all(|value| *value == 1.0));
         assert!(progress.follows_loss("term3") && !progress.follows_loss("term99"));
+    }
+
+    #[test]
+    fn returns_that_are_no_finite_numbers_are_episodes_and_enter_no_mean() {
+        let mut progress = Progress::new(Counters::default(), Some(10.0));
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        progress.record_report(&report(3, &odd), Duration::ZERO);
+        progress.record_report(&report(2, &[1.0, 3.0]), Duration::ZERO);
+        let counters = progress.counters();
+        assert_eq!(counters.episodes, 5);
+        assert_eq!(counters.return_mean_100(), Some(2.0));
+        let json = serde_json::to_string(counters).unwrap();
+        assert_eq!(serde_json::from_str::<Counters>(&json).unwrap(), *counters);
     }
 
     #[test]

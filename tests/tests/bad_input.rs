@@ -229,6 +229,10 @@ fn listening_beyond_loopback_needs_a_token_or_the_words() {
             .expect_text("security.token_file")
             .expect_text("security.allow_insecure_listen");
     }
+    scratch
+        .run("troop-actor --learner http://127.0.0.1:1 --http 0.0.0.0:0")
+        .expect_code(USAGE)
+        .expect_text("--allow-insecure-listen");
     let insecure = "--set security.allow_insecure_listen=true";
     let line = format!("troop-learner --experiment cartpole --listen 0.0.0.0:0 {insecure}");
     let learner = scratch.start(&line);

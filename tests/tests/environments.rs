@@ -157,7 +157,7 @@ fn a_reward_that_is_no_number_never_reaches_the_parameters() {
 fn pong_trains_and_counts_four_frames_a_step() {
     let _serial = serial();
     let scratch = Scratch::new();
-    let settings = "environment.envs_per_worker=2 experiment.total_env_steps=2000";
+    let settings = "environment.envs_per_worker=2 method.t_max=5 experiment.total_env_steps=2000";
     train(&scratch, "pong", settings).expect_code(0);
     let run = scratch.run_files("run");
     let summary = run.summary();

@@ -130,8 +130,7 @@ impl GradientReader {
             }
             Ok(true) => {
                 self.progress = Progress::Between;
-                let report = plausible(chunk.report.unwrap_or_default());
-                self.apply(origin, &report).await
+                self.apply(origin, &chunk.report.unwrap_or_default()).await
             }
             Err(error) => {
                 self.progress = Progress::Skipping(origin.sequence);
@@ -216,15 +215,6 @@ impl std::fmt::Display for Origin {
         } = self;
         write!(f, "gradient {sequence} (epoch {epoch}, version {version})")
     }
-}
-
-/// A report without numbers that would spoil every mean they enter.
-fn plausible(mut report: v1::Report) -> v1::Report {
-    report
-        .episodes
-        .retain(|episode| episode.return_sum.is_finite());
-    report.losses.retain(|term| term.value.is_finite());
-    report
 }
 
 /// Completes once the learner has been closed for as long as `linger`.
