@@ -174,8 +174,11 @@ fn two_variables_for_one_choice_contradict_each_other() {
 fn switching_the_method_drops_what_the_new_one_does_not_have() {
     let resolved = set(&["method.name=n_step_q", "method.target_sync.updates=9"]);
     let settings = n_step_q(&resolved.experiment);
+    let MethodSettings::A3c(preset) = set(&[]).experiment.method else {
+        panic!("the preset's method is a3c");
+    };
     assert_eq!(
-        settings.t_max, 16,
+        settings.t_max, preset.t_max,
         "both methods have t_max: the preset's stays"
     );
     assert_eq!(settings.target_sync, TargetSync::Updates(9));
