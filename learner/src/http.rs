@@ -12,7 +12,8 @@ use serde::Serialize;
 use troop_common::telemetry::{VERSION, metrics_router};
 use troop_common::token::BearerToken;
 
-use crate::parameter_server::{ParameterServer, Phase};
+use crate::answers::Phase;
+use crate::parameter_server::ParameterServer;
 use crate::progress::ProgressView;
 
 /// `/api/status`.

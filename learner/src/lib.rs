@@ -5,6 +5,7 @@
 //! What decides (admission, schedules, clocks, the optimiser's step) does no I/O.
 
 mod admission;
+mod answers;
 pub mod checkpoint;
 mod clock;
 mod event_log;
@@ -16,6 +17,7 @@ mod optimizer;
 mod parameter_server;
 mod parameters;
 mod progress;
+mod publisher;
 
 pub mod run_directory;
 pub mod run_keeper;
@@ -25,8 +27,8 @@ mod session;
 mod staleness;
 pub mod summary;
 
+pub use answers::{JoinError, Joined, OpenError, Outcome, Phase};
 pub use gradient::Gradient;
-pub use parameter_server::{
-    JoinError, Joined, OpenError, Outcome, ParameterServer, Phase, SessionId,
-};
+pub use parameter_server::ParameterServer;
 pub use progress::ProgressView;
+pub use session::SessionId;

@@ -11,6 +11,7 @@ use troop_common::proto::v1::{self, Verdict};
 use troop_common::weights::{Target, Weights};
 
 use crate::admission::{Admission, Refusal, reason};
+use crate::answers::{JoinError, Joined, OpenError, Outcome, Phase};
 use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::clock::{PublishClock, TargetClock};
 use crate::gradient::Gradient;
@@ -18,69 +19,9 @@ use crate::metrics::Metrics;
 use crate::optimizer::Rule;
 use crate::parameters::StripedParameters;
 use crate::progress::{Counters, Progress, ProgressView};
+use crate::publisher::Publisher;
 use crate::schedule::LearningRate;
-pub use crate::session::SessionId;
-use crate::session::{Session, Sessions};
-
-/// Where a learner is in its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It admits gradients.
-    Running,
-    /// It goes away and may come back: no gradient is admitted any more.
-    Draining(String),
-    /// The run is over.
-    Finished(String),
-}
-
-/// What a worker learns when it joins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// Its session.
-    pub session: SessionId,
-    /// The learner's life within the run.
-    pub epoch: u64,
-    /// Smallest index that no other live session holds.
-    pub worker_index: u32,
-}
-
-/// Why a worker cannot join.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JoinError {
-    /// There are as many as the learner takes.
-    #[error("the learner has {0} sessions, as many as learner.max_sessions allows")]
-    Full(usize),
-    /// It is draining, or the run is over.
-    #[error("the learner takes no more sessions: {0}")]
-    Closed(String),
-}
-
-/// Why a session cannot open its stream.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// No such session in this life of the run.
-    #[error("session {0} is not known in this life of the run; join again")]
-    UnknownSession(SessionId),
-    /// Its parameters look different from the run's.
-    #[error(
-        "the layout's fingerprint is {found}; the run has {expected}: environment, model or software differ"
-    )]
-    WrongLayout {
-        /// The run's.
-        expected: String,
-        /// The session's.
-        found: String,
-    },
-}
-
-/// What became of a gradient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What was wrong; empty where it was applied.
-    pub detail: String,
-}
+use crate::session::{Session, SessionId, Sessions};
 
 /// The parameters of a run, known once the first session has opened or a checkpoint was loaded.
 struct Model {
@@ -90,18 +31,6 @@ struct Model {
     version: AtomicU64,
     publisher: Mutex<Publisher>,
 }
-
-struct Publisher {
-    clock: PublishClock,
-    target_clock: Option<TargetClock>,
-    last_at: Duration,
-    /// Times of recent publishes by version, to tell a gradient's age.
-    times: std::collections::VecDeque<(u64, Duration)>,
-    spare: Vec<Arc<Vec<f32>>>,
-}
-
-/// Publishes whose time is remembered; older gradients get the oldest one's age.
-const REMEMBERED_PUBLISHES: usize = 1_024;
 
 /// Owns the parameters and the optimiser's state, admits and applies gradients, publishes weights.
 ///
@@ -212,16 +141,14 @@ impl ParameterServer {
             parameters: StripedParameters::new(rule, parameters, state, settings.learner.stripes),
             layout,
             version: AtomicU64::new(version),
-            publisher: Mutex::new(Publisher {
-                clock: PublishClock::new(settings.learner.publish, version, now),
-                target_clock: settings
+            publisher: Mutex::new(Publisher::new(
+                PublishClock::new(settings.learner.publish, version, now),
+                settings
                     .method
                     .target_sync()
                     .map(|rule| TargetClock::new(rule, frames, version)),
-                last_at: now,
-                times: std::collections::VecDeque::new(),
-                spare: Vec::new(),
-            }),
+                now,
+            )),
         }
     }
 
@@ -647,48 +574,6 @@ impl ParameterServer {
 
     fn now(&self) -> Duration {
         self.started.elapsed()
-    }
-}
-
-impl Publisher {
-    /// The parameters in a buffer that nobody reads any more, or in a new one.
-    fn copy(&mut self, parameters: &StripedParameters) -> Arc<Vec<f32>> {
-        let free = self
-            .spare
-            .iter()
-            .position(|buffer| Arc::strong_count(buffer) == 1);
-        let mut buffer = match free {
-            Some(index) => self.spare.swap_remove(index),
-            None => Arc::new(vec![0.0; parameters.len()]),
-        };
-        let copy: &mut Vec<f32> = Arc::make_mut(&mut buffer);
-        parameters.read(copy);
-        self.spare.push(Arc::clone(&buffer));
-        // Buffers that slow readers still hold are theirs; they are freed with the last reader.
-        let keep = self.spare.len().saturating_sub(4);
-        self.spare.drain(..keep);
-        buffer
-    }
-
-    fn remember(&mut self, version: u64, now: Duration) {
-        self.last_at = now;
-        self.times.push_back((version, now));
-        if self.times.len() > REMEMBERED_PUBLISHES {
-            self.times.pop_front();
-        }
-    }
-
-    /// How long ago `version` was published.
-    fn age(&self, version: u64, now: Duration) -> Duration {
-        let index = self
-            .times
-            .partition_point(|(published, _)| *published < version);
-        let at = self
-            .times
-            .get(index)
-            .or(self.times.back())
-            .map_or(now, |(_, at)| *at);
-        now.saturating_sub(at)
     }
 }
 

@@ -10,8 +10,8 @@ use troop_common::wire::Assembly;
 
 use super::blocking;
 use super::open_session::OpenSession;
+use crate::answers::Phase;
 use crate::gradient::Gradient;
-use crate::parameter_server::Phase;
 
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
 pub(super) struct GradientReader {

@@ -32,7 +32,8 @@ use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::{PROTOCOL, v1};
 use troop_common::telemetry::VERSION;
 
-use crate::parameter_server::{JoinError, OpenError, ParameterServer, Phase};
+use crate::answers::{JoinError, OpenError, Phase};
+use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
 use open_session::OpenSession;

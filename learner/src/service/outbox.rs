@@ -9,7 +9,7 @@ use troop_common::proto::v1::train_response::Kind;
 use troop_common::proto::v1::{Control, ControlKind, TrainResponse};
 
 use super::weights_stream::WeightsStream;
-use crate::parameter_server::Phase;
+use crate::answers::Phase;
 
 /// What a session is answered. It is asked for the next message only when there is room to send
 /// one, and chooses then: answers, then control, then weights, so that an answer waits for one

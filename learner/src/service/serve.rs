@@ -11,7 +11,7 @@ use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 
 use super::Service;
 use super::authorization::Authorization;
-use crate::parameter_server::Phase;
+use crate::answers::Phase;
 
 /// Streams of one connection; a worker needs one and an occasional call.
 const STREAMS_PER_CONNECTION: u32 = 64;

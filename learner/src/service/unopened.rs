@@ -2,7 +2,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::parameter_server::{ParameterServer, SessionId};
+use crate::parameter_server::ParameterServer;
+use crate::session::SessionId;
 
 /// Sessions that have joined but whose stream is not open yet. One that never opens leaves after a
 /// while, so that it holds no place.

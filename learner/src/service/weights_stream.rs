@@ -11,7 +11,8 @@ use troop_common::weights::Weights;
 
 use super::broadcast::Broadcast;
 use super::transfer::Transfer;
-use crate::parameter_server::{ParameterServer, Phase};
+use crate::answers::Phase;
+use crate::parameter_server::ParameterServer;
 
 /// One receiver's weights: the newest publish each time the last one has been sent whole. It holds
 /// one publish at most, however slow the receiver is.
