@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use troop_actor::link::EndpointSettings;
-use troop_common::experiment::{LogFormat, TelemetrySettings};
+use troop_common::experiment::{ActorSettings, LogFormat, TelemetrySettings};
 
 /// Run workers that step environments and send gradients to a learner. The learner's address is all
 /// that they need: the experiment comes from there.
@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// The Python interpreter of this machine's Gymnasium hosts [environment.python].
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
+    /// Seconds that a learner which has not answered yet is tried; once joined, the experiment's
+    /// actor.give_up_after_s holds.
+    #[arg(long, value_name = "SECONDS", default_value_t = ActorSettings::default().give_up_after_s)]
+    pub(crate) give_up_after_s: u64,
     /// A file with the learner's bearer token, as in its security.token_file.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

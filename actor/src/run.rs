@@ -63,7 +63,10 @@ impl Actor {
             url: args.learner.clone(),
             token: token_file.map(BearerToken::read).transpose()?,
             worker: String::new(),
-            actor: ActorSettings::default(),
+            actor: ActorSettings {
+                give_up_after_s: args.give_up_after_s,
+                ..ActorSettings::default()
+            },
             interrupt: Interrupt::default(),
         };
         let host = rustix::system::uname()
