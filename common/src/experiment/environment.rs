@@ -43,7 +43,7 @@ pub struct EnvironmentSettings {
     pub start_timeout_ms: u64,
     /// A host that has not answered a step after this long is restarted, in milliseconds.
     pub step_timeout_ms: u64,
-    /// After this many restarts in a row without one completed segment the worker ends.
+    /// After this many restarts in a row without a hundred good steps between them the worker ends.
     pub max_consecutive_restarts: u32,
     /// Preprocessing of `ALE/…` ids.
     pub atari: AtariSettings,
