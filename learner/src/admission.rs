@@ -31,6 +31,7 @@ pub(crate) fn reason(verdict: Verdict) -> &'static str {
         Verdict::Duplicate => "duplicate",
         Verdict::WrongEpoch => "wrong_epoch",
         Verdict::Closed => "closed",
+        Verdict::Late => "late",
     }
 }
 

@@ -58,7 +58,7 @@ pub use run::RunSettings;
 pub use security::SecuritySettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use violation::{Violation, Violations};
-pub use wire::{WireEncoding, WireSettings};
+pub use wire::{SendWeights, WireEncoding, WireSettings};
 
 use serde::{Deserialize, Serialize};
 

@@ -13,6 +13,17 @@ pub enum WireEncoding {
     Bf16,
 }
 
+/// When a session is sent weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendWeights {
+    /// With each publish, the newest when there is room.
+    #[default]
+    EachPublish,
+    /// The newest, once for each gradient that the session has sent: its answer.
+    AfterGradient,
+}
+
 /// `[wire]`: what crosses the network, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,6 +32,8 @@ pub struct WireSettings {
     pub gradients: WireEncoding,
     /// How weights travel.
     pub weights: WireEncoding,
+    /// When weights travel.
+    pub send_weights: SendWeights,
     /// Gradients that a worker may have sent without an answer yet.
     pub gradients_in_flight: usize,
     /// Either side pings a silent connection after this long, in milliseconds.
@@ -34,6 +47,7 @@ impl Default for WireSettings {
         Self {
             gradients: WireEncoding::F32,
             weights: WireEncoding::F32,
+            send_weights: SendWeights::EachPublish,
             gradients_in_flight: 2,
             keepalive_interval_ms: 10_000,
             keepalive_timeout_ms: 10_000,

@@ -190,6 +190,7 @@ impl GradientReader {
             sequence,
             verdict: verdict.into(),
             detail,
+            version: self.session.server().version(),
         };
         let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
         sent.map_err(|_| Ended("the worker hung up"))

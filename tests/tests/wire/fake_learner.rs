@@ -116,7 +116,7 @@ impl FakeSession {
         self.send(Down::Acknowledgement(Acknowledgement {
             sequence,
             verdict: verdict.into(),
-            detail: String::new(),
+            ..Acknowledgement::default()
         }));
     }
 

@@ -195,7 +195,7 @@ fn log(answer: &Acknowledgement) {
     let verdict = answer.verdict();
     match verdict {
         Verdict::Applied => {}
-        Verdict::Stale | Verdict::Closed | Verdict::WrongEpoch => {
+        Verdict::Stale | Verdict::Late | Verdict::Closed | Verdict::WrongEpoch => {
             tracing::debug!(
                 sequence,
                 verdict = verdict.as_str_name(),
