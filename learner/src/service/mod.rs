@@ -7,13 +7,17 @@ mod gradient_reader;
 mod listener;
 mod open_session;
 mod outbox;
+mod peer;
 mod serve;
+mod socket_file;
+mod tls;
 mod transfer;
 mod unopened;
 mod weights_stream;
 
-pub use listener::{BindError, bind};
-pub use serve::serve;
+pub use listener::{BindError, Listener, OwnedUnixListener, bind};
+pub use serve::{serve, serve_connections};
+pub use tls::ServerTls;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -174,9 +178,7 @@ impl parameter_server_server::ParameterServer for Service {
         &self,
         request: Request<v1::JoinRequest>,
     ) -> Result<Response<v1::JoinResponse>, Status> {
-        let peer = request
-            .remote_addr()
-            .map_or_else(String::new, |peer| peer.to_string());
+        let peer = peer::name(&request);
         let request = request.into_inner();
         self.refuse_other_software(&request)?;
         let worker = plain_name(&request.worker);
