@@ -70,7 +70,7 @@ impl From<WireEncoding> for v1::Encoding {
 }
 
 /// Bytes of one element.
-fn element_bytes(encoding: v1::Encoding) -> usize {
+pub fn element_bytes(encoding: v1::Encoding) -> usize {
     match encoding {
         v1::Encoding::Bf16 => 2,
         _ => 4,
@@ -102,6 +102,12 @@ pub fn encode(values: &[f32], encoding: v1::Encoding) -> Vec<Chunk> {
 
 fn encode_elements(values: &[f32], encoding: v1::Encoding) -> Bytes {
     let mut bytes = vec![0; values.len() * element_bytes(encoding)];
+    encode_into(values, encoding, &mut bytes);
+    bytes.into()
+}
+
+/// Encodes a vector into as many bytes as it takes.
+pub fn encode_into(values: &[f32], encoding: v1::Encoding, bytes: &mut [u8]) {
     match encoding {
         v1::Encoding::Bf16 => {
             let (pairs, _) = bytes.as_chunks_mut::<2>();
@@ -118,7 +124,6 @@ fn encode_elements(values: &[f32], encoding: v1::Encoding) -> Bytes {
                 .for_each(|(b, v)| *b = v.to_le_bytes());
         }
     }
-    bytes.into()
 }
 
 /// Puts the chunks of one vector back together. Its buffer is reused from vector to vector.

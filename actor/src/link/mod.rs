@@ -8,7 +8,9 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
-pub use grpc::{EndpointSettings, GrpcLink, Interrupt, JoinInfo};
+pub use grpc::{
+    AsyncLink, Connecting, Connector, EndpointSettings, GrpcLink, Interrupt, Io, JoinInfo,
+};
 
 /// A gradient and what happened while its segment was acted.
 #[derive(Clone, Debug, Default, PartialEq)]

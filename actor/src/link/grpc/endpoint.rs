@@ -10,6 +10,7 @@ use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::token::BearerToken;
 use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 
+use super::connector::Connector;
 use super::interrupt::Interrupt;
 
 /// A connection that does not stand after this time is tried again.
@@ -32,6 +33,11 @@ pub struct EndpointSettings {
     pub actor: ActorSettings,
     /// What ends the link before the run is over.
     pub interrupt: Interrupt,
+    /// How the learner is dialled.
+    pub connector: Connector,
+    /// Of the jitter in the pauses between tries; each worker has another, so that they do not
+    /// come back at once.
+    pub jitter_seed: u64,
 }
 
 impl EndpointSettings {

@@ -21,6 +21,7 @@ use super::endpoint::{Client, EndpointSettings};
 use super::incoming::IncomingWeights;
 use super::mailbox::Mailbox;
 use super::requests::Requests;
+use super::window::Window;
 
 /// A call that is not answered after this time is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -57,8 +58,9 @@ pub(super) async fn connect(
     wire: &WireSettings,
 ) -> Result<Client, SessionEnd> {
     let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
-    let channel = endpoint
-        .connect()
+    let channel = settings
+        .connector
+        .connect(&endpoint)
         .await
         .map_err(|error| SessionEnd::Lost(with_causes(&error)))?;
     Ok(settings.client(channel))
@@ -122,7 +124,7 @@ impl JoinedSession {
                 layout.fingerprint()
             )));
         }
-        mailbox.opened(self.experiment.wire.gradients_in_flight);
+        mailbox.opened(Window::new(&self.experiment));
         let incoming = IncomingWeights::new(self.info.epoch, layout.len());
         Ok(OpenSession {
             inbound,
@@ -166,7 +168,7 @@ impl OpenSession {
             }
             Some(Kind::Acknowledgement(answer)) => {
                 log(&answer);
-                self.mailbox.answered();
+                self.mailbox.acknowledged(answer.version);
                 Ok(())
             }
             Some(Kind::Control(control)) => controlled(control),
