@@ -35,8 +35,12 @@ fn after_a_push(fake: &mut FakeLearner, settings: EndpointSettings) -> (Peer, Fa
 /// A thread that asks for the next weights.
 type Asking = JoinHandle<Result<Arc<Weights>, LinkClosed>>;
 
-fn ask(mut peer: Peer) -> Asking {
-    std::thread::spawn(move || peer.link.weights())
+fn ask(peer: Peer) -> Asking {
+    std::thread::spawn(move || {
+        // All of it, for its runtime must live.
+        let mut peer = peer;
+        peer.link.weights()
+    })
 }
 
 /// What came of it; fails where nothing does.
