@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** this crate alone uses libtorch, on one compute thread a worker, and
 //! it never imports the learner: a worker knows the learner through [`link::Link`] only.
 
+mod clipping;
 pub mod environment;
 pub mod episodes;
 pub mod evaluation;
@@ -10,5 +11,8 @@ pub mod link;
 pub mod method;
 pub mod metrics;
 pub mod model;
+mod push_delay;
 pub mod segment;
 pub mod worker;
+#[cfg(test)]
+mod worker_tests;

@@ -24,6 +24,8 @@ pub struct ActorMetrics {
     pub push_wait: Histogram,
     /// Updates by which the weights advanced while the last segment was acted.
     pub weights_staleness: Gauge,
+    /// Gradients that workers scaled down to `actor.max_gradient_norm`.
+    pub gradients_clipped: IntCounter,
     /// Environment hosts that were restarted.
     pub environment_restarts: IntCounter,
 }
@@ -84,6 +86,10 @@ impl ActorMetrics {
                     "weights_staleness_updates",
                     "Updates by which the weights advanced while the last segment was acted.",
                 ))?,
+            )?,
+            gradients_clipped: counter(
+                "gradients_clipped_total",
+                "Gradients scaled down to actor.max_gradient_norm.",
             )?,
             environment_restarts: counter(
                 "environment_restarts_total",

@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
@@ -7,7 +8,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use troop_actor::link::{EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
+use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
 use troop_actor::worker::{Worker, WorkerError, worker_seed};
 use troop_common::experiment::{ActorSettings, Experiment};
@@ -69,6 +70,8 @@ impl Actor {
                 ..ActorSettings::default()
             },
             interrupt: Interrupt::default(),
+            connector: Connector::System,
+            jitter_seed: 0,
         };
         let host = rustix::system::uname()
             .nodename()
@@ -173,6 +176,8 @@ impl Actor {
     fn join(&self, index: usize) -> Result<Joined, LinkClosed> {
         let endpoint = EndpointSettings {
             worker: format!("{}/{index}", self.host),
+            // Two actors on one host name their workers alike.
+            jitter_seed: RandomState::new().hash_one(index),
             ..self.endpoint.clone()
         };
         GrpcLink::join(self.runtime.handle(), endpoint)

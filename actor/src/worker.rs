@@ -1,7 +1,7 @@
 //! One worker: newest weights, a segment, its gradient, and again.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::Histogram;
 use rand::SeedableRng;
@@ -11,12 +11,14 @@ use troop_common::experiment::Experiment;
 use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
+use crate::clipping::clip_to_norm;
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::link::{Contribution, Link, LinkClosed};
 use crate::method::{self, Behaviour, Loss, Method, MethodError};
 use crate::metrics::ActorMetrics;
 use crate::model::Parameters;
+use crate::push_delay::PushDelay;
 use crate::segment::{ObservationBuffer, Segment};
 
 /// Why a worker ended before the run did.
@@ -53,6 +55,8 @@ pub struct Worker {
     episodes: EpisodeStatistics,
     contribution: Contribution,
     reward_clip: Option<f32>,
+    max_gradient_norm: Option<f64>,
+    push_delay: PushDelay,
     reset_seed: u64,
     resets: u64,
     metrics: ActorMetrics,
@@ -106,6 +110,8 @@ impl Worker {
             episodes: EpisodeStatistics::new(environment.count()),
             contribution,
             reward_clip: experiment.environment.reward_clip,
+            max_gradient_norm: experiment.actor.max_gradient_norm,
+            push_delay: PushDelay::new(Duration::from_millis(experiment.actor.push_delay_ms), seed),
             reset_seed: seed,
             resets: 0,
             environment,
@@ -258,6 +264,7 @@ impl Worker {
         let Loss { total, terms } = self.method.loss(&self.online, target, &self.segment);
         self.online
             .gradient(&total, &mut self.contribution.gradient)?;
+        self.clip();
         let term = |(name, value): &(&str, tch::Tensor)| v1::LossTerm {
             term: (*name).to_owned(),
             value: value.to_kind(Kind::Double).double_value(&[]),
@@ -269,9 +276,19 @@ impl Worker {
         Ok(())
     }
 
+    fn clip(&mut self) {
+        if let Some(limit) = self.max_gradient_norm
+            && clip_to_norm(&mut self.contribution.gradient, limit)
+        {
+            self.metrics.gradients_clipped.inc();
+        }
+    }
+
     fn push(&mut self, weights: &Arc<Weights>) -> Result<(), LinkClosed> {
         self.contribution.epoch = weights.epoch;
         self.contribution.version = weights.version;
+        // Stands for a slower worker, and is no wait for the learner.
+        std::thread::sleep(self.push_delay.next());
         timed(&self.metrics.push_wait, || {
             self.link.push(&mut self.contribution)
         })?;

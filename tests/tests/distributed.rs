@@ -84,6 +84,19 @@ fn an_actor_gives_up_on_a_learner_that_never_comes_back() {
 }
 
 #[test]
+fn an_actor_that_never_finds_its_learner_gives_up_when_its_flag_says() {
+    let scratch = Scratch::new();
+    let port = ReservedPort::new();
+    let url = format!("http://{}", port.address);
+    let actor = scratch.start(&format!("troop-actor --learner {url} --give-up-after-s 1"));
+    let actor = actor.wait().expect_code(1);
+    let actor = actor
+        .expect_text(&format!("learner at {url}: gave up after 1 s"))
+        .expect_text("start the learner first, or set --learner or --give-up-after-s");
+    assert_eq!(actor.count_lines(AWAY), 1, "{actor:?}");
+}
+
+#[test]
 fn an_actor_that_comes_first_waits_for_its_learner() {
     let _serial = serial();
     let scratch = Scratch::new();

@@ -8,7 +8,10 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
-pub use grpc::{ClientIdentity, EndpointSettings, GrpcLink, Interrupt, JoinInfo, TlsSettings};
+pub use grpc::{
+    AsyncLink, ClientIdentity, Connecting, Connector, EndpointSettings, GrpcLink, Interrupt, Io,
+    JoinInfo, TlsSettings,
+};
 
 /// A gradient and what happened while its segment was acted.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,10 @@
 use serde::{Deserialize, Serialize};
 
+use super::validate::is_positive;
 use super::violation::Violations;
+
+/// Longest mean delay of a gradient, in milliseconds.
+const LONGEST_PUSH_DELAY_MS: u64 = 60_000;
 
 /// `[actor]`: the processes that act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +18,13 @@ pub struct ActorSettings {
     pub reconnect_max_ms: u64,
     /// An actor that has not reached the learner for this long gives up, in seconds.
     pub give_up_after_s: u64,
+    /// A worker scales a gradient with a larger global norm down to it, before it is sent; absent:
+    /// none is.
+    #[serde(with = "super::optional")]
+    pub max_gradient_norm: Option<f64>,
+    /// Mean of the exponentially distributed time by which a worker delays each gradient, in
+    /// milliseconds: makes gradients stale for experiments.
+    pub push_delay_ms: u64,
 }
 
 impl Default for ActorSettings {
@@ -23,6 +34,8 @@ impl Default for ActorSettings {
             reconnect_initial_ms: 100,
             reconnect_max_ms: 5_000,
             give_up_after_s: 300,
+            max_gradient_norm: None,
+            push_delay_ms: 0,
         }
     }
 }
@@ -44,6 +57,16 @@ impl ActorSettings {
             self.give_up_after_s >= 1,
             "actor.give_up_after_s",
             "must be above 0: the learner may still be starting",
+        );
+        violations.expect(
+            self.max_gradient_norm.is_none_or(is_positive),
+            "actor.max_gradient_norm",
+            "must be finite and above 0: at 0 every gradient would vanish; \"none\" switches it off",
+        );
+        violations.expect(
+            self.push_delay_ms <= LONGEST_PUSH_DELAY_MS,
+            "actor.push_delay_ms",
+            "must be at most 60000: a worker that waits does not notice that it is to stop",
         );
     }
 }

@@ -32,6 +32,7 @@ fn vary(experiment: &Experiment, rng: &mut ChaCha8Rng) -> Experiment {
         .collect();
     varied.optimizer.learning_rate = rng.random_range(-80.0..0.0f64).exp();
     varied.optimizer.max_gradient_norm = rng.random_bool(0.5).then(|| rng.random_range(0.1..9.0));
+    varied.actor.max_gradient_norm = rng.random_bool(0.5).then(|| rng.random_range(0.1..9.0));
     varied.learner.publish = match rng.random_bool(0.5) {
         true => Publish::IntervalMs(rng.random_range(1..1000)),
         false => Publish::Updates(rng.random_range(1..1000)),

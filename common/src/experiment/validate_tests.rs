@@ -137,6 +137,12 @@ fn ranges() {
         ("actor.workers", &[], &["0"]),
         ("actor.reconnect_max_ms", &["99"], &["100"]),
         ("actor.give_up_after_s", &["0"], &["1"]),
+        (
+            "actor.max_gradient_norm",
+            &["0", "-1", "inf", "nan"],
+            &["1e-3", "'none'"],
+        ),
+        ("actor.push_delay_ms", &["60001"], &["0", "60000"]),
         ("wire.gradients_in_flight", &["0"], &["1"]),
         ("wire.keepalive_interval_ms", &["0"], &["1"]),
         ("wire.keepalive_timeout_ms", &["0"], &["1"]),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::CHUNK_BYTES;
-use super::element::{element_bytes, write};
+use super::element::{element_bytes, encode_into};
 use crate::proto::v1::Encoding;
 
 /// One chunk of a vector: where it starts, and its bytes.
@@ -18,7 +18,7 @@ pub struct Chunk {
 /// Encodes a vector and cuts it into chunks of at most [`CHUNK_BYTES`].
 pub fn encode(values: &[f32], encoding: Encoding) -> Vec<Chunk> {
     let mut bytes = vec![0; values.len() * element_bytes(encoding)];
-    write(values, encoding, &mut bytes);
+    encode_into(values, encoding, &mut bytes);
     chunks(&bytes.into(), encoding).collect()
 }
 
@@ -40,7 +40,7 @@ pub fn share(values: &Arc<Vec<f32>>, encoding: Encoding) -> Bytes {
         return Bytes::from_owner(SharedVector(Arc::clone(values)));
     }
     let mut bytes = vec![0; values.len() * element_bytes(encoding)];
-    write(values, encoding, &mut bytes);
+    encode_into(values, encoding, &mut bytes);
     bytes.into()
 }
 

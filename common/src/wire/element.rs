@@ -29,8 +29,8 @@ pub(super) fn known(encoding: i32) -> Result<Encoding, WireError> {
     }
 }
 
-/// Writes `values` into `bytes`, which has room for them.
-pub(super) fn write(values: &[f32], encoding: Encoding, bytes: &mut [u8]) {
+/// Encodes `values` into `bytes`, which has room for just them.
+pub fn encode_into(values: &[f32], encoding: Encoding, bytes: &mut [u8]) {
     match encoding {
         Encoding::Bf16 => {
             let (pairs, _) = bytes.as_chunks_mut::<2>();
@@ -107,7 +107,7 @@ mod tests {
         let values: Vec<f32> = (0..23).map(|i| i as f32 * 0.5 - 3.0).collect();
         for encoding in [Encoding::F32, Encoding::Bf16] {
             let mut bytes = vec![0; values.len() * element_bytes(encoding)];
-            write(&values, encoding, &mut bytes);
+            encode_into(&values, encoding, &mut bytes);
             for size in 1..=bytes.len() {
                 let mut found = vec![0.0; values.len()];
                 read_pieces(bytes.chunks(size), encoding, &mut found);
@@ -120,7 +120,7 @@ mod tests {
     fn bf16_keeps_eight_bits() {
         for exact in (0..1000).map(|i| i as f32 * 0.37 - 100.0) {
             let (mut bytes, mut found) = ([0; 2], [0.0]);
-            write(&[exact], Encoding::Bf16, &mut bytes);
+            encode_into(&[exact], Encoding::Bf16, &mut bytes);
             read(&bytes, Encoding::Bf16, &mut found);
             assert!((found[0] - exact).abs() <= exact.abs() / 256.0);
         }

@@ -113,9 +113,15 @@ impl FakeSession {
     }
 
     pub(crate) fn answer(&self, sequence: u64, verdict: Verdict) {
+        self.answer_at(sequence, verdict, 0);
+    }
+
+    /// Answers as a learner that is at `version`.
+    pub(crate) fn answer_at(&self, sequence: u64, verdict: Verdict, version: u64) {
         self.send(Down::Acknowledgement(Acknowledgement {
             sequence,
             verdict: verdict.into(),
+            version,
             ..Acknowledgement::default()
         }));
     }

@@ -1,5 +1,7 @@
 //! Learner and link over real sockets, without environments and without models.
 
+mod answers;
+mod async_link;
 mod fake_learner;
 mod gradients;
 mod life;

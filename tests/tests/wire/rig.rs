@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use troop_actor::link::{
-    Contribution, EndpointSettings, GrpcLink, Interrupt, JoinInfo, Link, LinkClosed,
+    Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, JoinInfo, Link, LinkClosed,
 };
 use troop_common::experiment::{ActorSettings, Experiment, Optimizer};
 use troop_common::layout::{Initializer, Layout, TensorSpec};
@@ -126,6 +126,8 @@ pub(crate) fn endpoint(url: &str) -> EndpointSettings {
         worker: "test/0".into(),
         actor: actor_settings(),
         interrupt: Interrupt::default(),
+        connector: Connector::System,
+        jitter_seed: 1,
     }
 }
 

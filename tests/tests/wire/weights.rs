@@ -78,7 +78,7 @@ fn those_who_watch_see_weights_until_the_run_is_over() {
         let second = stream.message().await.unwrap().unwrap();
         assert_eq!((first.version, first.offset_elements), (0, 0));
         assert_eq!((second.version, second.offset_elements), (0, 524_288));
-        peer.push(&weights, vec![1.0; 600_000]).unwrap();
+        tokio::task::block_in_place(|| peer.push(&weights, vec![1.0; 600_000])).unwrap();
         assert_eq!(stream.message().await.unwrap().unwrap().version, 1);
         learner.server.finish("enough".into());
         while stream.message().await.unwrap().is_some() {}

@@ -12,6 +12,7 @@ use troop_common::token::BearerToken;
 use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
 use super::client::Client;
+use super::connector::Connector;
 use super::interrupt::Interrupt;
 use super::tls::TlsSettings;
 
@@ -41,6 +42,11 @@ pub struct EndpointSettings {
     pub actor: ActorSettings,
     /// What ends the link before the run is over.
     pub interrupt: Interrupt,
+    /// How the learner is dialled.
+    pub connector: Connector,
+    /// Of the jitter in the pauses between tries; each worker has another, so that they do not
+    /// come back at once.
+    pub jitter_seed: u64,
 }
 
 impl EndpointSettings {

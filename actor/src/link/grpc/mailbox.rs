@@ -1,17 +1,18 @@
-//! Where a worker's thread and its session's task meet.
+//! Where a worker and its session's task meet.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
 use troop_common::proto::v1::{Encoding, Report};
 use troop_common::weights::Weights;
-use troop_common::wire::Chunk;
 
+use super::gradient_pool::Chunks;
+use super::window::Window;
 use super::{JoinInfo, LinkClosed};
 
 /// A gradient on its way to the learner.
@@ -21,7 +22,7 @@ pub(super) struct Outgoing {
     pub(super) version: u64,
     pub(super) elements: u64,
     pub(super) encoding: Encoding,
-    pub(super) chunks: VecDeque<Chunk>,
+    pub(super) chunks: Chunks,
     pub(super) report: Report,
 }
 
@@ -29,10 +30,10 @@ pub(super) struct Outgoing {
 #[derive(Default)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
-    /// Wakes the worker.
-    changed: Condvar,
+    /// Wakes the worker, which waits for one thing at a time.
+    worker: Notify,
     /// Wakes the task.
-    wake: Notify,
+    task: Notify,
 }
 
 #[derive(Default)]
@@ -45,8 +46,7 @@ struct State {
     connection: u64,
     /// The connection's stream is open.
     open: bool,
-    window: usize,
-    unanswered: usize,
+    window: Window,
     outgoing: VecDeque<Outgoing>,
     /// Whoever sends the outgoing gradients.
     sender: Option<Waker>,
@@ -58,47 +58,53 @@ struct State {
     ended: bool,
 }
 
-/// The worker's side; calls block its thread.
+/// The worker's side.
 impl Mailbox {
     /// Waits until the learner has been joined.
-    pub(super) fn wait_joined(&self) -> Result<(Box<Experiment>, JoinInfo), LinkClosed> {
+    pub(super) async fn wait_joined(&self) -> Result<(Box<Experiment>, JoinInfo), LinkClosed> {
         self.wait(|state| state.stopped().or_else(|| state.joined.take().map(Ok)))
+            .await
     }
 
     /// Gives the layout to the task and waits until the learner has accepted it.
-    pub(super) fn open(&self, layout: &Layout) -> Result<(), LinkClosed> {
+    pub(super) async fn open(&self, layout: &Layout) -> Result<(), LinkClosed> {
         self.lock().layout = Some(layout.clone());
-        self.wake.notify_waiters();
+        self.task.notify_waiters();
         self.wait(|state| {
             let accepted = state.accepted.then_some(Ok(()));
             state.stopped().or(accepted)
         })
+        .await
     }
 
-    /// Waits for weights; gives them with the number of the connection that they came over.
-    pub(super) fn wait_weights(&self) -> Result<(Arc<Weights>, u64), LinkClosed> {
+    /// Waits for weights to compute on; gives them with the number of the connection that they
+    /// came over.
+    pub(super) async fn wait_weights(&self) -> Result<(Arc<Weights>, u64), LinkClosed> {
         self.wait(|state| {
             let weights = state.weights.as_ref();
-            let newest = weights.map(|weights| Ok((Arc::clone(weights), state.connection)));
+            let usable = weights.filter(|_| state.window.lets_compute());
+            let newest = usable.map(|weights| Ok((Arc::clone(weights), state.connection)));
             state.stopped().or(newest)
         })
+        .await
     }
 
     /// Waits until another gradient may be sent; `false` where `connection` is lost.
-    pub(super) fn wait_room(&self, connection: u64) -> Result<bool, LinkClosed> {
+    pub(super) async fn wait_room(&self, connection: u64) -> Result<bool, LinkClosed> {
         self.wait(|state| {
             if !state.open || state.connection != connection {
                 return Some(Ok(false));
             }
-            (state.unanswered < state.window).then_some(Ok(true))
+            state.window.has_room().then_some(Ok(true))
         })
+        .await
     }
 
     /// Hands a gradient over; it is dropped where `connection` is lost.
     pub(super) fn send(&self, connection: u64, outgoing: Outgoing) {
         let mut state = self.lock();
         if state.open && state.connection == connection {
-            state.unanswered += 1;
+            state.window.sent();
             state.outgoing.push_back(outgoing);
             state.wake_sender();
         }
@@ -106,42 +112,54 @@ impl Mailbox {
 
     /// Ends all waiting but that to send a gradient.
     pub(super) fn stop(&self, reason: &str) {
-        self.lock().stopping = Some(reason.to_owned());
-        self.changed.notify_all();
+        self.update(|state| state.stopping = Some(reason.to_owned()));
     }
 
-    /// Ends the session once what was sent is answered; waits for that up to `limit`.
-    pub(super) fn leave(&self, limit: Duration) {
+    /// Asks the task to end the session once what was sent is answered.
+    pub(super) fn leave(&self) {
         let mut state = self.lock();
         state.leaving = true;
         state.wake_sender();
-        self.wake.notify_waiters();
-        let deadline = Instant::now() + limit;
-        while !state.ended {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.task.notify_waiters();
     }
 
-    fn wait<T>(
+    /// Waits until the task is done.
+    pub(super) async fn wait_ended(&self) {
+        self.until(&self.worker, |state| state.ended.then_some(()))
+            .await;
+    }
+
+    async fn wait<T>(
         &self,
         mut ready: impl FnMut(&mut State) -> Option<Result<T, LinkClosed>>,
     ) -> Result<T, LinkClosed> {
-        let mut state = self.lock();
+        self.until(&self.worker, |state| match &state.closed {
+            Some(closed) => Some(Err(closed.clone())),
+            None => ready(state),
+        })
+        .await
+    }
+
+    async fn until<T>(
+        &self,
+        changed: &Notify,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> T {
         loop {
-            if let Some(closed) = &state.closed {
-                return Err(closed.clone());
+            let mut woken = pin!(changed.notified());
+            // From here on no call is missed.
+            woken.as_mut().enable();
+            if let Some(value) = ready(&mut self.lock()) {
+                return value;
             }
-            if let Some(result) = ready(&mut state) {
-                return result;
-            }
-            let waited = self.changed.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+            woken.await;
         }
+    }
+
+    /// Changes what the worker may be waiting for.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.worker.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -153,13 +171,12 @@ impl Mailbox {
 impl Mailbox {
     /// Says that the learner has been joined.
     pub(super) fn joined(&self, experiment: Experiment, info: JoinInfo) {
-        self.lock().joined = Some((Box::new(experiment), info));
-        self.changed.notify_all();
+        self.update(|state| state.joined = Some((Box::new(experiment), info)));
     }
 
     /// Waits for the worker's layout; none where the worker leaves instead.
     pub(super) async fn layout(&self) -> Option<Layout> {
-        self.until(|state| match (&state.layout, state.leaving) {
+        self.until(&self.task, |state| match (&state.layout, state.leaving) {
             (_, true) => Some(None),
             (Some(layout), false) => Some(Some(layout.clone())),
             (None, false) => None,
@@ -169,7 +186,8 @@ impl Mailbox {
 
     /// Completes when the worker leaves.
     pub(super) async fn left(&self) {
-        self.until(|state| state.leaving.then_some(())).await;
+        self.until(&self.task, |state| state.leaving.then_some(()))
+            .await;
     }
 
     /// Whether the connection's stream is open.
@@ -189,26 +207,26 @@ impl Mailbox {
         state.connection
     }
 
-    /// Says that the connection's stream is open and takes `window` unanswered gradients.
-    pub(super) fn opened(&self, window: usize) {
-        let mut state = self.lock();
-        state.accepted = true;
-        state.open = true;
-        state.window = window;
-        self.changed.notify_all();
+    /// Says that the connection's stream is open, and how many gradients may be unanswered on it.
+    pub(super) fn opened(&self, window: Window) {
+        self.update(|state| {
+            state.accepted = true;
+            state.open = true;
+            state.window = window;
+        });
     }
 
     /// Puts newer weights in the place of those that wait.
     pub(super) fn deliver(&self, weights: Weights) {
-        self.lock().weights = Some(Arc::new(weights));
-        self.changed.notify_all();
+        self.update(|state| {
+            state.window.delivered(weights.version);
+            state.weights = Some(Arc::new(weights));
+        });
     }
 
-    /// Says that one gradient was answered.
-    pub(super) fn answered(&self) {
-        let mut state = self.lock();
-        state.unanswered = state.unanswered.saturating_sub(1);
-        self.changed.notify_all();
+    /// Says that one gradient was acknowledged when the learner was at `version`.
+    pub(super) fn acknowledged(&self, version: u64) {
+        self.update(|state| state.window.acknowledged(version));
     }
 
     /// The next gradient to send over `connection`; none where it is lost, or where the worker
@@ -234,34 +252,24 @@ impl Mailbox {
 
     /// Drops all that belongs to the connection.
     pub(super) fn lost(&self) {
-        let mut state = self.lock();
-        state.open = false;
-        state.connection += 1;
-        state.unanswered = 0;
-        state.outgoing.clear();
-        state.weights = None;
-        state.wake_sender();
-        self.changed.notify_all();
+        self.update(|state| {
+            state.open = false;
+            state.connection += 1;
+            state.window = Window::default();
+            state.outgoing.clear();
+            state.weights = None;
+            state.wake_sender();
+        });
     }
 
-    /// Says that the task is done, and why where the worker did not ask for it.
+    /// Says that the task is done, and why where the worker did not ask for it; the first call
+    /// counts.
     pub(super) fn end(&self, closed: Option<LinkClosed>) {
-        let mut state = self.lock();
-        state.closed = closed;
-        state.ended = true;
-        self.changed.notify_all();
-    }
-
-    async fn until<T>(&self, ready: impl Fn(&State) -> Option<T>) -> T {
-        loop {
-            let mut woken = std::pin::pin!(self.wake.notified());
-            // From here on no call is missed.
-            woken.as_mut().enable();
-            if let Some(value) = ready(&self.lock()) {
-                return value;
+        self.update(|state| {
+            if !std::mem::replace(&mut state.ended, true) {
+                state.closed = closed;
             }
-            woken.await;
-        }
+        });
     }
 }
 

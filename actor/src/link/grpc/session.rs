@@ -23,6 +23,7 @@ use super::incoming::IncomingWeights;
 use super::mailbox::Mailbox;
 use super::mismatch;
 use super::requests::Requests;
+use super::window::Window;
 
 /// A call that is not answered after this time is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ pub(super) async fn connect(
     wire: &WireSettings,
 ) -> Result<Client, SessionEnd> {
     let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
-    match endpoint.connect().await {
+    match settings.connector.connect(&endpoint).await {
         Ok(channel) => Ok(settings.client(channel)),
         Err(error) => Err(mismatch::of_connecting(&settings.full_url(), error).await),
     }
@@ -124,7 +125,7 @@ impl JoinedSession {
                 layout.fingerprint()
             )));
         }
-        mailbox.opened(self.experiment.wire.gradients_in_flight);
+        mailbox.opened(Window::new(&self.experiment));
         let incoming = IncomingWeights::new(self.info.epoch, layout.len());
         Ok(OpenSession {
             inbound,
@@ -168,7 +169,7 @@ impl OpenSession {
             }
             Response::Other(Some(Kind::Acknowledgement(answer))) => {
                 log(&answer);
-                self.mailbox.answered();
+                self.mailbox.acknowledged(answer.version);
                 Ok(())
             }
             Response::Other(Some(Kind::Control(control))) => controlled(control),

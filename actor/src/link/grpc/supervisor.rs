@@ -1,4 +1,3 @@
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ struct Known {
 impl Supervisor {
     pub(super) fn new(settings: EndpointSettings, mailbox: Arc<Mailbox>) -> Self {
         Self {
-            backoff: Backoff::new(&settings.actor),
+            backoff: Backoff::new(&settings.actor, settings.jitter_seed),
             wire: WireSettings::default(),
             settings,
             mailbox,
@@ -112,7 +111,7 @@ impl Supervisor {
                     joined.client = session::connect(&self.settings, &self.wire).await?;
                 }
                 self.settings.actor = experiment.actor.clone();
-                self.backoff = Backoff::new(&experiment.actor);
+                self.backoff = Backoff::new(&experiment.actor, self.settings.jitter_seed);
                 self.mailbox.joined(experiment.clone(), joined.info);
                 let (epoch, fingerprint) = (joined.info.epoch, String::new());
                 self.known = Some(Known {
@@ -152,11 +151,15 @@ impl Supervisor {
             tracing::debug!(url, reason, "still no connection to the learner");
         }
         let Some(left) = self.outage.left_of(Duration::from_secs(give_up_after_s)) else {
+            let advice = match self.known {
+                Some(_) => "start the actor again once the learner is back",
+                None => "start the learner first, or set --learner or --give-up-after-s",
+            };
             return Some(self.failed(&format!(
-                "gave up after {give_up_after_s} s (`actor.give_up_after_s`): {reason}"
+                "gave up after {give_up_after_s} s (`actor.give_up_after_s`): {reason}; {advice}"
             )));
         };
-        let pause = self.backoff.next(jitter()).min(left);
+        let pause = self.backoff.next().min(left);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = self.mailbox.left() => {}
@@ -166,6 +169,14 @@ impl Supervisor {
 
     fn failed(&self, reason: &str) -> LinkClosed {
         LinkClosed::Failed(format!("learner at {}: {reason}", self.settings.full_url()))
+    }
+}
+
+/// A task that is dropped, as that of a runtime that shuts down, leaves nobody waiting.
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let closed = self.failed("the link's task was ended; its runtime shuts down");
+        self.mailbox.end(Some(closed));
     }
 }
 
@@ -214,9 +225,4 @@ async fn left_for(mailbox: &Mailbox, limit: Duration) {
     if mailbox.is_open() {
         tokio::time::sleep(limit).await;
     }
-}
-
-/// A number from 0 to 1 that differs from worker to worker and from call to call.
-fn jitter() -> f64 {
-    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }
