@@ -6,6 +6,9 @@
 
 mod admission;
 mod answers;
+pub mod apply;
+#[cfg(test)]
+mod architectures;
 pub mod checkpoint;
 mod clock;
 mod event_log;
@@ -13,6 +16,7 @@ mod gradient;
 pub mod http;
 
 pub mod metrics;
+mod norm;
 mod optimizer;
 mod parameter_server;
 mod parameters;

@@ -16,7 +16,7 @@ use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::clock::{PublishClock, TargetClock};
 use crate::gradient::Gradient;
 use crate::metrics::Metrics;
-use crate::optimizer::Rule;
+use crate::optimizer::{Rule, Step};
 use crate::parameters::StripedParameters;
 use crate::progress::{Counters, Progress, ProgressView};
 use crate::publisher::Publisher;
@@ -367,9 +367,13 @@ impl ParameterServer {
             _ => 1.0,
         };
         let timer = self.metrics.apply_seconds.start_timer();
-        model
-            .parameters
-            .apply(gradient.values, scale as f32, rate as f32);
+        model.parameters.apply(&Step {
+            gradient: gradient.values,
+            scale: scale as f32,
+            rate: rate as f32,
+            number: model.version.load(Ordering::Acquire) + 1,
+            compensation: None,
+        });
         timer.observe_duration();
         // Counted before anybody can see the new version.
         lock(&self.progress).record_update(staleness);

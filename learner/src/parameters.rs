@@ -1,9 +1,13 @@
 //! The parameters and the optimiser's state, in stripes with a lock each.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::optimizer::Rule;
+use crate::optimizer::{Rule, Step};
+
+/// A stripe of a small vector has at least so many elements: to find another applier in it and to
+/// park costs more than to step through it.
+const MIN_STRIPE_ELEMENTS: usize = 16 * 1024;
 
 struct Stripe {
     start: usize,
@@ -11,13 +15,14 @@ struct Stripe {
     state: Vec<Vec<f32>>,
 }
 
-/// One flat vector, divided into stripes. Appliers start at different stripes, so that several
-/// gradients are applied at once: consistent within a stripe, Hogwild!-like across stripes.
-pub(crate) struct StripedParameters {
+/// One flat vector, divided into stripes. Appliers start at different stripes and come back to
+/// those that are busy, so that several gradients are applied at once: consistent within a stripe,
+/// Hogwild!-like across stripes.
+pub struct StripedParameters {
     rule: Rule,
     len: usize,
     stripes: Vec<Mutex<Stripe>>,
-    next_start: AtomicUsize,
+    tickets: AtomicU64,
 }
 
 /// A copy of parameters and optimiser state; `state` has one vector for each of the rule's names.
@@ -28,17 +33,23 @@ pub(crate) struct ParametersCopy {
 }
 
 impl StripedParameters {
-    /// `state` is empty for a fresh start, or has one vector for each of the rule's names.
-    pub(crate) fn new(rule: Rule, parameters: &[f32], state: &[Vec<f32>], stripes: usize) -> Self {
+    /// `state` is empty for a fresh start, or has one vector for each of the rule's names. There
+    /// are at most `stripes` stripes, fewer where they would be small.
+    pub fn new(rule: Rule, parameters: &[f32], state: &[Vec<f32>], stripes: usize) -> Self {
+        let size = parameters.len().div_ceil(stripes.max(1));
+        Self::in_stripes_of(size.max(MIN_STRIPE_ELEMENTS), rule, parameters, state)
+    }
+
+    fn in_stripes_of(size: usize, rule: Rule, parameters: &[f32], state: &[Vec<f32>]) -> Self {
         let len = parameters.len();
-        let size = len.div_ceil(stripes.clamp(1, len.max(1))).max(1);
+        // Copied, so that the first applier finds memory that is there: the system gives zeros
+        // page by page, when they are first touched.
+        let zeros = vec![0.0; size.min(len)];
         let stripe = |start: usize| {
             let range = start..(start + size).min(len);
-            let fresh = || vec![0.0; range.len()];
-            let part = |index: usize| {
-                state
-                    .get(index)
-                    .map_or_else(fresh, |vector| vector[range.clone()].to_vec())
+            let part = |index: usize| match state.get(index) {
+                Some(vector) => vector[range.clone()].to_vec(),
+                None => zeros[..range.len()].to_vec(),
             };
             Mutex::new(Stripe {
                 start,
@@ -46,12 +57,11 @@ impl StripedParameters {
                 state: (0..rule.state_names().len()).map(part).collect(),
             })
         };
-        let stripes = (0..len).step_by(size).map(stripe).collect();
         Self {
             rule,
             len,
-            stripes,
-            next_start: AtomicUsize::new(0),
+            stripes: (0..len).step_by(size).map(stripe).collect(),
+            tickets: AtomicU64::new(0),
         }
     }
 
@@ -63,19 +73,33 @@ impl StripedParameters {
         self.len
     }
 
-    /// Takes one step of `rate` along `scale` × `gradient`, which has the parameters' length.
-    pub(crate) fn apply(&self, gradient: &[f32], scale: f32, rate: f32) {
-        let first = self.next_start.fetch_add(1, Ordering::Relaxed);
-        for turn in 0..self.stripes.len() {
-            let stripe = &mut *lock(&self.stripes[(first + turn) % self.stripes.len()]);
-            let part = &gradient[stripe.start..stripe.start + stripe.parameters.len()];
-            self.rule
-                .step(&mut stripe.parameters, &mut stripe.state, part, scale, rate);
+    /// Takes a step; its vectors have the parameters' length.
+    pub fn apply(&self, step: &Step<'_>) {
+        let (head, tail) = self.stripes.split_at(self.first_stripe());
+        let mut busy = Vec::new();
+        for stripe in tail.iter().chain(head) {
+            match stripe.try_lock() {
+                Ok(mut stripe) => stripe.apply(self.rule, step),
+                Err(TryLockError::Poisoned(held)) => held.into_inner().apply(self.rule, step),
+                Err(TryLockError::WouldBlock) => busy.push(stripe),
+            }
+        }
+        for stripe in busy {
+            lock(stripe).apply(self.rule, step);
         }
     }
 
+    /// Spreads the starts of appliers that follow each other as far as it goes: multiples of the
+    /// golden ratio, modulo 1, in units of the whole.
+    fn first_stripe(&self) -> usize {
+        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let fraction = u128::from(ticket.wrapping_mul(GOLDEN));
+        ((fraction * self.stripes.len() as u128) >> 64) as usize
+    }
+
     /// Copies the parameters into `into`, which has their length.
-    pub(crate) fn read(&self, into: &mut [f32]) {
+    pub fn read(&self, into: &mut [f32]) {
         for stripe in &self.stripes {
             let stripe = lock(stripe);
             into[stripe.start..stripe.start + stripe.parameters.len()]
@@ -101,6 +125,13 @@ impl StripedParameters {
     }
 }
 
+impl Stripe {
+    fn apply(&mut self, rule: Rule, step: &Step<'_>) {
+        let part = step.part(self.start..self.start + self.parameters.len());
+        rule.step(&mut self.parameters, &mut self.state, &part);
+    }
+}
+
 /// A stripe holds plain numbers: a panic elsewhere cannot leave them half-written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,36 +139,75 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::{Duration, Instant};
 
-    const RMSPROP: Rule = Rule::Rmsprop {
-        decay: 0.9,
-        epsilon: 0.01,
-    };
+    use troop_common::experiment::{Optimizer, OptimizerSettings};
+
+    use super::*;
+    use crate::optimizer::Compensation;
+
+    fn rules() -> [Rule; 5] {
+        [
+            Optimizer::Sgd,
+            Optimizer::Momentum,
+            Optimizer::Rmsprop,
+            Optimizer::Adagrad,
+            Optimizer::Adam,
+        ]
+        .map(|name| {
+            Rule::new(&OptimizerSettings {
+                name,
+                ..OptimizerSettings::default()
+            })
+        })
+    }
 
     fn start(len: usize) -> Vec<f32> {
         (0..len).map(|i| i as f32 / 7.0).collect()
     }
 
-    fn gradient(len: usize, k: usize) -> Vec<f32> {
-        (0..len)
+    fn gradient(len: usize, k: u64) -> Vec<f32> {
+        (0..len as u64)
             .map(|i| ((i * 31 + k * 17) % 13) as f32 - 6.0)
             .collect()
     }
 
+    fn step(gradient: &[f32], number: u64) -> Step<'_> {
+        Step {
+            gradient,
+            scale: 0.5,
+            rate: 0.1,
+            number,
+            compensation: None,
+        }
+    }
+
     #[test]
     fn striping_changes_nothing_for_a_single_applier() {
-        for stripes in [1, 2, 3, 16, 100] {
-            let len = 23;
-            let striped = StripedParameters::new(RMSPROP, &start(len), &[], stripes);
-            let (mut plain, mut state) = (start(len), [vec![0.0; len]]);
-            for k in 0..50 {
-                striped.apply(&gradient(len, k), 0.5, 0.1);
-                RMSPROP.step(&mut plain, &mut state, &gradient(len, k), 0.5, 0.1);
+        let len = 23;
+        let computed_on = vec![0.5; len];
+        for (rule, size) in rules()
+            .into_iter()
+            .flat_map(|r| [1, 7, 16, 23].map(|s| (r, s)))
+        {
+            let striped = StripedParameters::in_stripes_of(size, rule, &start(len), &[]);
+            let mut plain = start(len);
+            let mut state = vec![vec![0.0; len]; rule.state_names().len()];
+            for k in 1..50 {
+                let gradient = gradient(len, k);
+                let step = Step {
+                    compensation: k.is_multiple_of(2).then_some(Compensation {
+                        lambda: 0.04,
+                        computed_on: &computed_on,
+                    }),
+                    ..step(&gradient, k)
+                };
+                striped.apply(&step);
+                rule.step(&mut plain, &mut state, &step);
             }
             let copy = striped.copy();
-            assert_eq!(copy.parameters, plain);
-            assert_eq!(copy.state, state);
+            assert_eq!(copy.parameters, plain, "{rule:?} in stripes of {size}");
+            assert_eq!(copy.state, state, "{rule:?} in stripes of {size}");
             let mut read = vec![0.0; len];
             striped.read(&mut read);
             assert_eq!(read, plain);
@@ -146,23 +216,78 @@ mod tests {
 
     #[test]
     fn state_survives_a_restart() {
-        let first = StripedParameters::new(RMSPROP, &start(10), &[], 3);
-        first.apply(&gradient(10, 1), 1.0, 0.1);
-        let copy = first.copy();
-        let second = StripedParameters::new(RMSPROP, &copy.parameters, &copy.state, 4);
-        first.apply(&gradient(10, 2), 1.0, 0.1);
-        second.apply(&gradient(10, 2), 1.0, 0.1);
-        assert_eq!(first.copy(), second.copy());
+        for rule in rules() {
+            let first = StripedParameters::in_stripes_of(4, rule, &start(10), &[]);
+            first.apply(&step(&gradient(10, 1), 1));
+            let copy = first.copy();
+            let second = StripedParameters::in_stripes_of(3, rule, &copy.parameters, &copy.state);
+            first.apply(&step(&gradient(10, 2), 2));
+            second.apply(&step(&gradient(10, 2), 2));
+            assert_eq!(first.copy(), second.copy(), "{rule:?}");
+        }
     }
 
     #[test]
     fn concurrent_appliers_lose_no_step() {
-        let shared = StripedParameters::new(Rule::Sgd, &[0.0; 64], &[], 8);
+        let shared = StripedParameters::in_stripes_of(8, Rule::Sgd, &[0.0; 64], &[]);
+        let one = Step {
+            scale: 1.0,
+            rate: 1.0,
+            ..step(&[1.0; 64], 1)
+        };
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&[1.0; 64], 1.0, 1.0)));
+                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&one)));
             }
         });
         assert!(shared.copy().parameters.iter().all(|p| *p == -4000.0));
+    }
+
+    #[test]
+    fn an_applier_comes_back_to_a_busy_stripe() {
+        let shared = StripedParameters::in_stripes_of(1, Rule::Sgd, &[0.0; 4], &[]);
+        let gradient = [1.0; 4];
+        let limit = Instant::now() + Duration::from_secs(10);
+        std::thread::scope(|scope| {
+            // The first applier starts here.
+            let busy = lock(&shared.stripes[0]);
+            let applier = scope.spawn(|| shared.apply(&step(&gradient, 1)));
+            while lock(&shared.stripes[3]).parameters == [0.0] {
+                assert!(
+                    Instant::now() < limit,
+                    "the applier waits for the busy stripe"
+                );
+                std::thread::yield_now();
+            }
+            assert_eq!(busy.parameters, [0.0]);
+            assert!(!applier.is_finished());
+            drop(busy);
+        });
+        assert_eq!(shared.copy().parameters, [-0.05; 4]);
+    }
+
+    #[test]
+    fn appliers_that_follow_each_other_start_far_apart() {
+        let shared = StripedParameters::in_stripes_of(1, Rule::Sgd, &[0.0; 16], &[]);
+        let starts: Vec<usize> = (0..100).map(|_| shared.first_stripe()).collect();
+        for pair in starts.windows(2) {
+            let distance = pair[0].abs_diff(pair[1]);
+            assert!((5..=11).contains(&distance), "{starts:?}");
+        }
+        assert!((0..16).all(|stripe| starts.contains(&stripe)));
+    }
+
+    #[test]
+    fn stripes_of_small_vectors_are_few() {
+        let stripes = |len, most| {
+            let parameters = StripedParameters::new(Rule::Sgd, &vec![0.0; len], &[], most);
+            assert_eq!(parameters.copy().parameters.len(), len);
+            parameters.stripes.len()
+        };
+        assert_eq!(stripes(0, 16), 0);
+        assert_eq!(stripes(10_000, 16), 1);
+        assert_eq!(stripes(3 * MIN_STRIPE_ELEMENTS, 16), 3);
+        assert_eq!(stripes(100 * MIN_STRIPE_ELEMENTS, 16), 16);
+        assert_eq!(stripes(100 * MIN_STRIPE_ELEMENTS, 1), 1);
     }
 }

@@ -9,10 +9,24 @@ use super::violation::Violations;
 pub enum Optimizer {
     /// `θ ← θ − ηΔ`
     Sgd,
+    /// SGD with momentum: `v ← μv + Δ; θ ← θ − ηv`.
+    Momentum,
     /// Shared, non-centred RMSProp with ε inside the root:
     /// `g ← αg + (1−α)Δ²; θ ← θ − ηΔ/√(g+ε)` (Mnih et al. 2016, eq. S2–S3).
     #[default]
     Rmsprop,
+    /// AdaGrad: `G ← G + Δ²; θ ← θ − ηΔ/(√G+ε)` (Duchi et al. 2011).
+    Adagrad,
+    /// Adam with bias correction, t being the run's updates:
+    /// `m ← β₁m + (1−β₁)Δ; v ← β₂v + (1−β₂)Δ²; θ ← θ − ηm̂/(√v̂+ε)` (Kingma & Ba 2015).
+    Adam,
+}
+
+impl Optimizer {
+    /// Whether the rule divides by a statistic of the gradients, which ε keeps above 0.
+    fn divides(self) -> bool {
+        matches!(self, Self::Rmsprop | Self::Adagrad | Self::Adam)
+    }
 }
 
 /// How the learning rate moves from its first value.
@@ -21,7 +35,7 @@ pub enum Optimizer {
 pub enum Anneal {
     /// It stays.
     Constant,
-    /// Linearly to 0 at `experiment.total_env_steps`.
+    /// Linearly to `optimizer.final_learning_rate` at `experiment.total_env_steps`.
     #[default]
     Linear,
 }
@@ -32,13 +46,23 @@ pub enum Anneal {
 pub struct OptimizerSettings {
     /// The rule.
     pub name: Optimizer,
-    /// η at the start.
+    /// η at the start, or after the warm-up where there is one.
     pub learning_rate: f64,
     /// How η moves.
     pub anneal: Anneal,
-    /// RMSProp's α.
+    /// η at the end of linear annealing.
+    pub final_learning_rate: f64,
+    /// η grows linearly to what annealing says over so many env steps; 0: no warm-up.
+    pub warmup_env_steps: u64,
+    /// μ of `momentum`.
+    pub momentum: f64,
+    /// α of `rmsprop`.
     pub decay: f64,
-    /// RMSProp's ε, inside the root.
+    /// β₁ of `adam`, of the gradient's mean.
+    pub beta1: f64,
+    /// β₂ of `adam`, of the squared gradient's mean.
+    pub beta2: f64,
+    /// ε: inside the root for `rmsprop`, added to the root for `adagrad` and `adam`.
     pub epsilon: f64,
     /// A gradient with a larger global norm is scaled down to it; absent: none is.
     #[serde(with = "super::optional")]
@@ -51,7 +75,12 @@ impl Default for OptimizerSettings {
             name: Optimizer::Rmsprop,
             learning_rate: 7e-4,
             anneal: Anneal::Linear,
+            final_learning_rate: 0.0,
+            warmup_env_steps: 0,
+            momentum: 0.9,
             decay: 0.99,
+            beta1: 0.9,
+            beta2: 0.999,
             epsilon: 0.1,
             max_gradient_norm: Some(40.0),
         }
@@ -61,31 +90,72 @@ impl Default for OptimizerSettings {
 impl OptimizerSettings {
     /// Notes every value that cannot work.
     pub(super) fn check(&self, violations: &mut Violations) {
+        self.check_rate(violations);
+        self.check_averages(violations);
+        self.check_epsilon(violations);
+        violations.expect(
+            self.max_gradient_norm.is_none_or(is_positive),
+            "optimizer.max_gradient_norm",
+            "must be finite and above 0: at 0 every gradient would vanish; \"none\" switches it off",
+        );
+    }
+
+    fn check_rate(&self, violations: &mut Violations) {
         violations.expect(
             is_positive(self.learning_rate),
             "optimizer.learning_rate",
             "must be finite and above 0: at 0 nothing is learnt",
         );
         violations.expect(
-            (0.0..1.0).contains(&self.decay),
-            "optimizer.decay",
-            "must be at least 0 and below 1: at 1 the squared gradients never enter",
+            self.final_learning_rate.is_finite() && self.final_learning_rate >= 0.0,
+            "optimizer.final_learning_rate",
+            "must be finite and at least 0: below 0 steps would go up the loss",
         );
-        let rmsprop = self.name == Optimizer::Rmsprop;
+    }
+
+    fn check_averages(&self, violations: &mut Violations) {
+        let weights = [
+            (
+                self.momentum,
+                "optimizer.momentum",
+                "the velocity would never fade",
+            ),
+            (
+                self.decay,
+                "optimizer.decay",
+                "the squared gradients would never enter",
+            ),
+            (
+                self.beta1,
+                "optimizer.beta1",
+                "the gradients would never enter",
+            ),
+            (
+                self.beta2,
+                "optimizer.beta2",
+                "the squared gradients would never enter",
+            ),
+        ];
+        for (value, key, consequence) in weights {
+            violations.expect(
+                (0.0..1.0).contains(&value),
+                key,
+                format!("must be at least 0 and below 1: at 1 {consequence}"),
+            );
+        }
+    }
+
+    fn check_epsilon(&self, violations: &mut Violations) {
         violations.expect(
             self.epsilon.is_finite() && self.epsilon >= 0.0,
             "optimizer.epsilon",
-            "must be finite and at least 0: it stands inside a root",
+            "must be finite and at least 0: it keeps a divisor above 0",
         );
         violations.expect(
-            !rmsprop || self.epsilon != 0.0,
+            !self.name.divides() || self.epsilon as f32 != 0.0,
             "optimizer.epsilon",
-            "must be above 0 for `rmsprop`: a parameter without gradient would be divided by 0",
-        );
-        violations.expect(
-            self.max_gradient_norm.is_none_or(is_positive),
-            "optimizer.max_gradient_norm",
-            "must be finite and above 0: at 0 every gradient would vanish; \"none\" switches it off",
+            "must be above 0 for `rmsprop`, `adagrad` and `adam`: a parameter without gradient \
+             would be divided by 0",
         );
     }
 }

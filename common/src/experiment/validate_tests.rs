@@ -114,8 +114,21 @@ fn ranges() {
             &["0", "-1", "inf", "nan"],
             &["1e-9"],
         ),
+        (
+            "optimizer.final_learning_rate",
+            &["-1", "inf", "nan"],
+            &["0", "1e-9"],
+        ),
+        ("optimizer.warmup_env_steps", &[], &["0", "1000000"]),
+        ("optimizer.momentum", &["-0.1", "1", "nan"], &["0", "0.999"]),
         ("optimizer.decay", &["-0.1", "1", "nan"], &["0", "0.999"]),
-        ("optimizer.epsilon", &["0", "-1", "inf", "nan"], &["1e-9"]),
+        ("optimizer.beta1", &["-0.1", "1", "nan"], &["0", "0.999"]),
+        ("optimizer.beta2", &["-0.1", "1", "nan"], &["0", "0.999"]),
+        (
+            "optimizer.epsilon",
+            &["0", "1e-60", "-1", "inf", "nan"],
+            &["1e-9"],
+        ),
         (
             "optimizer.max_gradient_norm",
             &["0", "-1", "inf", "nan"],
@@ -169,12 +182,21 @@ fn ranges() {
 }
 
 #[test]
-fn sgd_needs_no_epsilon() {
-    let change = |experiment: &mut Experiment| {
-        experiment.optimizer.name = Optimizer::Sgd;
-        experiment.optimizer.epsilon = 0.0;
+fn rules_that_divide_need_an_epsilon() {
+    let violated = |name: Optimizer| {
+        let found = violations(|experiment: &mut Experiment| {
+            experiment.optimizer.name = name;
+            experiment.optimizer.epsilon = 0.0;
+        });
+        !found.is_empty()
     };
-    assert_eq!(violations(change), []);
+    assert!(
+        ![Optimizer::Sgd, Optimizer::Momentum]
+            .map(violated)
+            .contains(&true)
+    );
+    let dividing = [Optimizer::Rmsprop, Optimizer::Adagrad, Optimizer::Adam];
+    assert!(!dividing.map(violated).contains(&false));
 }
 
 #[test]

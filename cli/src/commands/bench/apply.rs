@@ -1,0 +1,266 @@
+//! `troop bench apply`: how fast this machine applies gradients, next to how fast it moves bytes.
+
+mod plain_loop;
+mod report;
+
+use std::hint::black_box;
+use std::io::Write;
+use std::num::NonZero;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use troop_common::experiment::{LearnerSettings, Optimizer, OptimizerSettings};
+use troop_learner::apply::{Rule, Step, StripedParameters, global_norm};
+
+use self::plain_loop::PlainLoop;
+use self::report::{Concurrent, OptimizerReport, Report, Speed};
+
+/// Alternations of what is compared; their medians are reported.
+const ROUNDS: usize = 7;
+
+/// What `--optimizer` calls all of them.
+const ALL: &str = "all";
+
+const OPTIMIZERS: [(&str, Optimizer); 5] = [
+    ("sgd", Optimizer::Sgd),
+    ("momentum", Optimizer::Momentum),
+    ("rmsprop", Optimizer::Rmsprop),
+    ("adagrad", Optimizer::Adagrad),
+    ("adam", Optimizer::Adam),
+];
+
+const BYTES: usize = size_of::<f32>();
+
+/// Measure the optimisers' kernels, and several appliers at once.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplyArgs {
+    /// Elements of the parameter vector
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = at_least_one())]
+    params: usize,
+    /// The optimiser to measure
+    #[arg(long, value_name = "NAME", default_value = ALL, value_parser = names())]
+    optimizer: String,
+    /// Appliers at once, at most [default: one a core]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    appliers: Option<usize>,
+    /// Time for each optimiser
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
+    seconds: f64,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new([ALL].into_iter().chain(OPTIMIZERS.map(|(name, _)| name)))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds, from 0 to 3600".to_owned()),
+    }
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// Where standard output is closed.
+pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<()> {
+    let chosen = |name: &str| args.optimizer == ALL || args.optimizer == name;
+    let report = Bench::new(args).measure(OPTIMIZERS.into_iter().filter(|(name, _)| chosen(name)));
+    let mut out = std::io::stdout();
+    if args.json {
+        serde_json::to_writer(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{report}")?;
+    }
+    Ok(())
+}
+
+/// What all measurements share.
+struct Bench {
+    parameters: Vec<f32>,
+    /// One for each applier: gradients of different workers lie in different places.
+    gradients: Vec<Vec<f32>>,
+    time: Duration,
+}
+
+impl Bench {
+    fn new(args: &ApplyArgs) -> Self {
+        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+        let appliers = args.appliers.unwrap_or_else(cores);
+        let len = args.params;
+        let gradient: Vec<f32> = (0..len).map(|i| (i % 255) as f32 * 1e-4 - 0.0127).collect();
+        Self {
+            parameters: vec![0.5; len],
+            gradients: vec![gradient; appliers],
+            time: Duration::from_secs_f64(args.seconds),
+        }
+    }
+
+    fn measure(&self, optimizers: impl Iterator<Item = (&'static str, Optimizer)>) -> Report {
+        let bytes = self.parameters.len() * BYTES;
+        let slice = self.time / (2 * ROUNDS) as u32;
+        let mut copy = self.parameters.clone();
+        let gradient = &self.gradients[0];
+        let [memcpy, norm] = alternate([
+            &mut || time_each(slice, || copy.copy_from_slice(black_box(gradient))),
+            &mut || time_each(slice, || _ = black_box(global_norm(gradient))),
+        ])
+        .map(median);
+        Report {
+            parameters: self.parameters.len(),
+            stripes: stripes(),
+            rounds: ROUNDS,
+            memcpy_gb_per_second: Speed::new(memcpy, 2 * bytes).gb_per_second,
+            norm: Speed::new(norm, bytes),
+            optimizers: optimizers
+                .map(|(name, optimizer)| self.optimizer(name, optimizer))
+                .collect(),
+        }
+    }
+
+    fn optimizer(&self, name: &'static str, optimizer: Optimizer) -> OptimizerReport {
+        let rule = Rule::new(&OptimizerSettings {
+            name: optimizer,
+            ..OptimizerSettings::default()
+        });
+        let written = 1 + rule.state_names().len();
+        let bytes = (2 * written + 1) * self.parameters.len() * BYTES;
+        let slice = self.time / (ROUNDS * (2 + self.gradients.len())) as u32;
+        let target = Target::new(rule, &self.parameters);
+        let mut plain = PlainLoop::new(&self.parameters, written);
+        let [kernel, moved] = alternate([
+            &mut || time_each(slice, || target.step(&self.gradients[0])),
+            &mut || time_each(slice, || plain.run(&self.gradients[0])),
+        ]);
+        drop(plain);
+        let ratios = kernel
+            .iter()
+            .zip(&moved)
+            .map(|(kernel, moved)| kernel / moved);
+        OptimizerReport {
+            name,
+            ratio: median(ratios.collect()),
+            kernel: Speed::new(median(kernel), bytes),
+            plain_loop: Speed::new(median(moved), bytes),
+            concurrent: self.concurrent(&target, slice),
+        }
+    }
+
+    /// Throughput of 1, 2, … appliers, in each round one after the other.
+    fn concurrent(&self, target: &Target, slice: Duration) -> Vec<Concurrent> {
+        let counts = 1..=self.gradients.len();
+        let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+            .map(|_| {
+                counts
+                    .clone()
+                    .map(|count| throughput(target, &self.gradients[..count], slice))
+                    .collect()
+            })
+            .collect();
+        counts
+            .map(|appliers| Concurrent {
+                appliers,
+                steps_per_second: median(rounds.iter().map(|one| one[appliers - 1]).collect()),
+                speedup: median(
+                    rounds
+                        .iter()
+                        .map(|one| one[appliers - 1] / one[0])
+                        .collect(),
+                ),
+            })
+            .collect()
+    }
+}
+
+/// Parameters that gradients are applied to, as a learner would.
+struct Target {
+    parameters: StripedParameters,
+    number: AtomicU64,
+}
+
+impl Target {
+    fn new(rule: Rule, parameters: &[f32]) -> Self {
+        Self {
+            parameters: StripedParameters::new(rule, parameters, &[], stripes()),
+            number: AtomicU64::new(0),
+        }
+    }
+
+    fn step(&self, gradient: &[f32]) {
+        self.parameters.apply(&Step {
+            gradient,
+            scale: 1.0,
+            rate: 1e-6,
+            number: self.number.fetch_add(1, Ordering::Relaxed) + 1,
+            compensation: None,
+        });
+    }
+}
+
+/// As many as a learner has by default.
+fn stripes() -> usize {
+    LearnerSettings::default().stripes
+}
+
+/// Steps a second of one applier for each gradient, all at once.
+fn throughput(target: &Target, gradients: &[Vec<f32>], slice: Duration) -> f64 {
+    let together = Barrier::new(gradients.len());
+    let rate = |gradient: &[f32]| {
+        together.wait();
+        time_each(slice, || target.step(gradient)).recip()
+    };
+    thread::scope(|scope| {
+        let appliers: Vec<_> = gradients
+            .iter()
+            .map(|gradient| scope.spawn(|| rate(gradient)))
+            .collect();
+        // An applier that panicked has said so on standard error; it has no throughput.
+        appliers
+            .into_iter()
+            .map(|one| one.join().unwrap_or(0.0))
+            .sum()
+    })
+}
+
+/// Measures the two in turns; gives what each has measured, round by round.
+fn alternate(mut both: [&mut dyn FnMut() -> f64; 2]) -> [Vec<f64>; 2] {
+    // The first time, memory is touched and caches are filled.
+    both.iter_mut().for_each(|one| _ = one());
+    let mut found = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (one, times) in both.iter_mut().zip(&mut found) {
+            times.push(one());
+        }
+    }
+    found
+}
+
+/// Repeats `work` for `slice`, at least once; gives the seconds that each took.
+fn time_each(slice: Duration, mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut count = 0_u32;
+    loop {
+        work();
+        count += 1;
+        let elapsed = start.elapsed();
+        if elapsed >= slice {
+            return elapsed.as_secs_f64() / f64::from(count);
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,42 @@
+//! One step of an optimiser, as its caller describes it.
+
+use std::ops::Range;
+
+/// A gradient and how to apply it.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// `dL/dθ`, of the parameters' length.
+    pub gradient: &'a [f32],
+    /// The gradient is multiplied by it before anything else, e.g. to clip its norm.
+    pub scale: f32,
+    /// The learning rate η.
+    pub rate: f32,
+    /// Counts the run's steps from 1: Adam's t.
+    pub number: u64,
+    /// Corrects the gradient for parameters that have moved since it was computed.
+    pub compensation: Option<Compensation<'a>>,
+}
+
+/// DC-ASGD (Zheng et al. 2017, arXiv 1609.08326): `Δ' = Δ + λ·Δ⊙Δ⊙(θ − θ_computed_on)`, with the
+/// gradient `Δ` after its scaling.
+#[derive(Clone, Copy, Debug)]
+pub struct Compensation<'a> {
+    /// λ; at 0 nothing is corrected.
+    pub lambda: f32,
+    /// The parameters that the gradient was computed on, of the parameters' length.
+    pub computed_on: &'a [f32],
+}
+
+impl<'a> Step<'a> {
+    /// The same step for the parameters in `range` alone.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        Self {
+            gradient: &self.gradient[range.clone()],
+            compensation: self.compensation.map(|compensation| Compensation {
+                computed_on: &compensation.computed_on[range],
+                ..compensation
+            }),
+            ..*self
+        }
+    }
+}

@@ -1,0 +1,239 @@
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::architectures::architectures;
+
+const RULES: [Rule; 5] = [
+    Rule::Sgd,
+    Rule::Momentum { momentum: 0.9 },
+    Rule::Rmsprop {
+        decay: 0.99,
+        epsilon: 0.1,
+    },
+    Rule::Adagrad { epsilon: 0.5 },
+    Rule::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 0.5,
+    },
+];
+
+fn state(rule: Rule, len: usize) -> Vec<Vec<f32>> {
+    vec![vec![0.0; len]; rule.state_names().len()]
+}
+
+fn step(gradient: &[f32], rate: f32, number: u64) -> Step<'_> {
+    Step {
+        gradient,
+        scale: 1.0,
+        rate,
+        number,
+        compensation: None,
+    }
+}
+
+/// Steps at a rate of 0.1 from `theta` along one gradient after the other; worked out by hand.
+fn check(rule: Rule, theta: f32, gradients: &[f32], expected: &[f32]) {
+    let (mut theta, mut state) = ([theta], state(rule, 1));
+    for (k, (gradient, expected)) in gradients.iter().zip(expected).enumerate() {
+        rule.step(
+            &mut theta,
+            &mut state,
+            &step(&[*gradient], 0.1, k as u64 + 1),
+        );
+        assert!(
+            (theta[0] - expected).abs() < 1e-6,
+            "{rule:?}: {theta:?}, expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn every_rule_takes_the_steps_of_its_equation() {
+    let [sgd, momentum, rmsprop, adagrad, adam] = RULES;
+    check(sgd, 1.0, &[2.0, -4.0], &[0.8, 1.2]);
+    // v: 2, 3.8
+    check(momentum, 1.0, &[2.0, 2.0], &[0.8, 0.42]);
+    // g: 0.04; √(0.04 + 0.1)
+    check(rmsprop, 0.0, &[2.0], &[-0.534_522_5]);
+    // G: 9, 25
+    check(
+        adagrad,
+        0.0,
+        &[3.0, 4.0],
+        &[-0.3 / 3.5, -0.3 / 3.5 - 0.4 / 5.5],
+    );
+    // m: 0.2, 0.08; v: 0.004, 0.004996; corrected by 0.1, 0.19 and 0.001, 0.001999
+    check(adam, 0.0, &[2.0, -1.0], &[-0.08, -0.100_234_14]);
+}
+
+#[test]
+fn the_scale_comes_before_everything() {
+    for rule in RULES {
+        let (mut scaled, mut state_scaled) = ([1.0], state(rule, 1));
+        let (mut plain, mut state_plain) = ([1.0], state(rule, 1));
+        let half = Step {
+            scale: 0.5,
+            ..step(&[4.0], 0.1, 1)
+        };
+        rule.step(&mut scaled, &mut state_scaled, &half);
+        rule.step(&mut plain, &mut state_plain, &step(&[2.0], 0.1, 1));
+        assert_eq!((scaled, state_scaled), (plain, state_plain), "{rule:?}");
+    }
+}
+
+/// The equations in `f64`, one parameter at a time, with nothing worked out beforehand.
+fn slow_step(rule: Rule, theta: &mut f64, state: &mut [f64], d: f64, rate: f64, t: i32) {
+    match rule {
+        Rule::Sgd => *theta -= rate * d,
+        Rule::Momentum { momentum } => {
+            state[0] = momentum * state[0] + d;
+            *theta -= rate * state[0];
+        }
+        Rule::Rmsprop { decay, epsilon } => {
+            state[0] = decay * state[0] + (1.0 - decay) * d.powi(2);
+            *theta -= rate * d / (state[0] + epsilon).sqrt();
+        }
+        Rule::Adagrad { epsilon } => {
+            state[0] += d.powi(2);
+            *theta -= rate * d / (state[0].sqrt() + epsilon);
+        }
+        Rule::Adam {
+            beta1,
+            beta2,
+            epsilon,
+        } => {
+            state[0] = beta1 * state[0] + (1.0 - beta1) * d;
+            state[1] = beta2 * state[1] + (1.0 - beta2) * d.powi(2);
+            let m_hat = state[0] / (1.0 - beta1.powi(t));
+            let v_hat = state[1] / (1.0 - beta2.powi(t));
+            *theta -= rate * m_hat / (v_hat.sqrt() + epsilon);
+        }
+    }
+}
+
+fn random(rng: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
+    (0..len).map(|_| rng.random_range(-2.0..2.0)).collect()
+}
+
+#[test]
+fn fast_steps_follow_slow_ones() {
+    for (seed, rule) in (0..20).flat_map(|seed| RULES.map(|rule| (seed, rule))) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let len = rng.random_range(1..100);
+        let mut fast = random(&mut rng, len);
+        let mut fast_state = state(rule, len);
+        let mut slow: Vec<f64> = fast.iter().map(|theta| f64::from(*theta)).collect();
+        let mut slow_state = vec![vec![0.0; rule.state_names().len()]; len];
+        for t in 1..=30 {
+            let (gradient, computed_on) = (random(&mut rng, len), random(&mut rng, len));
+            let lambda = rng.random_range(0.0..0.1);
+            let step = Step {
+                scale: 0.7,
+                compensation: (t % 2 == 0).then_some(Compensation {
+                    lambda,
+                    computed_on: &computed_on,
+                }),
+                ..step(&gradient, 0.01, t)
+            };
+            rule.step(&mut fast, &mut fast_state, &step);
+            for i in 0..len {
+                let d = 0.7 * f64::from(gradient[i]);
+                let moved = slow[i] - f64::from(computed_on[i]);
+                let lambda = if t % 2 == 0 { f64::from(lambda) } else { 0.0 };
+                let d = d + lambda * d * d * moved;
+                slow_step(rule, &mut slow[i], &mut slow_state[i], d, 0.01, t as i32);
+            }
+        }
+        for (fast, slow) in fast.iter().zip(&slow) {
+            let error = (f64::from(*fast) - slow).abs();
+            assert!(
+                error < 1e-5,
+                "seed {seed}, {rule:?}: {fast}, expected {slow}"
+            );
+        }
+    }
+}
+
+#[test]
+fn compensation_follows_its_formula_and_vanishes_with_lambda() {
+    let compensated = |rule: Rule, lambda| {
+        let (mut theta, mut state) = ([3.0], state(rule, 1));
+        let compensation = Some(Compensation {
+            lambda,
+            computed_on: &[1.0],
+        });
+        let step = Step {
+            scale: 0.5,
+            compensation,
+            ..step(&[4.0], 0.1, 1)
+        };
+        rule.step(&mut theta, &mut state, &step);
+        (theta[0], state)
+    };
+    // Scaled to 2, then 2 + 0.25·2²·(3 − 1) = 4.
+    assert_eq!(compensated(Rule::Sgd, 0.25).0, 2.6);
+    for rule in RULES {
+        let (mut theta, mut state) = ([3.0], state(rule, 1));
+        rule.step(&mut theta, &mut state, &step(&[2.0], 0.1, 1));
+        assert_eq!(compensated(rule, 0.0), (theta[0], state), "{rule:?}");
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    for seed in 0..40 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let len = rng.random_range(0..150);
+        let (theta, computed_on) = (random(&mut rng, len), random(&mut rng, len));
+        let magnitude = 10.0_f32.powi(rng.random_range(-25..15));
+        let gradient: Vec<f32> = random(&mut rng, len)
+            .iter()
+            .map(|d| d * magnitude)
+            .collect();
+        let compensation = rng.random_bool(0.5).then_some(Compensation {
+            lambda: 0.04,
+            computed_on: &computed_on,
+        });
+        for rule in RULES {
+            let mut results = architectures().map(|arch| {
+                let (mut theta, mut state) = (theta.clone(), state(rule, len));
+                for number in 1..5 {
+                    let step = Step {
+                        compensation,
+                        ..step(&gradient, 7e-4, number)
+                    };
+                    rule.step_on(arch, &mut theta, &mut state, &step);
+                }
+                state.push(theta);
+                let bits = state.concat().into_iter().map(f32::to_bits);
+                bits.collect::<Vec<u32>>()
+            });
+            let first = results.next();
+            assert!(
+                results.all(|one| Some(one) == first),
+                "seed {seed}, {rule:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn state_without_gradients_fades_to_zero_and_is_never_subnormal() {
+    for rule in [RULES[1], RULES[2], RULES[4]] {
+        let (mut theta, mut state) = ([1.0], state(rule, 1));
+        rule.step(&mut theta, &mut state, &step(&[1.0], 0.1, 1));
+        for number in 2..100_000 {
+            rule.step(&mut theta, &mut state, &step(&[0.0], 0.1, number));
+            assert!(
+                !state.iter().any(|vector| vector[0].is_subnormal()),
+                "{rule:?}"
+            );
+        }
+        assert!(
+            state.iter().all(|vector| vector[0] == 0.0),
+            "{rule:?}: {state:?}"
+        );
+    }
+}
