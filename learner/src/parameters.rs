@@ -1,9 +1,34 @@
 //! The parameters and the optimiser's state, in stripes with a lock each.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::lock::lock;
 use crate::optimizer::Rule;
+
+/// One step of the optimiser.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// `dL/dθ` in the layout's order.
+    pub gradient: &'a [f32],
+    /// Factor on the gradient.
+    pub scale: f32,
+    /// Learning rate.
+    pub rate: f32,
+    /// Counts steps from 1.
+    pub number: u64,
+    /// How the gradient is corrected for its age.
+    pub compensation: Option<Compensation<'a>>,
+}
+
+/// Adds `λ·g⊙g⊙(θ_now − θ_computed_on)` to a gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Compensation<'a> {
+    /// λ.
+    pub lambda: f32,
+    /// The parameters that the gradient was computed on.
+    pub computed_on: &'a [f32],
+}
 
 struct Stripe {
     start: usize,
@@ -63,14 +88,34 @@ impl StripedParameters {
         self.len
     }
 
-    /// Takes one step of `rate` along `scale` × `gradient`, which has the parameters' length.
-    pub(crate) fn apply(&self, gradient: &[f32], scale: f32, rate: f32) {
+    /// Takes one step.
+    pub(crate) fn apply(&self, step: &Step<'_>) {
         let first = self.next_start.fetch_add(1, Ordering::Relaxed);
         for turn in 0..self.stripes.len() {
             let stripe = &mut *lock(&self.stripes[(first + turn) % self.stripes.len()]);
-            let part = &gradient[stripe.start..stripe.start + stripe.parameters.len()];
-            self.rule
-                .step(&mut stripe.parameters, &mut stripe.state, part, scale, rate);
+            let range = stripe.start..stripe.start + stripe.parameters.len();
+            let mut part = step.gradient[range.clone()].to_vec();
+            if let Some(Compensation {
+                lambda,
+                computed_on,
+            }) = step.compensation
+            {
+                for ((g, now), then) in part
+                    .iter_mut()
+                    .zip(&stripe.parameters)
+                    .zip(&computed_on[range])
+                {
+                    let scaled = *g * step.scale;
+                    *g += lambda * scaled * *g * (now - then);
+                }
+            }
+            self.rule.step(
+                &mut stripe.parameters,
+                &mut stripe.state,
+                &part,
+                step.scale,
+                step.rate,
+            );
         }
     }
 
@@ -101,11 +146,6 @@ impl StripedParameters {
     }
 }
 
-/// A stripe holds plain numbers: a panic elsewhere cannot leave them half-written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +154,16 @@ mod tests {
         decay: 0.9,
         epsilon: 0.01,
     };
+
+    fn step(gradient: &[f32], scale: f32, rate: f32) -> Step<'_> {
+        Step {
+            gradient,
+            scale,
+            rate,
+            number: 1,
+            compensation: None,
+        }
+    }
 
     fn start(len: usize) -> Vec<f32> {
         (0..len).map(|i| i as f32 / 7.0).collect()
@@ -132,7 +182,7 @@ mod tests {
             let striped = StripedParameters::new(RMSPROP, &start(len), &[], stripes);
             let (mut plain, mut state) = (start(len), [vec![0.0; len]]);
             for k in 0..50 {
-                striped.apply(&gradient(len, k), 0.5, 0.1);
+                striped.apply(&step(&gradient(len, k), 0.5, 0.1));
                 RMSPROP.step(&mut plain, &mut state, &gradient(len, k), 0.5, 0.1);
             }
             let copy = striped.copy();
@@ -147,11 +197,11 @@ mod tests {
     #[test]
     fn state_survives_a_restart() {
         let first = StripedParameters::new(RMSPROP, &start(10), &[], 3);
-        first.apply(&gradient(10, 1), 1.0, 0.1);
+        first.apply(&step(&gradient(10, 1), 1.0, 0.1));
         let copy = first.copy();
         let second = StripedParameters::new(RMSPROP, &copy.parameters, &copy.state, 4);
-        first.apply(&gradient(10, 2), 1.0, 0.1);
-        second.apply(&gradient(10, 2), 1.0, 0.1);
+        first.apply(&step(&gradient(10, 2), 1.0, 0.1));
+        second.apply(&step(&gradient(10, 2), 1.0, 0.1));
         assert_eq!(first.copy(), second.copy());
     }
 
@@ -160,7 +210,7 @@ mod tests {
         let shared = StripedParameters::new(Rule::Sgd, &[0.0; 64], &[], 8);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&[1.0; 64], 1.0, 1.0)));
+                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&step(&[1.0; 64], 1.0, 1.0))));
             }
         });
         assert!(shared.copy().parameters.iter().all(|p| *p == -4000.0));

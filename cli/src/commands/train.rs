@@ -95,7 +95,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         "training"
     );
     let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
-    let workers = Workers::start(&server)?;
+    let workers = Workers::start(&server, services.runtime())?;
     watch(&server, &workers, &mut keeper, &mut progress, &services);
     workers.join();
     progress.show(&server.progress());
@@ -160,7 +160,7 @@ impl Start {
                     epoch,
                     checkpoint,
                 } = resumed;
-                let server = ParameterServer::in_life(experiment, metrics, epoch, checkpoint);
+                let server = ParameterServer::in_life(experiment, metrics, epoch, checkpoint)?;
                 return Ok((Arc::new(server), directory));
             }
         };

@@ -8,9 +8,9 @@ use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk, Verdict};
 use troop_common::wire::Assembly;
 
-use super::blocking;
 use super::open_session::OpenSession;
-use crate::answers::Phase;
+use crate::answers::{Outcome, Phase};
+use crate::buffer_pool::GradientBuffer;
 use crate::gradient::Gradient;
 
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
@@ -19,6 +19,8 @@ pub(super) struct GradientReader {
     inbound: Streaming<v1::TrainRequest>,
     answers: mpsc::Sender<Result<Down, Status>>,
     assembly: Assembly,
+    /// Where the gradient goes whose chunks come now.
+    buffer: Option<GradientBuffer>,
     progress: Progress,
 }
 
@@ -56,6 +58,7 @@ impl GradientReader {
             inbound,
             answers,
             assembly: Assembly::new(elements),
+            buffer: None,
             progress: Progress::Between,
         }
     }
@@ -117,6 +120,10 @@ impl GradientReader {
         {
             self.drop_begun(begun, origin).await?;
         }
+        if self.buffer.is_none() {
+            let session = self.session.id();
+            self.buffer = Some(self.session.server().buffer(session).await);
+        }
         let assembled = self.assembly.accept(
             chunk.offset_elements,
             chunk.total_elements,
@@ -150,34 +157,31 @@ impl GradientReader {
     async fn apply(&mut self, origin: Origin, report: &v1::Report) -> Result<(), Ended> {
         let whole = Instant::now();
         let server = self.session.server();
+        let mut values = self.buffer.take().unwrap_or_default();
+        values.copy_from_slice(self.assembly.values());
         let gradient = Gradient {
             sequence: origin.sequence,
             epoch: origin.epoch,
             version: origin.version,
-            values: self.assembly.values(),
+            values,
         };
-        let outcome = blocking::run(gradient.values.len(), || {
-            server
-                .metrics()
-                .queue_wait
-                .observe(whole.elapsed().as_secs_f64());
-            server.push(self.session.id(), &gradient, report)
-        });
-        self.answer(origin.sequence, outcome.verdict, outcome.detail)
-            .await
+        let waited = whole.elapsed().as_secs_f64();
+        server.metrics().queue_wait.observe(waited);
+        let outcome = server.push(self.session.id(), gradient, report).await;
+        self.answer(origin.sequence, outcome).await
     }
 
     async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
-        self.session.server().count_malformed(self.session.id());
-        self.answer(sequence, Verdict::Malformed, detail).await
+        let outcome = self.session.server().malformed(self.session.id(), detail);
+        self.answer(sequence, outcome).await
     }
 
-    async fn answer(
-        &mut self,
-        sequence: u64,
-        verdict: Verdict,
-        detail: String,
-    ) -> Result<(), Ended> {
+    async fn answer(&mut self, sequence: u64, outcome: Outcome) -> Result<(), Ended> {
+        let Outcome {
+            verdict,
+            detail,
+            version,
+        } = outcome;
         if verdict != Verdict::Applied {
             tracing::debug!(
                 sequence,
@@ -190,7 +194,7 @@ impl GradientReader {
             sequence,
             verdict: verdict.into(),
             detail,
-            version: self.session.server().version(),
+            version,
         };
         let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
         sent.map_err(|_| Ended("the worker hung up"))

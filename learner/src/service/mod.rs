@@ -1,7 +1,6 @@
 //! The gRPC service around a [`ParameterServer`].
 
 mod authorization;
-mod blocking;
 mod broadcast;
 mod gradient_reader;
 mod listener;
@@ -33,6 +32,7 @@ use troop_common::proto::{PROTOCOL, v1};
 use troop_common::telemetry::VERSION;
 
 use crate::answers::{JoinError, OpenError, Phase};
+use crate::blocking;
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
@@ -146,6 +146,7 @@ fn open_status(error: &OpenError) -> Status {
     match error {
         OpenError::UnknownSession(_) => CallError::Session.status(error),
         OpenError::WrongLayout { .. } => CallError::Layout.status(error),
+        OpenError::NoRoom { .. } => CallError::Full.status(error),
     }
 }
 
