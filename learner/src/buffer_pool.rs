@@ -142,7 +142,6 @@ impl Drop for GradientBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio_stream::StreamExt;
 
     fn pool(budget_bytes: u64) -> Arc<BufferPool> {
         let gauge = IntGauge::new("bytes", "bytes").unwrap();
@@ -184,24 +183,23 @@ mod tests {
     async fn those_who_wait_for_room_get_it_in_their_order() {
         let pool = pool(16);
         let held = pool.take().await;
-        let mut waiting = futures_in_order(&pool);
+        let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for number in 0..3 {
+            let (pool, sender) = (Arc::clone(&pool), sender.clone());
+            tokio::spawn(async move {
+                let buffer = pool.take().await;
+                sender.send(number).unwrap();
+                drop(buffer);
+            });
+            // The only thread runs the task until it waits.
+            tokio::task::yield_now().await;
+        }
         assert!(pool.try_take().is_none());
         drop(held);
-        let order: Vec<usize> = waiting.by_ref().collect().await;
-        assert_eq!(order, [0, 1, 2]);
-    }
-
-    /// Three tasks that begin to wait one after the other; gives their numbers as they get room.
-    fn futures_in_order(pool: &Arc<BufferPool>) -> impl tokio_stream::Stream<Item = usize> + Unpin {
-        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        assert!(pool.try_take().is_none(), "those who wait come first");
         for number in 0..3 {
-            let (pool, sender) = (Arc::clone(pool), sender.clone());
-            tokio::spawn(async move {
-                let _buffer = pool.take().await;
-                let _ = sender.send(number);
-            });
+            assert_eq!(order.recv().await, Some(number));
         }
-        tokio_stream::wrappers::UnboundedReceiverStream::new(receiver)
     }
 
     #[tokio::test]

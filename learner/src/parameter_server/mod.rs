@@ -2,6 +2,8 @@
 
 mod ingest;
 mod synchronous;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};

@@ -169,11 +169,12 @@ impl ParameterServer {
             norm,
         });
         self.advance_version(model);
+        // Before anybody is answered: nobody begins another gradient when the run is over.
+        self.finish_if_done();
         for (session, _, answer) in members {
             // Where the session has gone nobody wants to know.
             let _ = answer.send(self.answer(session, Ok(0)));
         }
-        self.finish_if_done();
     }
 }
 
