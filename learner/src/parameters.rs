@@ -8,26 +8,26 @@ use crate::optimizer::Rule;
 
 /// One step of the optimiser.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// `dL/dθ` in the layout's order.
-    pub gradient: &'a [f32],
+    pub(crate) gradient: &'a [f32],
     /// Factor on the gradient.
-    pub scale: f32,
+    pub(crate) scale: f32,
     /// Learning rate.
-    pub rate: f32,
+    pub(crate) rate: f32,
     /// Counts steps from 1.
-    pub number: u64,
+    pub(crate) number: u64,
     /// How the gradient is corrected for its age.
-    pub compensation: Option<Compensation<'a>>,
+    pub(crate) compensation: Option<Compensation<'a>>,
 }
 
 /// Adds `λ·g⊙g⊙(θ_now − θ_computed_on)` to a gradient.
 #[derive(Clone, Copy, Debug)]
-pub struct Compensation<'a> {
+pub(crate) struct Compensation<'a> {
     /// λ.
-    pub lambda: f32,
+    pub(crate) lambda: f32,
     /// The parameters that the gradient was computed on.
-    pub computed_on: &'a [f32],
+    pub(crate) computed_on: &'a [f32],
 }
 
 struct Stripe {

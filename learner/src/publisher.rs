@@ -43,6 +43,23 @@ pub(crate) struct PublishRules {
     pub(crate) history: PublishHistory,
 }
 
+/// What is published.
+pub(crate) trait PublishSource {
+    /// Since this life of the learner began.
+    fn now(&self) -> Duration;
+    /// Updates applied so far.
+    fn version(&self) -> u64;
+    /// Env steps and frames counted so far.
+    fn steps(&self) -> (u64, u64);
+    /// Elements of the parameter vector.
+    fn elements(&self) -> usize;
+    /// Copies the parameters, while others may apply.
+    fn read(&self, into: &mut [f32]);
+}
+
+/// A copy to be made: its label, and memory for it.
+type Draft = (PublishLabel, Arc<Vec<f32>>);
+
 /// Counters that go with a publish, read before its copy begins: the copy may hold newer updates,
 /// never fewer.
 #[derive(Clone, Copy, Debug)]
@@ -94,61 +111,46 @@ impl Publisher {
         self.announce(state, label, Arc::new(parameters), target, now);
     }
 
-    /// Publishes where that is due after an update; gives how many publishes were made. `label`
-    /// tells the counters of the moment, `copy` writes the parameters into a vector of `elements`.
-    pub(crate) fn after_update(
-        &self,
-        elements: usize,
-        now: impl Fn() -> Duration,
-        label: impl Fn() -> PublishLabel,
-        copy: impl Fn(&mut [f32]),
-    ) -> u64 {
+    /// Publishes where that is due after an update; gives how many publishes were made.
+    pub(crate) fn after_update(&self, source: &impl PublishSource) -> u64 {
         let mut publishes = 0;
-        let mut next = self.begin(elements, label(), now());
-        while let Some((label_of_copy, mut buffer)) = next {
+        let mut next = self.begin(source);
+        while let Some((label, mut buffer)) = next {
             let vector: &mut Vec<f32> = Arc::make_mut(&mut buffer);
-            copy(vector);
+            source.read(vector);
             publishes += 1;
-            next = self.finish(elements, label_of_copy, buffer, &label, now());
+            next = self.finish(source, label, buffer);
         }
         publishes
     }
 
-    /// Memory for a publish, where one is due and nobody is copying.
-    fn begin(
-        &self,
-        elements: usize,
-        label: PublishLabel,
-        now: Duration,
-    ) -> Option<(PublishLabel, Arc<Vec<f32>>)> {
+    /// What to copy into, where a publish is due and nobody is copying.
+    fn begin(&self, source: &impl PublishSource) -> Option<Draft> {
         let state = &mut *lock(&self.state);
         if state.copying {
             state.due_again = true;
             return None;
         }
-        state.copying = state.clock.due(label.version, now);
-        state.copying.then(|| (label, state.free_buffer(elements)))
+        state.next(source)
     }
 
-    /// Announces a copy; memory for the next one, where that has become due meanwhile.
+    /// Announces a copy; what to copy into next, where a publish has become due meanwhile.
     fn finish(
         &self,
-        elements: usize,
+        source: &impl PublishSource,
         label: PublishLabel,
         buffer: Arc<Vec<f32>>,
-        next_label: &impl Fn() -> PublishLabel,
-        now: Duration,
-    ) -> Option<(PublishLabel, Arc<Vec<f32>>)> {
+    ) -> Option<Draft> {
         let state = &mut *lock(&self.state);
-        let target = self
-            .newest
-            .borrow()
-            .as_ref()
-            .and_then(|weights| weights.target.clone());
-        self.announce(state, label, buffer, target, now);
-        let next = next_label();
-        state.copying = std::mem::take(&mut state.due_again) && state.clock.due(next.version, now);
-        state.copying.then(|| (next, state.free_buffer(elements)))
+        let newest = self.newest.borrow().clone();
+        let target = newest.and_then(|weights| weights.target.clone());
+        self.announce(state, label, buffer, target, source.now());
+        state.copying = false;
+        if std::mem::take(&mut state.due_again) {
+            state.next(source)
+        } else {
+            None
+        }
     }
 
     fn announce(
@@ -203,6 +205,20 @@ impl Publisher {
 }
 
 impl State {
+    fn next(&mut self, source: &impl PublishSource) -> Option<Draft> {
+        let version = source.version();
+        self.copying = self.clock.due(version, source.now());
+        self.copying.then(|| {
+            let (env_steps, frames) = source.steps();
+            let label = PublishLabel {
+                version,
+                env_steps,
+                frames,
+            };
+            (label, self.free_buffer(source.elements()))
+        })
+    }
+
     /// A buffer that nobody reads any more, or a new one.
     fn free_buffer(&mut self, elements: usize) -> Arc<Vec<f32>> {
         let free = |buffer: &Arc<Vec<f32>>| Arc::strong_count(buffer) == 1;
@@ -233,5 +249,139 @@ impl State {
             .partition_point(|(published, _)| *published < version);
         let at = self.times.get(index).or(self.times.back());
         at.map_or(Duration::ZERO, |(_, at)| now.saturating_sub(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use troop_common::experiment::{Publish, TargetSync};
+
+    type Newest = watch::Receiver<Option<Arc<Weights>>>;
+
+    /// Every element of version v is v. `meanwhile` runs inside the next copy.
+    #[derive(Default)]
+    struct Source<'a> {
+        version: Cell<u64>,
+        meanwhile: RefCell<Option<Box<dyn FnOnce(&Source<'_>) + 'a>>>,
+    }
+
+    impl PublishSource for Source<'_> {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.version.get())
+        }
+
+        fn version(&self) -> u64 {
+            self.version.get()
+        }
+
+        fn steps(&self) -> (u64, u64) {
+            (self.version.get() * 10, self.version.get() * 40)
+        }
+
+        fn elements(&self) -> usize {
+            3
+        }
+
+        fn read(&self, into: &mut [f32]) {
+            into.fill(self.version.get() as f32);
+            let meanwhile = self.meanwhile.take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile(self);
+            }
+        }
+    }
+
+    fn publisher(target_sync: Option<TargetSync>) -> (Publisher, Newest) {
+        let (sender, newest) = watch::channel(None);
+        let rules = PublishRules {
+            clock: PublishClock::new(Publish::Updates(2), 0, Duration::ZERO),
+            target_clock: target_sync.map(|rule| TargetClock::new(rule, 0, 0)),
+            history: PublishHistory::new(0),
+        };
+        let publisher = Publisher::new(rules, 1, sender, Duration::ZERO);
+        let label = PublishLabel {
+            version: 0,
+            env_steps: 0,
+            frames: 0,
+        };
+        publisher.publish_first(label, vec![0.0; 3], None, Duration::ZERO);
+        (publisher, newest)
+    }
+
+    fn weights(newest: &Newest) -> Arc<Weights> {
+        newest.borrow().clone().unwrap()
+    }
+
+    fn update(publisher: &Publisher, source: &Source<'_>) -> u64 {
+        source.version.set(source.version.get() + 1);
+        publisher.after_update(source)
+    }
+
+    #[test]
+    fn publishes_are_made_when_due_and_their_memory_is_used_again() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        let made: Vec<u64> = (0..6).map(|_| update(&publisher, &source)).collect();
+        assert_eq!(made, [0, 1, 0, 1, 0, 1]);
+        let last = weights(&newest);
+        assert_eq!((last.version, last.env_steps), (6, 60));
+        assert_eq!(*last.parameters, [6.0; 3]);
+        assert_eq!(lock(&publisher.state).buffers.len(), 2);
+        assert_eq!(
+            publisher.age(5, Duration::from_secs(9)),
+            Duration::from_secs(3)
+        );
+    }
+
+    #[test]
+    fn memory_that_readers_hold_is_not_written_and_comes_back_to_two_vectors() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        let held: Vec<Arc<Weights>> = (0..5)
+            .map(|_| {
+                update(&publisher, &source);
+                update(&publisher, &source);
+                weights(&newest)
+            })
+            .collect();
+        for weights in &held {
+            assert_eq!(*weights.parameters, [weights.version as f32; 3]);
+        }
+        drop(held);
+        update(&publisher, &source);
+        update(&publisher, &source);
+        assert_eq!(lock(&publisher.state).buffers.len(), 2);
+    }
+
+    #[test]
+    fn what_becomes_due_during_a_copy_is_published_by_who_copies() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        *source.meanwhile.borrow_mut() = Some(Box::new(|source| {
+            let made = (0..3).map(|_| update(&publisher, source)).sum::<u64>();
+            assert_eq!(
+                made, 0,
+                "nobody waits for the copy, nobody makes a second one"
+            );
+        }));
+        update(&publisher, &source);
+        assert_eq!(update(&publisher, &source), 2);
+        assert_eq!(weights(&newest).version, 5);
+        assert_eq!(*weights(&newest).parameters, [5.0; 3]);
+    }
+
+    #[test]
+    fn a_target_is_shared_with_the_publish_that_it_was_taken_from() {
+        let (publisher, newest) = publisher(Some(TargetSync::Updates(3)));
+        let source = Source::default();
+        let taken: Vec<u64> = (0..8)
+            .map(|_| {
+                update(&publisher, &source);
+                weights(&newest).target.as_ref().unwrap().taken_at_version
+            })
+            .collect();
+        assert_eq!(taken, [0, 0, 0, 4, 4, 6, 6, 6]);
     }
 }

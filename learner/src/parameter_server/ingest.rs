@@ -1,6 +1,7 @@
 //! The way of a gradient: room for it, admission, its step, the publish after it.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use troop_common::proto::v1::{self, Verdict};
 
@@ -14,7 +15,7 @@ use crate::lock::lock;
 use crate::model::Model;
 use crate::pace::{Pace, Turns};
 use crate::parameters::{Compensation, Step};
-use crate::publisher::PublishLabel;
+use crate::publisher::PublishSource;
 use crate::recorder::Update;
 use crate::session::SessionId;
 
@@ -215,21 +216,10 @@ impl ParameterServer {
     pub(super) fn advance_version(&self, model: &Model) {
         let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics().version.set(version as i64);
-        let label = || {
-            let version = model.version();
-            let (env_steps, frames) = self.recorder.steps();
-            PublishLabel {
-                version,
-                env_steps,
-                frames,
-            }
-        };
-        let publishes = model.publisher.after_update(
-            model.elements(),
-            || self.now(),
-            label,
-            |copy| model.parameters.read(copy),
-        );
+        let publishes = model.publisher.after_update(&Newest {
+            server: self,
+            model,
+        });
         self.metrics().publishes.inc_by(publishes);
     }
 
@@ -273,5 +263,33 @@ impl ParameterServer {
         let mut phase = self.phase.subscribe();
         // The sender lives as long as the server.
         let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+    }
+}
+
+/// What a publish takes.
+struct Newest<'a> {
+    server: &'a ParameterServer,
+    model: &'a Model,
+}
+
+impl PublishSource for Newest<'_> {
+    fn now(&self) -> Duration {
+        self.server.now()
+    }
+
+    fn version(&self) -> u64 {
+        self.model.version()
+    }
+
+    fn steps(&self) -> (u64, u64) {
+        self.server.recorder.steps()
+    }
+
+    fn elements(&self) -> usize {
+        self.model.elements()
+    }
+
+    fn read(&self, into: &mut [f32]) {
+        self.model.parameters.read(into);
     }
 }
