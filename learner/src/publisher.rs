@@ -260,11 +260,13 @@ mod tests {
 
     type Newest = watch::Receiver<Option<Arc<Weights>>>;
 
+    type Event<'a> = Box<dyn FnOnce(&Source<'_>) + 'a>;
+
     /// Every element of version v is v. `meanwhile` runs inside the next copy.
     #[derive(Default)]
     struct Source<'a> {
         version: Cell<u64>,
-        meanwhile: RefCell<Option<Box<dyn FnOnce(&Source<'_>) + 'a>>>,
+        meanwhile: RefCell<Option<Event<'a>>>,
     }
 
     impl PublishSource for Source<'_> {
