@@ -2,27 +2,55 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use troop_actor::link::{Contribution, Link, LinkClosed};
 use troop_common::layout::Layout;
 use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
-use troop_learner::{Gradient, Joined, ParameterServer, Phase};
+use troop_learner::{Gradient, Joined, Outcome, ParameterServer, Phase};
 
 /// Calls the parameter server's core straight from the worker's thread.
 pub(crate) struct LocalLink {
     server: Arc<ParameterServer>,
     joined: Joined,
     sequence: u64,
+    /// Where the worker's thread waits for the others, if it has to.
+    runtime: Handle,
 }
 
 impl LocalLink {
     /// A link for the session that `joined` describes.
-    pub(crate) fn new(server: Arc<ParameterServer>, joined: Joined) -> Self {
+    pub(crate) fn new(server: Arc<ParameterServer>, joined: Joined, runtime: Handle) -> Self {
         Self {
             server,
             joined,
             sequence: 0,
+            runtime,
         }
+    }
+
+    /// Gives the server the gradient's vector, and the worker another one of its length.
+    async fn hand_over(&self, contribution: &mut Contribution) -> Result<Outcome, LinkClosed> {
+        let session = self.joined.session;
+        let mut values = self.server.buffer(session).await;
+        if !values.swap(&mut contribution.gradient) {
+            return Err(LinkClosed::Failed(format!(
+                "the gradient has {} elements; expected {}, the layout's",
+                contribution.gradient.len(),
+                values.len()
+            )));
+        }
+        let gradient = Gradient {
+            sequence: self.sequence,
+            epoch: contribution.epoch,
+            version: contribution.version,
+            values,
+            arrived: tokio::time::Instant::now(),
+        };
+        Ok(self
+            .server
+            .push(session, gradient, &contribution.report)
+            .await)
     }
 
     fn closed(&self) -> Option<LinkClosed> {
@@ -55,15 +83,7 @@ impl Link for LocalLink {
 
     fn push(&mut self, contribution: &mut Contribution) -> Result<(), LinkClosed> {
         self.sequence += 1;
-        let gradient = Gradient {
-            sequence: self.sequence,
-            epoch: contribution.epoch,
-            version: contribution.version,
-            values: &contribution.gradient,
-        };
-        let outcome = self
-            .server
-            .push(self.joined.session, &gradient, &contribution.report);
+        let outcome = self.runtime.block_on(self.hand_over(contribution))?;
         match outcome.verdict {
             Verdict::Applied => {}
             Verdict::Closed => return Err(LinkClosed::Finished(outcome.detail)),

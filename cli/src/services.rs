@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use troop_common::experiment::Experiment;
@@ -86,6 +86,11 @@ impl Services {
     /// Where HTTP is served.
     pub(crate) fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    /// The runtime that serves.
+    pub(crate) fn runtime(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     /// Whether a signal has come.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 use troop_actor::metrics::ActorMetrics;
 use troop_actor::worker::{Worker, WorkerError, worker_seed};
 use troop_common::experiment::Experiment;
@@ -11,29 +12,34 @@ use troop_learner::{Joined, ParameterServer};
 
 use crate::local_link::LocalLink;
 
+/// Workers that the experiment asks for; 0 is one a core.
+pub(crate) fn worker_count(experiment: &Experiment) -> usize {
+    match experiment.actor.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        chosen => chosen,
+    }
+}
+
 /// Threads that train until the run is over.
 pub(crate) struct Workers {
     threads: Vec<JoinHandle<Result<(), WorkerError>>>,
 }
 
 impl Workers {
-    /// Starts as many as the experiment says; 0 is one a core.
+    /// Starts as many as the experiment says. They wait on `runtime`.
     ///
     /// # Errors
     /// Where the learner refuses one, or a thread cannot start.
-    pub(crate) fn start(server: &Arc<ParameterServer>) -> anyhow::Result<Self> {
+    pub(crate) fn start(server: &Arc<ParameterServer>, runtime: &Handle) -> anyhow::Result<Self> {
         let experiment = server.experiment();
-        let count = match experiment.actor.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            chosen => chosen,
-        };
+        let count = worker_count(experiment);
         let metrics = ActorMetrics::within(server.metrics().registry.clone())?;
         // All join before any starts, so that each one's number and seed do not depend on timing.
         let joined: Vec<Joined> = (0..count)
             .map(|index| server.join(format!("local/{index}"), "this process".into()))
             .collect::<Result<_, _>>()?;
         let start = |(index, joined): (usize, Joined)| {
-            let link = LocalLink::new(Arc::clone(server), joined);
+            let link = LocalLink::new(Arc::clone(server), joined, runtime.clone());
             let work = work(experiment, joined, link, metrics.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             thread.spawn(work).context("cannot start a worker's thread")

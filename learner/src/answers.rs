@@ -53,6 +53,35 @@ pub enum OpenError {
         /// The session's.
         found: String,
     },
+    /// A round needs one gradient of every session at once, and they would not fit.
+    #[error(
+        "a round of {sessions} sessions needs {needed_bytes} bytes for gradients; \
+         learner.bytes_in_flight allows {budget_bytes}: raise it, or use fewer workers"
+    )]
+    NoRoom {
+        /// Open sessions, with this one.
+        sessions: usize,
+        /// Bytes of all their gradients.
+        needed_bytes: u64,
+        /// Bytes that are allowed.
+        budget_bytes: u64,
+    },
+}
+
+/// Why a run cannot go on from a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// The run's optimiser needs state that the checkpoint does not have.
+    #[error(
+        "the checkpoint has no optimiser state `{missing}` (it has: {found}), which \
+         `optimizer.name` needs: resume with the optimiser that the run began with, or start a new run"
+    )]
+    NoOptimizerState {
+        /// The first vector that is missing.
+        missing: String,
+        /// Those there are.
+        found: String,
+    },
 }
 
 /// What became of a gradient.
@@ -62,4 +91,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was wrong; empty where it was applied.
     pub detail: String,
+    /// The learner's version when it answers: an applied gradient is part of it. Where a round was
+    /// closed without the gradient, the version that its session should compute the next one on.
+    pub version: u64,
 }

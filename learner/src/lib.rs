@@ -9,20 +9,25 @@ mod answers;
 pub mod apply;
 #[cfg(test)]
 mod architectures;
+mod blocking;
+mod buffer_pool;
 pub mod checkpoint;
 mod clock;
 mod event_log;
 mod gradient;
 pub mod http;
-
+mod lock;
 pub mod metrics;
+mod model;
 mod norm;
 mod optimizer;
+mod pace;
 mod parameter_server;
 mod parameters;
+mod policy;
 mod progress;
 mod publisher;
-
+mod recorder;
 pub mod run_directory;
 pub mod run_keeper;
 mod schedule;
@@ -31,7 +36,8 @@ mod session;
 mod staleness;
 pub mod summary;
 
-pub use answers::{JoinError, Joined, OpenError, Outcome, Phase};
+pub use answers::{JoinError, Joined, OpenError, Outcome, Phase, ResumeError};
+pub use buffer_pool::GradientBuffer;
 pub use gradient::Gradient;
 pub use parameter_server::ParameterServer;
 pub use progress::ProgressView;

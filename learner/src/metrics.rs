@@ -15,6 +15,10 @@ pub struct Metrics {
     pub gradients_applied: IntCounter,
     /// Gradients rejected, by reason.
     pub gradients_rejected: IntCounterVec,
+    /// Gradients applied at a lower rate because of their staleness.
+    pub gradients_scaled: IntCounter,
+    /// Gradients corrected for their staleness.
+    pub gradients_compensated: IntCounter,
     /// Staleness at apply time, in updates.
     pub gradient_staleness: Histogram,
     /// Age of a gradient's weights at apply time, in seconds.
@@ -23,6 +27,16 @@ pub struct Metrics {
     pub apply_seconds: Histogram,
     /// Time from a gradient's last byte to its apply, in seconds.
     pub queue_wait: Histogram,
+    /// Time that sessions waited for slower ones, in seconds.
+    pub turn_wait: Histogram,
+    /// Time that sessions waited for room for a gradient, in seconds.
+    pub buffer_wait: Histogram,
+    /// Memory of gradients between their first byte and their apply, in bytes.
+    pub bytes_in_flight: IntGauge,
+    /// Rounds of the synchronous mode, by how they ended.
+    pub rounds: IntCounterVec,
+    /// Time from a gradient's arrival to the end of its round, in seconds.
+    pub round_wait: Histogram,
     /// Global norm of applied gradients, before clipping.
     pub gradient_norm: Histogram,
     /// Tensor bytes received.
@@ -78,6 +92,14 @@ impl Metrics {
                 "Gradients rejected, by reason.",
                 "reason",
             )?,
+            gradients_scaled: make.counter(
+                "gradients_scaled_total",
+                "Gradients applied at a lower learning rate because of their staleness.",
+            )?,
+            gradients_compensated: make.counter(
+                "gradients_compensated_total",
+                "Gradients corrected by how far the parameters had moved.",
+            )?,
             // 0 to 64 in powers of two: a healthy run sits near its number of workers.
             gradient_staleness: make.histogram(
                 "gradient_staleness_updates",
@@ -98,7 +120,31 @@ impl Metrics {
             queue_wait: make.histogram(
                 "queue_wait_seconds",
                 "Time from a gradient's last byte to the start of its apply, in seconds.",
-                exponential_buckets(1e-6, 4.0, 11)?,
+                exponential_buckets(1e-6, 2.0, 24)?,
+            )?,
+            turn_wait: make.histogram(
+                "turn_wait_seconds",
+                "Time that sessions waited for slower ones, in seconds.",
+                exponential_buckets(1e-4, 4.0, 10)?,
+            )?,
+            buffer_wait: make.histogram(
+                "buffer_wait_seconds",
+                "Time that sessions waited for room for a gradient, in seconds.",
+                exponential_buckets(1e-4, 4.0, 10)?,
+            )?,
+            bytes_in_flight: make.int_gauge(
+                "bytes_in_flight",
+                "Memory of gradients between their first byte and their apply, in bytes.",
+            )?,
+            rounds: make.counters(
+                "rounds_total",
+                "Synchronous rounds, by how they ended.",
+                "end",
+            )?,
+            round_wait: make.histogram(
+                "round_wait_seconds",
+                "Time from a gradient's arrival to the end of its round, in seconds.",
+                exponential_buckets(1e-4, 4.0, 10)?,
             )?,
             gradient_norm: make.histogram(
                 "gradient_norm",

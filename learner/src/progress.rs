@@ -32,8 +32,11 @@ pub struct Counters {
     pub episodes: u64,
     /// Environment hosts that were restarted.
     pub environment_restarts: u64,
-    /// Gradients applied.
+    /// Updates of the parameters.
     pub updates: u64,
+    /// Gradients applied; several make one update in the synchronous mode.
+    #[serde(default)]
+    pub gradients_applied: u64,
     /// Gradients rejected, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Time that the run has been going on, in seconds, earlier lives included.
@@ -129,12 +132,14 @@ impl Progress {
 
     /// Terms beyond the first few are not followed: their names come from outside.
     fn record_loss(&mut self, term: &v1::LossTerm) {
-        let is_new = !self.follows_loss(&term.term);
-        if !term.value.is_finite() || (is_new && self.losses.len() >= LOSS_TERMS) {
+        if !term.value.is_finite() {
             return;
         }
-        let smoothed = self.losses.entry(term.term.clone()).or_insert(term.value);
-        *smoothed += 0.05 * (term.value - *smoothed);
+        if let Some(smoothed) = self.losses.get_mut(&term.term) {
+            *smoothed += 0.05 * (term.value - *smoothed);
+        } else if self.losses.len() < LOSS_TERMS {
+            self.losses.insert(term.term.clone(), term.value);
+        }
     }
 
     /// Whether a loss term is one of those that are shown.
@@ -174,9 +179,11 @@ impl Progress {
         solved
     }
 
-    pub(crate) fn record_update(&mut self, staleness: u64) {
+    /// Counts an update that `gradients` gradients of this staleness made together.
+    pub(crate) fn record_update(&mut self, gradients: u64, staleness: u64) {
         self.counters.updates += 1;
-        self.staleness.record(staleness);
+        self.counters.gradients_applied += gradients;
+        (0..gradients).for_each(|_| self.staleness.record(staleness));
     }
 
     pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let listeners = start(&RunDirectory::experiment(path, &args.overrides())?).await?;
         let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
         let (experiment, epoch) = (resumed.experiment, resumed.epoch);
-        let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint);
+        let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint)?;
         (server, listeners, resumed.directory)
     } else {
         let source = args.experiment.as_deref().unwrap_or_default();

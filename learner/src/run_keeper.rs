@@ -170,8 +170,8 @@ mod tests {
         assert!(!parent.path().join("run/checkpoints").exists());
     }
 
-    #[test]
-    fn what_a_run_leaves_is_enough_to_go_on() {
+    #[tokio::test]
+    async fn what_a_run_leaves_is_enough_to_go_on() {
         let parent = tempfile::tempdir().unwrap();
         let server = server();
         let mut keeper = RunKeeper::new(Arc::clone(&server), directory(&parent)).unwrap();
@@ -184,17 +184,20 @@ mod tests {
         server
             .open(session, Layout::new(vec![spec]).unwrap())
             .unwrap();
+        let mut values = server.buffer(session).await;
+        values.fill(1.0);
         let gradient = Gradient {
             sequence: 1,
             epoch: 1,
             version: 0,
-            values: &[1.0; 3],
+            values,
+            arrived: tokio::time::Instant::now(),
         };
         let report = Report {
             env_steps: 10,
             ..Report::default()
         };
-        server.push(session, &gradient, &report);
+        server.push(session, gradient, &report).await;
         keeper.tick();
         let path = keeper.directory().path().to_path_buf();
         let summary = keeper.close().unwrap();

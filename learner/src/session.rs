@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use troop_common::proto::v1;
+
 /// Identifies a session within an epoch.
 pub type SessionId = u64;
 
@@ -12,6 +14,7 @@ pub(crate) struct Session {
     pub(crate) worker: String,
     pub(crate) peer: String,
     pub(crate) worker_index: u32,
+    pub(crate) open: bool,
     pub(crate) last_sequence: u64,
     pub(crate) env_steps: u64,
     pub(crate) gradients_applied: u64,
@@ -20,10 +23,29 @@ pub(crate) struct Session {
     pub(crate) last_gradient_at: Option<Duration>,
 }
 
+impl Session {
+    /// What others are shown of it.
+    pub(crate) fn view(&self, id: SessionId, now: Duration) -> v1::Session {
+        let silent = |at| now.saturating_sub(at).as_secs_f64();
+        v1::Session {
+            session: id,
+            worker: self.worker.clone(),
+            peer: self.peer.clone(),
+            worker_index: self.worker_index,
+            env_steps: self.env_steps,
+            gradients_applied: self.gradients_applied,
+            gradients_rejected: self.gradients_rejected,
+            staleness_updates: self.staleness_updates,
+            seconds_since_last_gradient: self.last_gradient_at.map_or(0.0, silent),
+        }
+    }
+}
+
 /// The live sessions of one epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     last_id: SessionId,
+    open: usize,
     live: BTreeMap<SessionId, Session>,
 }
 
@@ -49,7 +71,24 @@ impl Sessions {
     }
 
     pub(crate) fn leave(&mut self, id: SessionId) -> Option<Session> {
-        self.live.remove(&id)
+        let left = self.live.remove(&id);
+        self.open -= usize::from(left.as_ref().is_some_and(|session| session.open));
+        left
+    }
+
+    /// A session's stream is open now.
+    ///
+    /// # Errors
+    /// Gives the number back where no live session has it.
+    pub(crate) fn set_open(&mut self, id: SessionId) -> Result<(), SessionId> {
+        let session = self.live.get_mut(&id).ok_or(id)?;
+        self.open += usize::from(!std::mem::replace(&mut session.open, true));
+        Ok(())
+    }
+
+    /// Sessions that are open.
+    pub(crate) fn count_open(&self) -> usize {
+        self.open
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {

@@ -35,7 +35,7 @@ pub struct Summary {
     pub wall_seconds: f64,
     /// Env steps a second over the whole run.
     pub env_steps_per_second: f64,
-    /// Updates applied.
+    /// Updates of the parameters.
     pub updates: u64,
     /// Updates a second over the whole run.
     pub updates_per_second: f64,
@@ -79,7 +79,7 @@ impl Summary {
             env_steps_to_solve: counters.env_steps_to_solve,
             staleness_updates: view.staleness_updates,
             gradients: GradientCounts {
-                applied: counters.updates,
+                applied: counters.gradients_applied,
                 rejected: counters.rejected,
             },
             environment_restarts: counters.environment_restarts,

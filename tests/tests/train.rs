@@ -51,6 +51,40 @@ fn one_worker_and_one_seed_make_the_same_run_to_the_bit() {
 }
 
 #[test]
+fn synchronous_workers_and_one_seed_make_the_same_run_to_the_bit() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |seed: u64, run: &str| {
+        let line = "troop train cartpole --workers 3 --steps 60000 \
+                    --set learner.staleness=synchronous --set learner.publish.updates=1";
+        scratch
+            .run(&format!("{line} --seed {seed} --run-dir {run}"))
+            .expect_code(0);
+        scratch.run_files(run)
+    };
+    let first = train(7, "first");
+    assert_same(&first, &train(7, "second"));
+    assert_ne!(weights(&first), weights(&train(8, "other")));
+    let gradients = &first.summary()["gradients"];
+    let applied = gradients["applied"].as_u64().unwrap();
+    assert_eq!(applied, 3 * first.summary()["updates"].as_u64().unwrap());
+}
+
+#[test]
+fn cartpole_is_solved_by_synchronous_workers() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    scratch
+        .run(
+            "troop train cartpole --workers 2 --seed 1 --run-dir run \
+             --set experiment.stop_when_solved=true \
+             --set learner.staleness=synchronous --set learner.publish.updates=1",
+        )
+        .expect_code(0)
+        .expect_text("solved after");
+}
+
+#[test]
 fn the_run_directorys_experiment_makes_the_same_run_again() {
     let _serial = serial();
     let scratch = Scratch::new();

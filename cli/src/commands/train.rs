@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
-use troop_common::experiment::{Experiment, resolve};
+use troop_common::experiment::{Experiment, LearnerSettings, StalenessPolicy, resolve};
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
@@ -17,7 +17,7 @@ use troop_learner::{ParameterServer, Phase};
 use crate::exit::{INTERRUPTED, UsageError};
 use crate::progress_bar::RunProgress;
 use crate::services::{Bound, Services};
-use crate::workers::Workers;
+use crate::workers::{Workers, worker_count};
 
 /// Time between two looks at the run: the bar, the checkpoint clock, Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         "training"
     );
     let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
-    let workers = Workers::start(&server)?;
+    let workers = Workers::start(&server, services.runtime())?;
     watch(&server, &workers, &mut keeper, &mut progress, &services);
     workers.join();
     progress.show(&server.progress());
@@ -141,8 +141,10 @@ impl Start {
         let source = args.experiment.as_deref();
         let source = source.ok_or_else(|| UsageError("no experiment given".into()))?;
         let directory = args.run_dir.clone();
+        let mut experiment = Box::new(resolve(source, &overrides)?.experiment);
+        wait_for_all_workers(&mut experiment);
         Ok(Self {
-            experiment: Box::new(resolve(source, &overrides)?.experiment),
+            experiment,
             directory: directory.map_or(Directory::Default, Directory::Fresh),
         })
     }
@@ -160,12 +162,23 @@ impl Start {
                     epoch,
                     checkpoint,
                 } = resumed;
-                let server = ParameterServer::in_life(experiment, metrics, epoch, checkpoint);
+                let server = ParameterServer::in_life(experiment, metrics, epoch, checkpoint)?;
                 return Ok((Arc::new(server), directory));
             }
         };
         let server = ParameterServer::new(*self.experiment, metrics);
         Ok((Arc::new(server), directory?))
+    }
+}
+
+/// The first synchronous round waits for all workers of this process, unless the experiment says
+/// for how many: which of them comes first would decide what is learned.
+fn wait_for_all_workers(experiment: &mut Experiment) {
+    let workers = worker_count(experiment);
+    let learner = &mut experiment.learner;
+    let unset = LearnerSettings::default().synchronous_workers;
+    if learner.staleness == StalenessPolicy::Synchronous && learner.synchronous_workers == unset {
+        learner.synchronous_workers = workers;
     }
 }
 

@@ -15,6 +15,25 @@ pub enum Publish {
     Updates(u64),
 }
 
+/// What becomes of gradients that were computed on older weights than the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StalenessPolicy {
+    /// They are applied as they are.
+    Accept,
+    /// Those older than `max_staleness_updates` are rejected (Nair et al. 2015).
+    #[default]
+    Drop,
+    /// They are applied at the learning rate × 1/max(1, τ) (Zhang et al. 2016).
+    Scale,
+    /// They are corrected by how far the parameters have moved (DC-ASGD, Zheng et al. 2017).
+    Compensate,
+    /// Fast workers wait for the slowest (SSP, Ho et al. 2013).
+    Bound,
+    /// There are none: all workers' gradients make one update together (A2C).
+    Synchronous,
+}
+
 /// `[learner]`: the parameter server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,8 +44,24 @@ pub struct LearnerSettings {
     pub http: SocketAddr,
     /// When weights are published.
     pub publish: Publish,
-    /// A gradient that is more updates old than this is rejected.
+    /// What becomes of stale gradients.
+    pub staleness: StalenessPolicy,
+    /// `drop`: a gradient that is more updates old than this is rejected.
     pub max_staleness_updates: u64,
+    /// `compensate`: λ, the weight of the correction.
+    pub compensation: f64,
+    /// `compensate`: publishes that are kept to know how far the parameters have moved.
+    pub compensation_history: usize,
+    /// `bound`: s, the gradients that a worker may be ahead of the slowest when it begins another.
+    pub bound_updates: u64,
+    /// `synchronous`: the first update waits for this many sessions.
+    pub synchronous_workers: usize,
+    /// `synchronous`: after the first gradient of a round the others have this long, in
+    /// milliseconds; none is for ever.
+    #[serde(with = "super::optional")]
+    pub straggler_timeout_ms: Option<u64>,
+    /// Memory for gradients between their first byte and their apply, in bytes; one fits always.
+    pub bytes_in_flight: u64,
     /// Parts of the parameter vector with a lock each.
     pub stripes: usize,
     /// Sessions beyond this many are refused.
@@ -41,7 +76,14 @@ impl Default for LearnerSettings {
             listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 7700))),
             http: SocketAddr::from(([127, 0, 0, 1], 7780)),
             publish: Publish::Updates(1),
+            staleness: StalenessPolicy::Drop,
             max_staleness_updates: 1_000,
+            compensation: 0.04,
+            compensation_history: 16,
+            bound_updates: 4,
+            synchronous_workers: 1,
+            straggler_timeout_ms: Some(10_000),
+            bytes_in_flight: 1 << 30,
             stripes: 16,
             max_sessions: 4_096,
             drain_timeout_ms: 5_000,
@@ -58,13 +100,7 @@ impl LearnerSettings {
             "learner.publish",
             "must be at least 1: weights are published after some time or some updates",
         );
-        let newest = self.max_staleness_updates.saturating_add(1);
-        violations.expect(
-            !matches!(self.publish, Publish::Updates(updates) if updates > newest),
-            "learner.publish",
-            "must not exceed `learner.max_staleness_updates` + 1: every gradient would be rejected \
-             before new weights are published",
-        );
+        self.check_staleness(violations);
         violations.expect(
             self.stripes >= 1,
             "learner.stripes",
@@ -79,6 +115,48 @@ impl LearnerSettings {
             self.drain_timeout_ms >= 1,
             "learner.drain_timeout_ms",
             "must be above 0: sessions need time to leave",
+        );
+    }
+
+    fn check_staleness(&self, violations: &mut Violations) {
+        let newest = self.max_staleness_updates.saturating_add(1);
+        let too_rare = matches!(self.publish, Publish::Updates(updates) if updates > newest);
+        violations.expect(
+            self.staleness != StalenessPolicy::Drop || !too_rare,
+            "learner.publish",
+            "must not exceed `learner.max_staleness_updates` + 1: every gradient would be rejected \
+             before new weights are published",
+        );
+        violations.expect(
+            self.staleness != StalenessPolicy::Synchronous || self.publish == Publish::Updates(1),
+            "learner.publish",
+            "must be { updates = 1 } with `learner.staleness = \"synchronous\"`: every worker \
+             waits for the weights of each update",
+        );
+        violations.expect(
+            self.compensation >= 0.0 && self.compensation.is_finite(),
+            "learner.compensation",
+            "must be a number of at least 0: it weighs the correction",
+        );
+        violations.expect(
+            self.compensation_history >= 1,
+            "learner.compensation_history",
+            "must be at least 1: no gradient's weights would be known",
+        );
+        violations.expect(
+            self.synchronous_workers >= 1,
+            "learner.synchronous_workers",
+            "must be at least 1: a round needs a worker",
+        );
+        violations.expect(
+            self.straggler_timeout_ms != Some(0),
+            "learner.straggler_timeout_ms",
+            "must be above 0: no two gradients come at once; \"none\" waits for ever",
+        );
+        violations.expect(
+            self.bytes_in_flight >= 1,
+            "learner.bytes_in_flight",
+            "must be at least 1: gradients need memory",
         );
     }
 }

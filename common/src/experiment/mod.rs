@@ -47,7 +47,7 @@ pub use checkpoint::CheckpointSettings;
 pub use environment::{EnvironmentSettings, Host};
 pub use error::ConfigError;
 pub use exploration::{EpsilonChoice, ExplorationSettings};
-pub use learner::{LearnerSettings, Publish};
+pub use learner::{LearnerSettings, Publish, StalenessPolicy};
 pub use method::{MethodSettings, Reduction};
 pub use model::{Activation, Body, Initialization, ModelSettings};
 pub use n_step_q::{NStepQSettings, TargetSync};

@@ -4,7 +4,7 @@ use troop_common::proto::v1;
 use troop_common::weights::Weights;
 use troop_common::wire::{self, Chunk};
 
-use super::blocking;
+use crate::blocking;
 
 /// A vector in the wire's encoding.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
@@ -8,9 +9,9 @@ use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk, Verdict};
 use troop_common::wire::{Assembly, Messages, MessagesError, Place, Request, Rope};
 
-use super::blocking;
 use super::open_session::OpenSession;
-use crate::answers::Phase;
+use crate::answers::{Outcome, Phase};
+use crate::buffer_pool::GradientBuffer;
 use crate::gradient::Gradient;
 
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
@@ -18,8 +19,9 @@ pub(super) struct GradientReader {
     session: OpenSession,
     inbound: Messages<Body>,
     answers: mpsc::Sender<Result<Down, Status>>,
+    /// Where the gradient goes whose chunks come now.
+    buffer: Option<GradientBuffer>,
     assembly: Assembly,
-    values: Vec<f32>,
     progress: Progress,
 }
 
@@ -51,13 +53,12 @@ impl GradientReader {
         inbound: Messages<Body>,
         answers: mpsc::Sender<Result<Down, Status>>,
     ) -> Self {
-        let elements = session.server().elements().unwrap_or_default();
         Self {
             session,
             inbound,
             answers,
             assembly: Assembly::default(),
-            values: vec![0.0; elements],
+            buffer: None,
             progress: Progress::Between,
         }
     }
@@ -128,15 +129,21 @@ impl GradientReader {
             total_elements: chunk.total_elements,
             encoding: chunk.encoding,
         };
-        let assembled = self.assembly.accept(&mut self.values, place, data);
+        let mut buffer = match self.buffer.take() {
+            Some(buffer) => buffer,
+            None => self.session.server().buffer(self.session.id()).await,
+        };
+        let assembled = self.assembly.accept(&mut buffer, place, data);
         match assembled {
             Ok(false) => {
+                self.buffer = Some(buffer);
                 self.progress = Progress::Within(origin);
                 Ok(())
             }
             Ok(true) => {
                 self.progress = Progress::Between;
-                self.apply(origin, &chunk.report.unwrap_or_default()).await
+                let report = chunk.report.unwrap_or_default();
+                self.push(origin, buffer, &report).await
             }
             Err(error) => {
                 self.progress = Progress::Skipping(origin.sequence);
@@ -153,37 +160,38 @@ impl GradientReader {
         self.malformed(begun.sequence, detail).await
     }
 
-    async fn apply(&mut self, origin: Origin, report: &v1::Report) -> Result<(), Ended> {
-        let whole = Instant::now();
-        let server = self.session.server();
+    async fn push(
+        &mut self,
+        origin: Origin,
+        values: GradientBuffer,
+        report: &v1::Report,
+    ) -> Result<(), Ended> {
         let gradient = Gradient {
             sequence: origin.sequence,
             epoch: origin.epoch,
             version: origin.version,
-            values: &self.values,
+            values,
+            arrived: Instant::now(),
         };
-        let outcome = blocking::run(gradient.values.len(), || {
-            server
-                .metrics()
-                .queue_wait
-                .observe(whole.elapsed().as_secs_f64());
-            server.push(self.session.id(), &gradient, report)
-        });
-        self.answer(origin.sequence, outcome.verdict, outcome.detail)
-            .await
+        let outcome = self
+            .session
+            .server()
+            .push(self.session.id(), gradient, report)
+            .await;
+        self.answer(origin.sequence, outcome).await
     }
 
     async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
-        self.session.server().count_malformed(self.session.id());
-        self.answer(sequence, Verdict::Malformed, detail).await
+        let outcome = self.session.server().malformed(self.session.id(), detail);
+        self.answer(sequence, outcome).await
     }
 
-    async fn answer(
-        &mut self,
-        sequence: u64,
-        verdict: Verdict,
-        detail: String,
-    ) -> Result<(), Ended> {
+    async fn answer(&mut self, sequence: u64, outcome: Outcome) -> Result<(), Ended> {
+        let Outcome {
+            verdict,
+            detail,
+            version,
+        } = outcome;
         if verdict != Verdict::Applied {
             tracing::debug!(
                 sequence,
@@ -196,7 +204,7 @@ impl GradientReader {
             sequence,
             verdict: verdict.into(),
             detail,
-            version: self.session.server().version(),
+            version,
         };
         let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
         sent.map_err(|_| Ended("the worker hung up"))

@@ -1,7 +1,6 @@
 //! The gRPC service around a [`ParameterServer`].
 
 mod authorization;
-mod blocking;
 mod broadcast;
 mod calls;
 mod gradient_reader;
@@ -37,6 +36,7 @@ use troop_common::telemetry::VERSION;
 use troop_common::wire::{self, Messages, MessagesError, Outgoing, Request, Rope};
 
 use crate::answers::{JoinError, OpenError, Phase};
+use crate::blocking;
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
@@ -213,6 +213,7 @@ fn open_status(error: &OpenError) -> Status {
     match error {
         OpenError::UnknownSession(_) => CallError::Session.status(error),
         OpenError::WrongLayout { .. } => CallError::Layout.status(error),
+        OpenError::NoRoom { .. } => CallError::Full.status(error),
     }
 }
 

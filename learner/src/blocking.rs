@@ -5,7 +5,7 @@ const LARGE_ELEMENTS: usize = 100_000;
 
 /// Does work on `elements` numbers; where they are many, the runtime's other tasks move to other
 /// threads meanwhile.
-pub(super) fn run<T>(elements: usize, work: impl FnOnce() -> T) -> T {
+pub(crate) fn run<T>(elements: usize, work: impl FnOnce() -> T) -> T {
     let many_threads = Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if elements > LARGE_ELEMENTS && many_threads {

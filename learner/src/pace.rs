@@ -1,0 +1,109 @@
+//! How sessions wait for each other, where the staleness policy says that they do.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use troop_common::experiment::{LearnerSettings, StalenessPolicy};
+use troop_common::proto::v1;
+
+use crate::answers::Outcome;
+use crate::buffer_pool::GradientBuffer;
+use crate::lock::lock;
+use crate::policy::bound::SessionClocks;
+use crate::policy::round::{RoundSettings, Rounds};
+use crate::session::SessionId;
+
+/// Who waits for whom.
+pub(crate) enum Pace {
+    /// Nobody waits.
+    Free,
+    /// The fast wait for the slow.
+    Bound(Turns),
+    /// All wait for all.
+    Synchronous(Barrier),
+}
+
+/// Sessions' clocks, and those who wait for their turn.
+pub(crate) struct Turns {
+    pub(crate) clocks: Mutex<SessionClocks>,
+    pub(crate) changed: Notify,
+}
+
+/// The open round, and those who wait for its end.
+pub(crate) struct Barrier {
+    pub(crate) rounds: Mutex<Rounds<Contribution>>,
+    pub(crate) changed: Notify,
+}
+
+/// One session's part in a round.
+#[derive(Debug)]
+pub(crate) struct Contribution {
+    pub(crate) values: GradientBuffer,
+    pub(crate) report: v1::Report,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+impl Pace {
+    /// What `settings` ask for, in a life that begins at `version`.
+    pub(crate) fn new(settings: &LearnerSettings, version: u64) -> Self {
+        match settings.staleness {
+            StalenessPolicy::Accept
+            | StalenessPolicy::Drop
+            | StalenessPolicy::Scale
+            | StalenessPolicy::Compensate => Self::Free,
+            StalenessPolicy::Bound => Self::Bound(Turns {
+                clocks: Mutex::new(SessionClocks::new(settings.bound_updates)),
+                changed: Notify::new(),
+            }),
+            StalenessPolicy::Synchronous => {
+                let rounds = RoundSettings {
+                    first_sessions: settings.synchronous_workers,
+                    straggler_timeout: settings.straggler_timeout_ms.map(Duration::from_millis),
+                };
+                Self::Synchronous(Barrier {
+                    rounds: Mutex::new(Rounds::new(rounds, version)),
+                    changed: Notify::new(),
+                })
+            }
+        }
+    }
+
+    /// A session opens.
+    pub(crate) fn open(&self, session: SessionId, now: Duration) {
+        match self {
+            Self::Free => {}
+            Self::Bound(turns) => lock(&turns.clocks).open(session),
+            Self::Synchronous(barrier) => {
+                lock(&barrier.rounds).open(session, now);
+                barrier.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// A session leaves: nobody waits for it any more.
+    pub(crate) fn leave(&self, session: SessionId) {
+        match self {
+            Self::Free => {}
+            Self::Bound(turns) => {
+                if lock(&turns.clocks).leave(session) {
+                    turns.changed.notify_waiters();
+                }
+            }
+            Self::Synchronous(barrier) => {
+                let withdrawn = lock(&barrier.rounds).leave(session);
+                drop(withdrawn);
+                barrier.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// A gradient of `session` was applied.
+    pub(crate) fn advance(&self, session: SessionId) {
+        if let Self::Bound(turns) = self
+            && lock(&turns.clocks).advance(session)
+        {
+            turns.changed.notify_waiters();
+        }
+    }
+}

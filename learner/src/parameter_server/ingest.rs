@@ -1,0 +1,302 @@
+//! The way of a gradient: room for it, admission, its step, the publish after it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use troop_common::proto::v1::{self, Verdict};
+
+use super::ParameterServer;
+use crate::admission::{Admission, Refusal};
+use crate::answers::{Outcome, Phase};
+use crate::blocking;
+use crate::buffer_pool::GradientBuffer;
+use crate::gradient::Gradient;
+use crate::lock::lock;
+use crate::model::Model;
+use crate::optimizer::{Compensation, Step};
+use crate::pace::{Pace, Turns};
+use crate::publisher::PublishSource;
+use crate::recorder::Update;
+use crate::session::SessionId;
+
+/// The numbers of one step.
+pub(super) struct Scaling {
+    /// Factor on the gradient.
+    pub(super) scale: f64,
+    /// Learning rate.
+    pub(super) rate: f64,
+}
+
+impl ParameterServer {
+    /// Memory for the next gradient of `session`, one at a time. Waits for the session's turn,
+    /// where the fast wait for the slow, and then for room in `learner.bytes_in_flight`.
+    ///
+    /// Before the session has opened there is no layout: the buffer is empty then.
+    pub async fn buffer(&self, session: SessionId) -> GradientBuffer {
+        let Some(model) = self.model.get() else {
+            return GradientBuffer::default();
+        };
+        if let Pace::Bound(turns) = &model.pace {
+            self.turn(turns, session).await;
+        }
+        if let Some(buffer) = model.buffers.try_take() {
+            return buffer;
+        }
+        let _timer = self.metrics().buffer_wait.start_timer();
+        model.buffers.take().await
+    }
+
+    /// Waits until a session may go on, or the learner closes.
+    async fn turn(&self, turns: &Turns, session: SessionId) {
+        let may_go_on = || lock(&turns.clocks).may_go_on(session);
+        if may_go_on() {
+            return;
+        }
+        let began = self.now();
+        loop {
+            // Made before it is looked again, so that no change is missed.
+            let changed = turns.changed.notified();
+            if may_go_on() || !self.is_running() {
+                break;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.closed() => {}
+            }
+        }
+        let waited = self.now().saturating_sub(began);
+        self.metrics().turn_wait.observe(waited.as_secs_f64());
+    }
+
+    /// Admits a gradient and applies it, or says why not; in the synchronous mode once its round
+    /// is over. What `report` tells is counted unless the gradient is a duplicate, belongs to
+    /// another life of the run, or comes when the learner is closed.
+    ///
+    /// Where the future is dropped while it waits for the round, the session leaves: nobody waits
+    /// for it, and its gradient is not applied.
+    pub async fn push(
+        &self,
+        session: SessionId,
+        gradient: Gradient,
+        report: &v1::Report,
+    ) -> Outcome {
+        let result = match self.admit(session, &gradient) {
+            Err(refusal) => Err(refusal),
+            Ok(model) => match &model.pace {
+                Pace::Synchronous(barrier) => {
+                    return self
+                        .push_to_round(model, barrier, session, gradient, report)
+                        .await;
+                }
+                Pace::Free | Pace::Bound(_) => blocking::run(gradient.values.len(), || {
+                    self.push_now(model, session, &gradient, report)
+                }),
+            },
+        };
+        drop(gradient);
+        self.answer(session, result)
+    }
+
+    /// Counts a gradient that did not even arrive whole; `detail` says what was wrong.
+    pub fn malformed(&self, session: SessionId, detail: String) -> Outcome {
+        self.answer(session, Err(Refusal::new(Verdict::Malformed, detail)))
+    }
+
+    /// Checks who sent it and what for. A sequence number passes once: this is under one lock.
+    fn admit(&self, session: SessionId, gradient: &Gradient) -> Result<&Model, Refusal> {
+        self.refuse_when_closed()?;
+        let model = self.model.get().filter(|_| !gradient.values.is_empty());
+        let model = model.ok_or_else(|| {
+            let detail = "the session sent a gradient before it opened";
+            Refusal::new(Verdict::Malformed, detail)
+        })?;
+        let mut sessions = lock(&self.sessions);
+        let known = sessions.get_mut(session).ok_or_else(|| {
+            let detail = format!("session {session} is not known in this epoch");
+            Refusal::new(Verdict::WrongEpoch, detail)
+        })?;
+        self.admission
+            .check_origin(gradient.epoch, gradient.sequence, known.last_sequence)?;
+        known.last_sequence = gradient.sequence;
+        Ok(model)
+    }
+
+    pub(super) fn refuse_when_closed(&self) -> Result<(), Refusal> {
+        match &*self.phase.borrow() {
+            Phase::Running => Ok(()),
+            Phase::Draining(reason) | Phase::Finished(reason) => {
+                Err(Refusal::new(Verdict::Closed, reason.clone()))
+            }
+        }
+    }
+
+    /// Gives the gradient's staleness, in updates.
+    fn push_now(
+        &self,
+        model: &Model,
+        session: SessionId,
+        gradient: &Gradient,
+        report: &v1::Report,
+    ) -> Result<u64, Refusal> {
+        // The step is taken at the rate of the moment at which its experience began.
+        let rate = self.rate.at(self.count(session, report));
+        let norm = self.check_values(gradient)?;
+        let judgement = self.staleness.judge(gradient.version, model.version())?;
+        let computed_on = match judgement.lambda {
+            Some(lambda) => Some((lambda, model.publisher.published(gradient.version)?)),
+            None => None,
+        };
+        let scaling = Scaling {
+            scale: self.clip(norm),
+            rate: rate * judgement.rate_factor,
+        };
+        let compensation = computed_on
+            .as_ref()
+            .map(|(lambda, parameters)| Compensation {
+                lambda: *lambda,
+                computed_on: parameters,
+            });
+        self.step(model, &gradient.values, &scaling, compensation);
+        let metrics = self.metrics();
+        metrics
+            .gradients_scaled
+            .inc_by(u64::from(judgement.rate_factor < 1.0));
+        metrics
+            .gradients_compensated
+            .inc_by(u64::from(judgement.lambda.is_some()));
+        let age = model.publisher.age(gradient.version, self.now());
+        metrics.gradient_age.observe(age.as_secs_f64());
+        self.recorder.update(Update {
+            gradients: 1,
+            staleness: judgement.staleness,
+            norm,
+        });
+        self.advance_version(model);
+        model.pace.advance(session);
+        self.finish_if_done();
+        Ok(judgement.staleness)
+    }
+
+    /// Checks the values, now that it is their turn; gives their norm.
+    pub(super) fn check_values(&self, gradient: &Gradient) -> Result<f64, Refusal> {
+        let waited = gradient.arrived.elapsed();
+        self.metrics().queue_wait.observe(waited.as_secs_f64());
+        Admission::check_values(&gradient.values)
+    }
+
+    /// Counts a report; gives the env steps before it.
+    pub(super) fn count(&self, session: SessionId, report: &v1::Report) -> u64 {
+        if let Some(session) = lock(&self.sessions).get_mut(session) {
+            session.env_steps += report.env_steps;
+        }
+        self.recorder.report(report, self.now())
+    }
+
+    /// The factor that brings a gradient of this norm below the limit.
+    pub(super) fn clip(&self, norm: f64) -> f64 {
+        match self.experiment.optimizer.max_gradient_norm {
+            Some(limit) if norm > limit => limit / norm,
+            _ => 1.0,
+        }
+    }
+
+    pub(super) fn step(
+        &self,
+        model: &Model,
+        gradient: &[f32],
+        scaling: &Scaling,
+        compensation: Option<Compensation<'_>>,
+    ) {
+        self.metrics().learning_rate.set(scaling.rate);
+        let timer = self.metrics().apply_seconds.start_timer();
+        model.parameters.apply(&Step {
+            gradient,
+            scale: scaling.scale as f32,
+            rate: scaling.rate as f32,
+            number: model.steps.fetch_add(1, Ordering::Relaxed) + 1,
+            compensation,
+        });
+        timer.observe_duration();
+    }
+
+    /// Makes an update visible, and publishes where that is due.
+    pub(super) fn advance_version(&self, model: &Model) {
+        let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
+        self.metrics().version.set(version as i64);
+        let publishes = model.publisher.after_update(&Newest {
+            server: self,
+            model,
+        });
+        self.metrics().publishes.inc_by(publishes);
+    }
+
+    /// Counts what became of a session's gradient; `applied` tells its staleness.
+    pub(super) fn answer(&self, session: SessionId, applied: Result<u64, Refusal>) -> Outcome {
+        let now = self.now();
+        if let Some(session) = lock(&self.sessions).get_mut(session) {
+            session.last_gradient_at = Some(now);
+            match &applied {
+                Ok(staleness) => {
+                    session.gradients_applied += 1;
+                    session.staleness_updates = *staleness;
+                }
+                Err(_) => session.gradients_rejected += 1,
+            }
+        }
+        let version = self.version();
+        match applied {
+            Ok(_) => Outcome {
+                verdict: Verdict::Applied,
+                detail: String::new(),
+                version,
+            },
+            Err(Refusal { verdict, detail }) => {
+                self.recorder.rejection(verdict);
+                Outcome {
+                    verdict,
+                    detail,
+                    version,
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        *self.phase.borrow() == Phase::Running
+    }
+
+    /// Completes once the learner is draining or done.
+    pub(super) async fn closed(&self) {
+        let mut phase = self.phase.subscribe();
+        // The sender lives as long as the server.
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+    }
+}
+
+/// What a publish takes.
+struct Newest<'a> {
+    server: &'a ParameterServer,
+    model: &'a Model,
+}
+
+impl PublishSource for Newest<'_> {
+    fn now(&self) -> Duration {
+        self.server.now()
+    }
+
+    fn version(&self) -> u64 {
+        self.model.version()
+    }
+
+    fn steps(&self) -> (u64, u64) {
+        self.server.recorder.steps()
+    }
+
+    fn elements(&self) -> usize {
+        self.model.elements()
+    }
+
+    fn read(&self, into: &mut [f32]) {
+        self.model.parameters.read(into);
+    }
+}

@@ -1,0 +1,459 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use troop_common::experiment::{Anneal, LearnerSettings, Optimizer};
+use troop_common::layout::{Initializer, TensorSpec};
+use troop_common::proto::v1::Verdict;
+
+use super::*;
+use crate::answers::Outcome;
+use crate::gradient::Gradient;
+
+const LIMIT: Duration = Duration::from_secs(3_600);
+
+fn layout(elements: usize) -> Layout {
+    let tensor = TensorSpec {
+        name: "w".into(),
+        shape: vec![elements],
+        initializer: Initializer::Zeros,
+    };
+    Layout::new(vec![tensor]).unwrap()
+}
+
+fn experiment(learner: LearnerSettings) -> Experiment {
+    let mut experiment = Experiment {
+        learner,
+        ..Experiment::default()
+    };
+    experiment.optimizer.name = Optimizer::Sgd;
+    experiment.optimizer.anneal = Anneal::Constant;
+    experiment.optimizer.learning_rate = 1.0;
+    experiment.optimizer.max_gradient_norm = None;
+    experiment
+}
+
+fn learner(staleness: StalenessPolicy) -> LearnerSettings {
+    LearnerSettings {
+        staleness,
+        ..LearnerSettings::default()
+    }
+}
+
+fn server(learner: LearnerSettings) -> Arc<ParameterServer> {
+    let metrics = Metrics::new().unwrap();
+    Arc::new(ParameterServer::new(experiment(learner), metrics))
+}
+
+/// A session with a layout of two elements.
+#[derive(Clone)]
+struct Peer {
+    server: Arc<ParameterServer>,
+    session: SessionId,
+    sequence: Arc<AtomicU64>,
+}
+
+impl Peer {
+    fn open(server: &Arc<ParameterServer>) -> Self {
+        let session = server.join("w".into(), "p".into()).unwrap().session;
+        server.open(session, layout(2)).unwrap();
+        Self {
+            server: Arc::clone(server),
+            session,
+            sequence: Arc::default(),
+        }
+    }
+
+    async fn push(&self, version: u64, gradient: [f32; 2]) -> Outcome {
+        let mut values = self.server.buffer(self.session).await;
+        values.copy_from_slice(&gradient);
+        let gradient = Gradient {
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+            epoch: 1,
+            version,
+            values,
+            arrived: tokio::time::Instant::now(),
+        };
+        let report = v1::Report {
+            env_steps: 1,
+            ..v1::Report::default()
+        };
+        self.server.push(self.session, gradient, &report).await
+    }
+
+    fn spawn(&self, version: u64, gradient: [f32; 2]) -> JoinHandle<Outcome> {
+        let peer = self.clone();
+        tokio::spawn(async move { peer.push(version, gradient).await })
+    }
+
+    fn leave(&self) {
+        self.server.leave(self.session);
+    }
+}
+
+fn parameters(server: &ParameterServer) -> Vec<f32> {
+    let newest = server.published().borrow().clone();
+    newest.unwrap().parameters.to_vec()
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(LIMIT, future).await.expect("it waits for ever")
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_gradients_become_what_the_policy_says() {
+    // Two updates of 1 each, then a gradient of 0.5 that was computed on version 0.
+    for (policy, expected, verdict) in [
+        (StalenessPolicy::Accept, -2.5, Verdict::Applied),
+        (StalenessPolicy::Drop, -2.0, Verdict::Stale),
+        (StalenessPolicy::Scale, -2.25, Verdict::Applied),
+        // 0.5 + 0.5·0.5²·(−2 − 0) = 0.25
+        (StalenessPolicy::Compensate, -2.25, Verdict::Applied),
+    ] {
+        let server = server(LearnerSettings {
+            max_staleness_updates: 1,
+            compensation: 0.5,
+            ..learner(policy)
+        });
+        let peer = Peer::open(&server);
+        for version in 0..2 {
+            let outcome = peer.push(version, [1.0, 1.0]).await;
+            assert_eq!(
+                (outcome.verdict, outcome.version),
+                (Verdict::Applied, version + 1)
+            );
+        }
+        let outcome = peer.push(0, [0.5, 0.5]).await;
+        assert_eq!(outcome.verdict, verdict, "{policy:?}: {}", outcome.detail);
+        assert_eq!(parameters(&server), [expected; 2], "{policy:?}");
+        let metrics = server.metrics();
+        let scaled = u64::from(policy == StalenessPolicy::Scale);
+        let compensated = 3 * u64::from(policy == StalenessPolicy::Compensate);
+        assert_eq!(metrics.gradients_scaled.get(), scaled);
+        assert_eq!(metrics.gradients_compensated.get(), compensated);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gradient_whose_publish_is_not_kept_is_refused_as_stale() {
+    let server = server(LearnerSettings {
+        compensation_history: 2,
+        ..learner(StalenessPolicy::Compensate)
+    });
+    let peer = Peer::open(&server);
+    for version in 0..2 {
+        peer.push(version, [1.0, 1.0]).await;
+    }
+    let outcome = peer.push(0, [1.0, 1.0]).await;
+    assert_eq!(outcome.verdict, Verdict::Stale);
+    assert!(outcome.detail.contains("last 2 publishes"), "{outcome:?}");
+    assert_eq!(peer.push(1, [1.0, 1.0]).await.verdict, Verdict::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fast_wait_for_the_slow_until_these_go_on_or_leave() {
+    let server = server(LearnerSettings {
+        bound_updates: 2,
+        ..learner(StalenessPolicy::Bound)
+    });
+    let (fast, slow) = (Peer::open(&server), Peer::open(&server));
+    let idle = server.join("joined only".into(), "p".into()).unwrap();
+    for version in 0..3 {
+        assert_eq!(
+            soon(fast.push(version, [1.0; 2])).await.verdict,
+            Verdict::Applied
+        );
+    }
+    let waiting = fast.spawn(3, [1.0; 2]);
+    sleep(LIMIT).await;
+    assert!(!waiting.is_finished());
+    let refused = slow.push(3, [f32::NAN, 0.0]).await;
+    assert_eq!(refused.verdict, Verdict::NonFinite);
+    sleep(LIMIT).await;
+    assert!(!waiting.is_finished(), "a refused gradient is no progress");
+    assert_eq!(slow.push(3, [1.0; 2]).await.verdict, Verdict::Applied);
+    assert_eq!(soon(waiting).await.unwrap().version, 5);
+    let waiting = fast.spawn(4, [1.0; 2]);
+    sleep(LIMIT).await;
+    assert!(!waiting.is_finished());
+    slow.leave();
+    assert_eq!(soon(waiting).await.unwrap().verdict, Verdict::Applied);
+    assert_eq!(server.metrics().turn_wait.get_sample_count(), 2);
+    server.leave(idle.session);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_learner_that_closes_lets_nobody_wait() {
+    let bound = server(LearnerSettings {
+        bound_updates: 0,
+        ..learner(StalenessPolicy::Bound)
+    });
+    let synchronous = server(learner(StalenessPolicy::Synchronous));
+    for server in [bound, synchronous] {
+        let (first, _second) = (Peer::open(&server), Peer::open(&server));
+        if server.experiment.learner.staleness == StalenessPolicy::Bound {
+            first.push(0, [1.0; 2]).await;
+        }
+        let waiting = first.spawn(server.version(), [1.0; 2]);
+        sleep(Duration::from_secs(1)).await;
+        assert!(!waiting.is_finished());
+        server.drain("maintenance".into());
+        let outcome = soon(waiting).await.unwrap();
+        assert_eq!(outcome.verdict, Verdict::Closed);
+        assert_eq!(outcome.detail, "maintenance");
+        assert_eq!(server.metrics().bytes_in_flight.get(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_is_one_update_along_the_mean_whatever_the_order() {
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        let server = server(LearnerSettings {
+            synchronous_workers: 3,
+            ..learner(StalenessPolicy::Synchronous)
+        });
+        let peers = [(); 3].map(|()| Peer::open(&server));
+        let gradients = [[0.1_f32, 3.0], [0.2, 5.0], [0.7, 1.0]];
+        let mut pushes = Vec::new();
+        for index in order {
+            pushes.push(peers[index].spawn(0, gradients[index]));
+            tokio::task::yield_now().await;
+        }
+        for push in pushes {
+            let outcome = soon(push).await.unwrap();
+            assert_eq!((outcome.verdict, outcome.version), (Verdict::Applied, 1));
+        }
+        let third = (1.0_f64 / 3.0) as f32;
+        let expected = [-(0.1 + 0.2 + 0.7_f32) * third, -9.0 * third];
+        assert_eq!(parameters(&server), expected);
+        let counters = server.progress().counters;
+        assert_eq!((counters.updates, counters.gradients_applied), (1, 3));
+        assert_eq!(counters.env_steps, 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mean_is_clipped_not_its_parts() {
+    let mut experiment = experiment(learner(StalenessPolicy::Synchronous));
+    experiment.optimizer.max_gradient_norm = Some(2.5);
+    let server = Arc::new(ParameterServer::new(experiment, Metrics::new().unwrap()));
+    let (first, second) = (Peer::open(&server), Peer::open(&server));
+    let waiting = first.spawn(0, [6.0, 0.0]);
+    second.push(0, [0.0, 8.0]).await;
+    soon(waiting).await.unwrap();
+    // The mean is (3, 4), its norm 5.
+    assert_eq!(parameters(&server), [-1.5, -2.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_one_worker_synchronous_is_asynchronous_to_the_bit() {
+    let run = async |policy| {
+        let mut experiment = experiment(learner(policy));
+        experiment.optimizer.name = Optimizer::Rmsprop;
+        experiment.optimizer.anneal = Anneal::Linear;
+        experiment.optimizer.max_gradient_norm = Some(0.7);
+        experiment.experiment.total_env_steps = 60;
+        let server = Arc::new(ParameterServer::new(experiment, Metrics::new().unwrap()));
+        let peer = Peer::open(&server);
+        for version in 0..50 {
+            let value = (version as f32 * 0.37).sin();
+            peer.push(version, [value, value * 1.7]).await;
+        }
+        let checkpoint = server.checkpoint().unwrap();
+        (checkpoint.parameters, checkpoint.optimizer)
+    };
+    let asynchronous = run(StalenessPolicy::Accept).await;
+    assert_eq!(run(StalenessPolicy::Synchronous).await, asynchronous);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stragglers_are_left_out_and_told_to_take_the_new_weights() {
+    let server = server(learner(StalenessPolicy::Synchronous));
+    let (quick, slow) = (Peer::open(&server), Peer::open(&server));
+    let began = Instant::now();
+    assert_eq!(
+        soon(quick.push(0, [1.0; 2])).await.verdict,
+        Verdict::Applied
+    );
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
+    let late = slow.push(0, [100.0; 2]).await;
+    assert_eq!((late.verdict, late.version), (Verdict::Late, 1));
+    assert_eq!(parameters(&server), [-1.0; 2]);
+    let waiting = quick.spawn(1, [1.0; 2]);
+    assert_eq!(soon(slow.push(1, [3.0; 2])).await.version, 2);
+    soon(waiting).await.unwrap();
+    assert_eq!(parameters(&server), [-3.0; 2]);
+    let rounds = |end| server.metrics().rounds.with_label_values(&[end]).get();
+    assert_eq!(
+        (rounds("full"), rounds("deadline"), rounds("left")),
+        (1, 1, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_refused_may_try_again() {
+    let server = server(learner(StalenessPolicy::Synchronous));
+    let (first, second) = (Peer::open(&server), Peer::open(&server));
+    let waiting = first.spawn(0, [1.0; 2]);
+    let refused = second.push(0, [f32::INFINITY, 0.0]).await;
+    assert_eq!(refused.verdict, Verdict::NonFinite);
+    assert_eq!(
+        soon(second.push(0, [3.0; 2])).await.verdict,
+        Verdict::Applied
+    );
+    soon(waiting).await.unwrap();
+    assert_eq!(parameters(&server), [-2.0; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_holds_no_round_and_keeps_no_buffer() {
+    let server = server(LearnerSettings {
+        straggler_timeout_ms: None,
+        ..learner(StalenessPolicy::Synchronous)
+    });
+    let [lost, silent, last] = [(); 3].map(|()| Peer::open(&server));
+    let dropped = lost.spawn(0, [100.0; 2]);
+    let waiting = last.spawn(0, [1.0; 2]);
+    tokio::task::yield_now().await;
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    assert_eq!(server.metrics().bytes_in_flight.get(), 8);
+    assert!(!waiting.is_finished());
+    silent.leave();
+    assert_eq!(soon(waiting).await.unwrap().verdict, Verdict::Applied);
+    assert_eq!(parameters(&server), [-1.0; 2]);
+    assert_eq!(server.sessions().len(), 1);
+    assert_eq!(server.metrics().bytes_in_flight.get(), 0);
+}
+
+#[test]
+fn a_round_that_does_not_fit_is_refused_at_open() {
+    let server = server(LearnerSettings {
+        bytes_in_flight: 16,
+        ..learner(StalenessPolicy::Synchronous)
+    });
+    let (first, _second) = (Peer::open(&server), Peer::open(&server));
+    let third = server.join("w".into(), "p".into()).unwrap().session;
+    let refused = server.open(third, layout(2)).unwrap_err();
+    let expected = OpenError::NoRoom {
+        sessions: 3,
+        needed_bytes: 24,
+        budget_bytes: 16,
+    };
+    assert_eq!(refused, expected);
+    first.leave();
+    assert_eq!(server.open(third, layout(2)), Ok(()));
+}
+
+#[test]
+fn another_optimiser_cannot_go_on_from_a_checkpoint_silently() {
+    let server = server(LearnerSettings::default());
+    Peer::open(&server);
+    let checkpoint = server.checkpoint().unwrap();
+    let mut experiment = server.experiment().clone();
+    experiment.optimizer.name = Optimizer::Rmsprop;
+    let resumed = ParameterServer::resume(experiment, Metrics::new().unwrap(), checkpoint);
+    let message = resumed.err().unwrap().to_string();
+    assert!(message.contains("`square_average`"), "{message}");
+    assert!(message.contains("optimizer.name"), "{message}");
+}
+
+/// Random synchronous runs: what was applied is the mean of exactly the admitted gradients of each
+/// round, nobody waits for ever, and no buffer is lost.
+#[tokio::test(start_paused = true)]
+async fn the_sum_of_updates_is_the_means_of_the_admitted() {
+    for seed in 0..30 {
+        let server = server(LearnerSettings {
+            synchronous_workers: 2,
+            straggler_timeout_ms: Some(50),
+            bytes_in_flight: 8 * 4,
+            ..learner(StalenessPolicy::Synchronous)
+        });
+        let mut tasks = Vec::new();
+        for peer in [(); 4].map(|()| Peer::open(&server)) {
+            tasks.push(tokio::spawn(random_worker(peer, seed)));
+        }
+        let mut admitted: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for task in tasks {
+            for (version, value) in soon(task).await.unwrap() {
+                admitted.entry(version).or_default().push(value);
+            }
+        }
+        let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let expected: f64 = -admitted.values().map(mean).sum::<f64>();
+        let found = f64::from(parameters(&server)[0]);
+        assert!(
+            (found - expected).abs() < 1e-3,
+            "seed {seed}: {found} {expected}"
+        );
+        assert_eq!(server.version(), admitted.len() as u64, "seed {seed}");
+        assert_eq!(server.metrics().bytes_in_flight.get(), 0, "seed {seed}");
+    }
+}
+
+/// Pushes at random times, sometimes nonsense, and leaves; gives what was admitted, by version.
+async fn random_worker(peer: Peer, seed: u64) -> Vec<(u64, f64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed * 100 + peer.session);
+    let mut admitted = Vec::new();
+    for _ in 0..rng.random_range(1..20) {
+        let version = peer.server.version();
+        sleep(Duration::from_millis(rng.random_range(0..80))).await;
+        let value = rng.random_range(-8..9) as f32;
+        let broken = rng.random_range(0..10) == 0;
+        let sent = if broken { f32::NAN } else { value };
+        let outcome = peer.push(version, [sent; 2]).await;
+        match outcome.verdict {
+            Verdict::Applied => admitted.push((version, f64::from(value))),
+            Verdict::NonFinite => assert!(broken),
+            verdict => assert_eq!(verdict, Verdict::Late),
+        }
+    }
+    peer.leave();
+    admitted
+}
+
+/// Workers of very different speed: the bound holds at every apply, and all come to their end.
+#[tokio::test(start_paused = true)]
+async fn the_bound_holds_at_every_apply_and_nobody_waits_for_ever() {
+    for seed in 0..20 {
+        let bound = seed % 4;
+        let server = server(LearnerSettings {
+            bound_updates: bound,
+            bytes_in_flight: 1,
+            ..learner(StalenessPolicy::Bound)
+        });
+        let applied: Arc<Mutex<BTreeMap<SessionId, u64>>> = Arc::default();
+        let peers = [(); 4].map(|()| Peer::open(&server));
+        for peer in &peers {
+            lock(&applied).insert(peer.session, 0);
+        }
+        let tasks = peers.map(|peer| {
+            let applied = Arc::clone(&applied);
+            tokio::spawn(async move {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed * 100 + peer.session);
+                for _ in 0..rng.random_range(5..30) {
+                    let pause = rng.random_range(0..10 * peer.session.pow(2));
+                    sleep(Duration::from_millis(pause)).await;
+                    let outcome = peer.push(peer.server.version(), [1.0; 2]).await;
+                    assert_eq!(outcome.verdict, Verdict::Applied);
+                    let mut applied = lock(&applied);
+                    *applied.get_mut(&peer.session).unwrap() += 1;
+                    let (slowest, fastest) = (applied.values().min(), applied.values().max());
+                    assert!(
+                        fastest.unwrap() - slowest.unwrap() <= bound + 1,
+                        "seed {seed}"
+                    );
+                }
+                lock(&applied).remove(&peer.session);
+                peer.leave();
+            })
+        });
+        for task in tasks {
+            soon(task).await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Writes down what happens in a run: for its files, for people, for Prometheus.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use troop_common::experiment::RunSettings;
+use troop_common::proto::v1::{self, Verdict};
+
+use crate::admission::reason;
+use crate::lock::lock;
+use crate::metrics::Metrics;
+use crate::progress::{Counters, Progress, ProgressView};
+
+/// The counters of a run and the metrics of this life, kept in step. Times are since this life
+/// began.
+pub(crate) struct Recorder {
+    progress: Mutex<Progress>,
+    metrics: Metrics,
+}
+
+/// An update, as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Update {
+    /// Gradients that made it.
+    pub(crate) gradients: u64,
+    /// Their staleness, in updates.
+    pub(crate) staleness: u64,
+    /// Global norm of the applied gradient, before clipping.
+    pub(crate) norm: f64,
+}
+
+impl Recorder {
+    pub(crate) fn new(counters: Counters, run: &RunSettings, metrics: Metrics) -> Self {
+        Self {
+            progress: Mutex::new(Progress::new(counters, run.solve_return)),
+            metrics,
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Env steps and frames counted so far.
+    pub(crate) fn steps(&self) -> (u64, u64) {
+        let progress = lock(&self.progress);
+        (progress.counters().env_steps, progress.counters().frames)
+    }
+
+    pub(crate) fn view(&self, now: Duration) -> ProgressView {
+        lock(&self.progress).view(now)
+    }
+
+    /// Counts what a worker reports; gives the env steps before it.
+    pub(crate) fn report(&self, report: &v1::Report, now: Duration) -> u64 {
+        let mut progress = lock(&self.progress);
+        let before = progress.counters().env_steps;
+        if progress.record_report(report, now) {
+            tracing::info!(
+                env_steps = progress.counters().env_steps,
+                seconds = progress.counters().seconds_to_solve,
+                "task solved"
+            );
+        }
+        self.report_metrics(report, &progress);
+        before
+    }
+
+    /// Counts an update, before anybody can see it.
+    pub(crate) fn update(&self, update: Update) {
+        let Update {
+            gradients,
+            staleness,
+            norm,
+        } = update;
+        lock(&self.progress).record_update(gradients, staleness);
+        self.metrics.gradients_applied.inc_by(gradients);
+        self.metrics.gradient_norm.observe(norm);
+        for _ in 0..gradients {
+            self.metrics.gradient_staleness.observe(staleness as f64);
+        }
+    }
+
+    pub(crate) fn rejection(&self, verdict: Verdict) {
+        lock(&self.progress).record_rejection(verdict);
+        self.metrics
+            .gradients_rejected
+            .with_label_values(&[reason(verdict)])
+            .inc();
+    }
+
+    /// Why the run is over, where it is.
+    pub(crate) fn end(&self, run: &RunSettings) -> Option<String> {
+        let progress = lock(&self.progress);
+        let counters = progress.counters();
+        if counters.env_steps >= run.total_env_steps {
+            Some(format!("all {} env steps are done", run.total_env_steps))
+        } else if run.stop_when_solved && counters.seconds_to_solve.is_some() {
+            Some("the task is solved".to_owned())
+        } else {
+            None
+        }
+    }
+
+    fn report_metrics(&self, report: &v1::Report, progress: &Progress) {
+        let metrics = &self.metrics;
+        metrics.env_steps.inc_by(report.env_steps);
+        metrics.frames.inc_by(report.frames);
+        metrics.episodes.inc_by(report.episodes.len() as u64);
+        metrics
+            .environment_restarts
+            .inc_by(report.environment_restarts);
+        for episode in &report.episodes {
+            metrics.episode_length.observe(episode.length as f64);
+            // One that is not finite would spoil the histogram's sum for good.
+            if episode.return_sum.is_finite() {
+                metrics.episode_return.observe(episode.return_sum);
+            }
+        }
+        if let Some(mean) = progress
+            .counters()
+            .return_mean_100()
+            .filter(|_| !report.episodes.is_empty())
+        {
+            metrics.episode_return_mean.set(mean);
+        }
+        let followed = |term: &&v1::LossTerm| progress.follows_loss(&term.term);
+        for term in report.losses.iter().filter(followed) {
+            metrics
+                .loss
+                .with_label_values(&[term.term.as_str()])
+                .set(term.value);
+        }
+    }
+}
