@@ -1,4 +1,4 @@
-//! `troop`: train, evaluate and inspect experiments on one machine.
+//! `troop`: train, evaluate and inspect experiments on one machine, and measure what it can carry.
 
 mod commands;
 mod exit;
@@ -29,6 +29,8 @@ enum Command {
     Presets(commands::presets::PresetsArgs),
     /// Show an experiment with every key, and where each value comes from.
     Config(commands::config::ConfigArgs),
+    /// Measure what this machine can carry: gradients into a learner, weights out of it.
+    Bench(commands::bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Presets(args) => commands::presets::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => commands::config::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => commands::bench::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }
