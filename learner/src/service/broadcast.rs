@@ -76,11 +76,11 @@ impl Broadcast {
         }
     }
 
-    fn vector(&self, taken_at_version: u64, values: &[f32]) -> Arc<EncodedVector> {
+    fn vector(&self, taken_at_version: u64, values: &Arc<Vec<f32>>) -> Arc<EncodedVector> {
         Arc::new(EncodedVector {
             taken_at_version,
             elements: values.len() as u64,
-            chunks: wire::encode(values, self.encoding),
+            chunks: wire::chunks(&wire::share(values, self.encoding), self.encoding).collect(),
         })
     }
 }

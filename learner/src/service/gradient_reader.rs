@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tonic::{Status, Streaming};
+use tonic::Status;
+use tonic::body::Body;
 use troop_common::call_error::CallError;
-use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk, Verdict};
-use troop_common::wire::Assembly;
+use troop_common::wire::{Assembly, Messages, MessagesError, Place, Request, Rope};
 
 use super::blocking;
 use super::open_session::OpenSession;
@@ -16,9 +16,10 @@ use crate::gradient::Gradient;
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
 pub(super) struct GradientReader {
     session: OpenSession,
-    inbound: Streaming<v1::TrainRequest>,
+    inbound: Messages<Body>,
     answers: mpsc::Sender<Result<Down, Status>>,
     assembly: Assembly,
+    values: Vec<f32>,
     progress: Progress,
 }
 
@@ -47,7 +48,7 @@ struct Ended(&'static str);
 impl GradientReader {
     pub(super) fn new(
         session: OpenSession,
-        inbound: Streaming<v1::TrainRequest>,
+        inbound: Messages<Body>,
         answers: mpsc::Sender<Result<Down, Status>>,
     ) -> Self {
         let elements = session.server().elements().unwrap_or_default();
@@ -55,7 +56,8 @@ impl GradientReader {
             session,
             inbound,
             answers,
-            assembly: Assembly::new(elements),
+            assembly: Assembly::default(),
+            values: vec![0.0; elements],
             progress: Progress::Between,
         }
     }
@@ -77,17 +79,14 @@ impl GradientReader {
 
     async fn read(&mut self) -> Ended {
         loop {
-            let message = match self.inbound.message().await {
-                Ok(Some(message)) => message,
+            let step = match self.inbound.next().await {
+                Ok(Some(message)) => self.handle(message).await,
                 Ok(None) => return Ended("the worker left"),
-                Err(status) => {
+                Err(MessagesError::Wire(error)) => self.refuse_stream(&error.to_string()).await,
+                Err(MessagesError::Call(status)) => {
                     tracing::debug!(%status, "stream broken");
                     return Ended("the connection was lost");
                 }
-            };
-            let step = match message.kind {
-                Some(Up::Gradient(chunk)) => self.accept(chunk).await,
-                Some(Up::Open(_)) | None => self.refuse_stream().await,
             };
             if let Err(ended) = step {
                 return ended;
@@ -95,18 +94,25 @@ impl GradientReader {
         }
     }
 
-    async fn refuse_stream(&mut self) -> Result<(), Ended> {
-        let message = "only gradients may follow the stream's first message";
+    async fn handle(&mut self, message: Rope) -> Result<(), Ended> {
+        match Request::read(message) {
+            Ok(Request::Gradient(chunk, data)) => self.accept(chunk, &data).await,
+            Ok(Request::Open(_) | Request::Unknown) => {
+                let expected = "only gradients may follow the stream's first message";
+                self.refuse_stream(expected).await
+            }
+            Err(error) => self.refuse_stream(&error.to_string()).await,
+        }
+    }
+
+    async fn refuse_stream(&mut self, why: &str) -> Result<(), Ended> {
         // Where nobody reads it the session ends all the same.
-        let _ = self
-            .answers
-            .send(Err(CallError::Stream.status(message)))
-            .await;
+        let _ = self.answers.send(Err(CallError::Stream.status(why))).await;
         Err(Ended("the worker does not follow the protocol"))
     }
 
-    async fn accept(&mut self, chunk: GradientChunk) -> Result<(), Ended> {
-        let bytes = chunk.data.len() as u64;
+    async fn accept(&mut self, chunk: GradientChunk, data: &Rope) -> Result<(), Ended> {
+        let bytes = data.len() as u64;
         self.session.server().metrics().received_bytes.inc_by(bytes);
         if self.progress == Progress::Skipping(chunk.sequence) {
             return Ok(());
@@ -117,12 +123,12 @@ impl GradientReader {
         {
             self.drop_begun(begun, origin).await?;
         }
-        let assembled = self.assembly.accept(
-            chunk.offset_elements,
-            chunk.total_elements,
-            chunk.encoding,
-            &chunk.data,
-        );
+        let place = Place {
+            offset_elements: chunk.offset_elements,
+            total_elements: chunk.total_elements,
+            encoding: chunk.encoding,
+        };
+        let assembled = self.assembly.accept(&mut self.values, place, data);
         match assembled {
             Ok(false) => {
                 self.progress = Progress::Within(origin);
@@ -154,7 +160,7 @@ impl GradientReader {
             sequence: origin.sequence,
             epoch: origin.epoch,
             version: origin.version,
-            values: self.assembly.values(),
+            values: &self.values,
         };
         let outcome = blocking::run(gradient.values.len(), || {
             server

@@ -3,6 +3,7 @@
 mod authorization;
 mod blocking;
 mod broadcast;
+mod calls;
 mod gradient_reader;
 mod listener;
 mod open_session;
@@ -15,22 +16,21 @@ mod weights_stream;
 pub use listener::{BindError, bind};
 pub use serve::serve;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::Status;
+use tonic::body::Body;
 use tracing::Instrument;
 use troop_common::call_error::CallError;
-use troop_common::experiment::ConfigError;
+use troop_common::experiment::{ConfigError, SendWeights};
 use troop_common::layout::Layout;
-use troop_common::proto::v1::parameter_server_server;
-use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::{PROTOCOL, v1};
 use troop_common::telemetry::VERSION;
+use troop_common::wire::{self, Messages, MessagesError, Outgoing, Request, Rope};
 
 use crate::answers::{JoinError, OpenError, Phase};
 use crate::parameter_server::ParameterServer;
@@ -54,7 +54,7 @@ const ANSWERS_WAITING: usize = 64;
 /// Longest worker name that is kept.
 const WORKER_NAME_CHARS: usize = 64;
 
-/// Answers the calls of [`v1::parameter_server_server::ParameterServer`].
+/// Answers the calls of the contract.
 #[derive(Clone)]
 pub struct Service {
     server: Arc<ParameterServer>,
@@ -109,18 +109,18 @@ impl Service {
         }
     }
 
-    fn weights(&self) -> WeightsStream {
-        WeightsStream::new(&self.server, Arc::clone(&self.broadcast))
+    fn weights(&self, pace: SendWeights) -> WeightsStream {
+        WeightsStream::new(&self.server, Arc::clone(&self.broadcast), pace)
     }
 
     /// Opens the session that the stream's first message names.
-    fn open(&self, first: Option<v1::TrainRequest>) -> Result<OpenSession, Status> {
-        let Some(v1::TrainRequest {
-            kind: Some(Up::Open(open)),
-        }) = first
-        else {
-            let message = "the stream must begin with an `open` message that names the session";
-            return Err(CallError::Stream.status(message));
+    fn open(&self, first: Option<Rope>) -> Result<OpenSession, Status> {
+        let not_opened = "the stream must begin with an `open` message that names the session";
+        let first = first.ok_or_else(|| CallError::Stream.status(not_opened))?;
+        let open = match Request::read(first) {
+            Ok(Request::Open(open)) => open,
+            Ok(_) => return Err(CallError::Stream.status(not_opened)),
+            Err(error) => return Err(CallError::Stream.status(error)),
         };
         let unknown = || CallError::Session.status(OpenError::UnknownSession(open.session));
         let ticket = self.unopened.claim(open.session).ok_or_else(unknown)?;
@@ -131,6 +131,69 @@ impl Service {
         blocking::run(elements, || self.server.open(session.id(), layout))
             .map_err(|error| open_status(&error))?;
         Ok(session)
+    }
+
+    fn join(&self, request: &v1::JoinRequest, peer: &str) -> Result<v1::JoinResponse, Status> {
+        self.refuse_other_software(request)?;
+        let worker = plain_name(&request.worker);
+        let joined = self
+            .server
+            .join(worker.clone(), peer.to_owned())
+            .map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
+        self.unopened.expect(joined.session);
+        let software = plain_name(&request.software);
+        tracing::info!(
+            session = joined.session,
+            worker,
+            peer,
+            software,
+            "session joined"
+        );
+        Ok(v1::JoinResponse {
+            session: joined.session,
+            epoch: joined.epoch,
+            worker_index: joined.worker_index,
+            experiment: self.experiment.to_string(),
+        })
+    }
+
+    async fn train(&self, requests: Body) -> Result<Outbox, Status> {
+        let mut inbound = Messages::new(requests);
+        let session = self.open(first_message(&mut inbound).await?)?;
+        let (answers, unsent) = mpsc::channel(ANSWERS_WAITING);
+        let opened = v1::Opened {
+            layout_fingerprint: self.server.fingerprint().unwrap_or_default().into(),
+        };
+        // The channel is empty, so there is room.
+        let _ = answers.try_send(Ok(Down::Opened(opened)));
+        let span = tracing::info_span!("session", id = session.id());
+        let reader = GradientReader::new(session, inbound, answers);
+        tokio::spawn(reader.run().instrument(span));
+        let pace = self.server.experiment().wire.send_weights;
+        Ok(Outbox::new(unsent, self.server.phase(), self.weights(pace)))
+    }
+
+    fn watch(&self) -> impl Stream<Item = Result<Outgoing, Status>> + Send + use<> {
+        let weights = self.weights(SendWeights::EachPublish);
+        weights
+            .until_closed(self.server.phase())
+            .map(|part| Ok(wire::watched(&part.head, part.tensor)))
+    }
+
+    fn status(&self) -> v1::StatusResponse {
+        let view = self.server.progress();
+        v1::StatusResponse {
+            epoch: self.server.epoch(),
+            version: self.server.version(),
+            env_steps: view.counters.env_steps,
+            frames: view.counters.frames,
+            episodes: view.counters.episodes,
+            env_steps_per_second: view.env_steps_per_second,
+            updates_per_second: view.updates_per_second,
+            return_mean_100: view.return_mean_100,
+            sessions: self.server.sessions(),
+            software: VERSION.into(),
+        }
     }
 }
 
@@ -155,98 +218,15 @@ fn plain_name(worker: &str) -> String {
     visible.take(WORKER_NAME_CHARS).collect()
 }
 
-async fn first_message<T>(inbound: &mut Streaming<T>) -> Result<Option<T>, Status> {
+async fn first_message(inbound: &mut Messages<Body>) -> Result<Option<Rope>, Status> {
     let limit = FIRST_MESSAGE_LIMIT;
-    tokio::time::timeout(limit, inbound.message())
-        .await
-        .unwrap_or_else(|_| {
+    match tokio::time::timeout(limit, inbound.next()).await {
+        Ok(Ok(message)) => Ok(message),
+        Ok(Err(MessagesError::Call(status))) => Err(*status),
+        Ok(Err(MessagesError::Wire(error))) => Err(CallError::Stream.status(error)),
+        Err(_) => {
             let message = format!("no `open` message came within {} s", limit.as_secs());
             Err(CallError::OpenTimeout.status(message))
-        })
-}
-
-#[tonic::async_trait]
-impl parameter_server_server::ParameterServer for Service {
-    type TrainStream = Outbox;
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WeightsChunk, Status>> + Send>>;
-
-    async fn join(
-        &self,
-        request: Request<v1::JoinRequest>,
-    ) -> Result<Response<v1::JoinResponse>, Status> {
-        let peer = request
-            .remote_addr()
-            .map_or_else(String::new, |peer| peer.to_string());
-        let request = request.into_inner();
-        self.refuse_other_software(&request)?;
-        let worker = plain_name(&request.worker);
-        let joined = self
-            .server
-            .join(worker.clone(), peer.clone())
-            .map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
-        self.unopened.expect(joined.session);
-        let software = plain_name(&request.software);
-        tracing::info!(
-            session = joined.session,
-            worker,
-            peer,
-            software,
-            "session joined"
-        );
-        Ok(Response::new(v1::JoinResponse {
-            session: joined.session,
-            epoch: joined.epoch,
-            worker_index: joined.worker_index,
-            experiment: self.experiment.to_string(),
-        }))
-    }
-
-    async fn train(
-        &self,
-        request: Request<Streaming<v1::TrainRequest>>,
-    ) -> Result<Response<Outbox>, Status> {
-        let mut inbound = request.into_inner();
-        let session = self.open(first_message(&mut inbound).await?)?;
-        let (answers, unsent) = mpsc::channel(ANSWERS_WAITING);
-        let opened = v1::Opened {
-            layout_fingerprint: self.server.fingerprint().unwrap_or_default().into(),
-        };
-        // The channel is empty, so there is room.
-        let _ = answers.try_send(Ok(Down::Opened(opened)));
-        let span = tracing::info_span!("session", id = session.id());
-        let reader = GradientReader::new(session, inbound, answers);
-        tokio::spawn(reader.run().instrument(span));
-        Ok(Response::new(Outbox::new(
-            unsent,
-            self.server.phase(),
-            self.weights(),
-        )))
-    }
-
-    async fn watch(
-        &self,
-        _: Request<v1::WatchRequest>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
-        let stream = self.weights().until_closed(self.server.phase()).map(Ok);
-        Ok(Response::new(Box::pin(stream)))
-    }
-
-    async fn status(
-        &self,
-        _: Request<v1::StatusRequest>,
-    ) -> Result<Response<v1::StatusResponse>, Status> {
-        let view = self.server.progress();
-        Ok(Response::new(v1::StatusResponse {
-            epoch: self.server.epoch(),
-            version: self.server.version(),
-            env_steps: view.counters.env_steps,
-            frames: view.counters.frames,
-            episodes: view.counters.episodes,
-            env_steps_per_second: view.env_steps_per_second,
-            updates_per_second: view.updates_per_second,
-            return_mean_100: view.return_mean_100,
-            sessions: self.server.sessions(),
-            software: VERSION.into(),
-        }))
+        }
     }
 }

@@ -7,6 +7,7 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 use troop_common::proto::v1::train_response::Kind;
 use troop_common::proto::v1::{Control, ControlKind, TrainResponse};
+use troop_common::wire::{self, Outgoing};
 
 use super::weights_stream::WeightsStream;
 use crate::answers::Phase;
@@ -16,7 +17,7 @@ use crate::answers::Phase;
 /// chunk of weights at most and weights are always the newest.
 ///
 /// It ends with the session's answers.
-pub struct Outbox {
+pub(super) struct Outbox {
     answers: mpsc::Receiver<Result<Kind, Status>>,
     phase: WatchStream<Phase>,
     /// None once the session has been told that the learner closes.
@@ -59,14 +60,24 @@ fn control(phase: Phase) -> Option<Control> {
     })
 }
 
+fn message(kind: Kind) -> Poll<Option<Result<Outgoing, Status>>> {
+    let response = TrainResponse { kind: Some(kind) };
+    Poll::Ready(Some(Ok(Outgoing::new(&response))))
+}
+
 impl Stream for Outbox {
-    type Item = Result<TrainResponse, Status>;
+    type Item = Result<Outgoing, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let message = |kind| Poll::Ready(Some(Ok(TrainResponse { kind: Some(kind) })));
         match this.answers.poll_recv(context) {
-            Poll::Ready(Some(Ok(answer))) => return message(answer),
+            Poll::Ready(Some(Ok(answer))) => {
+                if let (Kind::Acknowledgement(answer), Some(weights)) = (&answer, &mut this.weights)
+                {
+                    weights.owe(answer.version);
+                }
+                return message(answer);
+            }
             Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => {}
@@ -83,7 +94,9 @@ impl Stream for Outbox {
             .as_mut()
             .map(|weights| Pin::new(weights).poll_next(context))
         {
-            Some(Poll::Ready(Some(chunk))) => message(Kind::Weights(chunk)),
+            Some(Poll::Ready(Some(part))) => {
+                Poll::Ready(Some(Ok(wire::weights(&part.head, part.tensor))))
+            }
             _ => Poll::Pending,
         }
     }

@@ -2,15 +2,16 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use troop_common::experiment::WireSettings;
-use troop_common::proto::v1::parameter_server_server::ParameterServerServer;
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
+use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
 use super::Service;
 use super::authorization::Authorization;
+use super::calls::Calls;
 use crate::answers::Phase;
 
 /// Streams of one connection; a worker needs one and an occasional call.
@@ -34,10 +35,7 @@ pub async fn serve(
     let mut transport = transport(&settings.wire);
     let (closing, closed) = watch::channel(false);
     let left = left(service.server.phase(), service.open_sessions(), limit);
-    let grpc = ParameterServerServer::new(service)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let grpc = tonic::service::interceptor::InterceptedService::new(grpc, Authorization(token));
+    let grpc = InterceptedService::new(Calls(service), Authorization(token));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let signal = async move {
         left.await;

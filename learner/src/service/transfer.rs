@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use troop_common::proto::v1::{Vector, WeightsChunk};
 
 use super::broadcast::{EncodedVector, EncodedWeights};
@@ -10,6 +11,15 @@ use super::broadcast::{EncodedVector, EncodedWeights};
 pub(super) struct Transfer {
     target_sent: Option<u64>,
     current: Option<Current>,
+}
+
+/// Part of a publish.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Its `data` is empty.
+    pub(super) head: WeightsChunk,
+    /// The data.
+    pub(super) tensor: Bytes,
 }
 
 /// What is being sent.
@@ -41,7 +51,7 @@ impl Transfer {
     }
 
     /// The next message; none where all have been sent.
-    pub(super) fn next(&mut self) -> Option<WeightsChunk> {
+    pub(super) fn next(&mut self) -> Option<Part> {
         let current = self.current.as_mut()?;
         match current.chunk() {
             None => {
@@ -54,7 +64,7 @@ impl Transfer {
 }
 
 impl Current {
-    fn chunk(&mut self) -> Option<WeightsChunk> {
+    fn chunk(&mut self) -> Option<Part> {
         let target = self.weights.target.as_ref();
         if self.vector == Vector::Target
             && target.is_none_or(|it| self.next_chunk == it.chunks.len())
@@ -67,7 +77,7 @@ impl Current {
         };
         let chunk = vector.chunks.get(self.next_chunk)?;
         self.next_chunk += 1;
-        Some(WeightsChunk {
+        let head = WeightsChunk {
             epoch: self.weights.epoch,
             version: self.weights.version,
             env_steps: self.weights.env_steps,
@@ -76,7 +86,11 @@ impl Current {
             offset_elements: chunk.offset_elements,
             total_elements: vector.elements,
             encoding: self.weights.encoding.into(),
-            data: chunk.data.clone(),
+            data: Bytes::new(),
+        };
+        Some(Part {
+            head,
+            tensor: chunk.data.clone(),
         })
     }
 }
@@ -106,13 +120,7 @@ mod tests {
     fn sent(transfer: &mut Transfer, weights: &Weights) -> Vec<(Vector, u64, u64)> {
         transfer.start(Broadcast::new(Encoding::F32).encode(weights));
         std::iter::from_fn(|| transfer.next())
-            .map(|chunk| {
-                (
-                    chunk.vector(),
-                    chunk.taken_at_version,
-                    chunk.offset_elements,
-                )
-            })
+            .map(|Part { head, .. }| (head.vector(), head.taken_at_version, head.offset_elements))
             .collect()
     }
 

@@ -6,11 +6,11 @@ use prometheus::IntCounter;
 use tokio::sync::watch;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
-use troop_common::proto::v1::WeightsChunk;
+use troop_common::experiment::SendWeights;
 use troop_common::weights::Weights;
 
 use super::broadcast::Broadcast;
-use super::transfer::Transfer;
+use super::transfer::{Part, Transfer};
 use crate::answers::Phase;
 use crate::parameter_server::ParameterServer;
 
@@ -20,16 +20,34 @@ pub(super) struct WeightsStream {
     published: WatchStream<Option<Arc<Weights>>>,
     broadcast: Arc<Broadcast>,
     transfer: Transfer,
+    pace: SendWeights,
+    /// The oldest version that the receiver still has to get; none where it has what it needs.
+    owed: Option<u64>,
+    sent_version: Option<u64>,
     sent_bytes: IntCounter,
 }
 
 impl WeightsStream {
-    pub(super) fn new(server: &ParameterServer, broadcast: Arc<Broadcast>) -> Self {
+    pub(super) fn new(
+        server: &ParameterServer,
+        broadcast: Arc<Broadcast>,
+        pace: SendWeights,
+    ) -> Self {
         Self {
             published: WatchStream::new(server.published()),
             broadcast,
             transfer: Transfer::default(),
+            pace,
+            owed: Some(0),
+            sent_version: None,
             sent_bytes: server.metrics().sent_bytes.clone(),
+        }
+    }
+
+    /// Says that the receiver's gradient was answered, and is part of `version`.
+    pub(super) fn owe(&mut self, version: u64) {
+        if self.sent_version.is_none_or(|sent| sent < version) {
+            self.owed = Some(version);
         }
     }
 
@@ -40,22 +58,41 @@ impl WeightsStream {
             weights: self,
         }
     }
+
+    /// Whether `weights` are ones to send now.
+    fn wants(&self, weights: &Weights) -> bool {
+        match self.pace {
+            SendWeights::EachPublish => true,
+            SendWeights::AfterGradient => self.owed.is_some_and(|owed| weights.version >= owed),
+        }
+    }
+
+    fn start(&mut self, weights: &Weights) {
+        let encoded = self.broadcast.encode(weights);
+        self.sent_version = Some(encoded.version);
+        self.owed = None;
+        self.transfer.start(encoded);
+    }
 }
 
 impl Stream for WeightsStream {
-    type Item = WeightsChunk;
+    type Item = Part;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WeightsChunk>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
         let this = self.get_mut();
         loop {
-            if let Some(chunk) = this.transfer.next() {
-                this.sent_bytes.inc_by(chunk.data.len() as u64);
-                return Poll::Ready(Some(chunk));
+            if let Some(part) = this.transfer.next() {
+                this.sent_bytes.inc_by(part.tensor.len() as u64);
+                return Poll::Ready(Some(part));
+            }
+            if this.pace == SendWeights::AfterGradient && this.owed.is_none() {
+                // Whoever says that weights are owed polls again.
+                return Poll::Pending;
             }
             match ready!(Pin::new(&mut this.published).poll_next(context)) {
                 None => return Poll::Ready(None),
-                Some(None) => {}
-                Some(Some(weights)) => this.transfer.start(this.broadcast.encode(&weights)),
+                Some(Some(weights)) if this.wants(&weights) => this.start(&weights),
+                Some(_) => {}
             }
         }
     }
@@ -68,9 +105,9 @@ pub(super) struct UntilClosed {
 }
 
 impl Stream for UntilClosed {
-    type Item = WeightsChunk;
+    type Item = Part;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WeightsChunk>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
         let this = self.get_mut();
         while let Poll::Ready(phase) = Pin::new(&mut this.phase).poll_next(context) {
             if phase != Some(Phase::Running) {

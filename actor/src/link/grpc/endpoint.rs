@@ -6,17 +6,14 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use troop_common::experiment::{ActorSettings, WireSettings};
-use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
+use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
+use super::client::Client;
 use super::interrupt::Interrupt;
 
 /// A connection that does not stand after this time is tried again.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Calls of the learner's service, with the token where there is one.
-pub(super) type Client = ParameterServerClient<InterceptedService<Channel, Presents>>;
 
 /// Where the learner is and how it is approached.
 #[derive(Clone, Debug)]
@@ -70,9 +67,7 @@ impl EndpointSettings {
         let token = self.token.as_ref();
         // A token has visible ASCII characters only, all of which a header may have.
         let header = token.and_then(|token| token.header().parse().ok());
-        ParameterServerClient::with_interceptor(channel, Presents(header))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        Client(InterceptedService::new(channel, Presents(header)))
     }
 }
 

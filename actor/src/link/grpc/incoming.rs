@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use troop_common::proto::v1::{Vector, WeightsChunk};
 use troop_common::weights::{Target, Weights};
-use troop_common::wire::Assembly;
+use troop_common::wire::{Assembly, Place, Rope};
 
 /// Buffers that are kept for the next publishes: one with the worker, one that waits for it, and
 /// one that is filled.
@@ -11,21 +11,25 @@ const SPARE_BUFFERS: usize = 3;
 /// Puts one session's weights together, in buffers that nobody reads any more.
 pub(super) struct IncomingWeights {
     epoch: u64,
-    parameters: Assembly,
-    target: Option<Assembly>,
+    parameters: IncomingVector,
+    target: Option<IncomingVector>,
     newest_target: Option<Target>,
-    spare: Vec<Arc<Vec<f32>>>,
+    buffers: Buffers,
 }
 
 impl IncomingWeights {
     /// For vectors of `elements`, published in `epoch`.
     pub(super) fn new(epoch: u64, elements: usize) -> Self {
+        let mut buffers = Buffers {
+            elements,
+            spare: Vec::new(),
+        };
         Self {
             epoch,
-            parameters: Assembly::new(elements),
+            parameters: IncomingVector::new(&mut buffers),
             target: None,
             newest_target: None,
-            spare: Vec::new(),
+            buffers,
         }
     }
 
@@ -33,7 +37,11 @@ impl IncomingWeights {
     ///
     /// # Errors
     /// Where the chunk is not what the protocol says.
-    pub(super) fn accept(&mut self, chunk: &WeightsChunk) -> Result<Option<Weights>, String> {
+    pub(super) fn accept(
+        &mut self,
+        chunk: &WeightsChunk,
+        data: &Rope,
+    ) -> Result<Option<Weights>, String> {
         if chunk.epoch != self.epoch {
             return Err(format!(
                 "weights of epoch {} came; expected epoch {}, the session's",
@@ -41,8 +49,8 @@ impl IncomingWeights {
             ));
         }
         match chunk.vector() {
-            Vector::Target => self.accept_target(chunk).map(|()| None),
-            Vector::Parameters => self.accept_parameters(chunk),
+            Vector::Target => self.accept_target(chunk, data).map(|()| None),
+            Vector::Parameters => self.accept_parameters(chunk, data),
             Vector::Unspecified => Err(format!(
                 "unknown vector {}; expected 1 (parameters) or 2 (target)",
                 chunk.vector
@@ -50,53 +58,96 @@ impl IncomingWeights {
         }
     }
 
-    fn accept_target(&mut self, chunk: &WeightsChunk) -> Result<(), String> {
-        let elements = self.parameters.values().len();
-        let assembly = self.target.get_or_insert_with(|| Assembly::new(elements));
-        if accept(assembly, chunk)? {
+    fn accept_target(&mut self, chunk: &WeightsChunk, data: &Rope) -> Result<(), String> {
+        let buffers = &mut self.buffers;
+        let target = self
+            .target
+            .get_or_insert_with(|| IncomingVector::new(buffers));
+        if let Some(parameters) = target.accept(chunk, data, buffers)? {
             self.newest_target = Some(Target {
                 taken_at_version: chunk.taken_at_version,
-                parameters: take(assembly, &mut self.spare),
+                parameters,
             });
         }
         Ok(())
     }
 
-    fn accept_parameters(&mut self, chunk: &WeightsChunk) -> Result<Option<Weights>, String> {
-        let whole = accept(&mut self.parameters, chunk)?;
-        Ok(whole.then(|| Weights {
+    fn accept_parameters(
+        &mut self,
+        chunk: &WeightsChunk,
+        data: &Rope,
+    ) -> Result<Option<Weights>, String> {
+        let whole = self.parameters.accept(chunk, data, &mut self.buffers)?;
+        Ok(whole.map(|parameters| Weights {
             epoch: chunk.epoch,
             version: chunk.version,
             env_steps: chunk.env_steps,
-            parameters: take(&mut self.parameters, &mut self.spare),
+            parameters,
             target: self.newest_target.clone(),
         }))
     }
 }
 
-fn accept(assembly: &mut Assembly, chunk: &WeightsChunk) -> Result<bool, String> {
-    assembly
-        .accept(
-            chunk.offset_elements,
-            chunk.total_elements,
-            chunk.encoding,
-            &chunk.data,
-        )
-        .map_err(|error| format!("weights that do not fit came: {error}"))
+/// A vector of which some chunks have come.
+struct IncomingVector {
+    assembly: Assembly,
+    values: Vec<f32>,
 }
 
-/// The assembled vector; the assembly goes on in a buffer that is free, or in a new one.
-fn take(assembly: &mut Assembly, spare: &mut Vec<Arc<Vec<f32>>>) -> Arc<Vec<f32>> {
-    let free = spare
-        .iter()
-        .position(|buffer| Arc::strong_count(buffer) == 1);
-    let buffer = free.and_then(|index| Arc::try_unwrap(spare.swap_remove(index)).ok());
-    let vector = Arc::new(assembly.exchange(buffer.unwrap_or_default()));
-    spare.push(Arc::clone(&vector));
-    // What a reader still holds is freed with it.
-    let surplus = spare.len().saturating_sub(SPARE_BUFFERS);
-    spare.drain(..surplus);
-    vector
+impl IncomingVector {
+    fn new(buffers: &mut Buffers) -> Self {
+        Self {
+            assembly: Assembly::default(),
+            values: buffers.take(),
+        }
+    }
+
+    /// Takes the next chunk; gives the vector once it is whole.
+    fn accept(
+        &mut self,
+        chunk: &WeightsChunk,
+        data: &Rope,
+        buffers: &mut Buffers,
+    ) -> Result<Option<Arc<Vec<f32>>>, String> {
+        let place = Place {
+            offset_elements: chunk.offset_elements,
+            total_elements: chunk.total_elements,
+            encoding: chunk.encoding,
+        };
+        let whole = self
+            .assembly
+            .accept(&mut self.values, place, data)
+            .map_err(|error| format!("weights that do not fit came: {error}"))?;
+        Ok(whole.then(|| buffers.exchange(&mut self.values)))
+    }
+}
+
+/// Vectors that are filled again once nobody reads them any more.
+struct Buffers {
+    elements: usize,
+    spare: Vec<Arc<Vec<f32>>>,
+}
+
+impl Buffers {
+    /// One that is free, or a new one.
+    fn take(&mut self) -> Vec<f32> {
+        let free = self
+            .spare
+            .iter()
+            .position(|buffer| Arc::strong_count(buffer) == 1);
+        free.and_then(|index| Arc::try_unwrap(self.spare.swap_remove(index)).ok())
+            .unwrap_or_else(|| vec![0.0; self.elements])
+    }
+
+    /// What is in `values`, to be read; these go on with another vector.
+    fn exchange(&mut self, values: &mut Vec<f32>) -> Arc<Vec<f32>> {
+        let vector = Arc::new(std::mem::replace(values, self.take()));
+        self.spare.push(Arc::clone(&vector));
+        // What a reader still holds is freed with it.
+        let surplus = self.spare.len().saturating_sub(SPARE_BUFFERS);
+        self.spare.drain(..surplus);
+        vector
+    }
 }
 
 #[cfg(test)]
@@ -105,9 +156,9 @@ mod tests {
     use troop_common::proto::v1::Encoding;
     use troop_common::wire;
 
-    fn chunk(vector: Vector, version: u64, values: &[f32]) -> WeightsChunk {
+    fn chunk(vector: Vector, version: u64, values: &[f32]) -> (WeightsChunk, Rope) {
         let encoded = wire::encode(values, Encoding::F32);
-        WeightsChunk {
+        let head = WeightsChunk {
             epoch: 1,
             version,
             env_steps: 10 * version,
@@ -116,14 +167,15 @@ mod tests {
             offset_elements: 0,
             total_elements: values.len() as u64,
             encoding: Encoding::F32.into(),
-            data: encoded[0].data.clone(),
-        }
+            ..WeightsChunk::default()
+        };
+        (head, encoded[0].data.clone().into())
     }
 
     #[test]
     fn weights_carry_the_last_target() {
         let mut incoming = IncomingWeights::new(1, 2);
-        let mut accept = |chunk| incoming.accept(&chunk).unwrap();
+        let mut accept = |(head, data)| incoming.accept(&head, &data).unwrap();
         assert_eq!(accept(chunk(Vector::Target, 3, &[1.0, 2.0])), None);
         for version in [4, 5] {
             let weights = accept(chunk(Vector::Parameters, version, &[3.0, 4.0])).unwrap();
@@ -139,8 +191,8 @@ mod tests {
     fn buffers_come_back_and_never_change_under_a_reader() {
         let mut incoming = IncomingWeights::new(1, 1);
         let mut next = |version| {
-            let chunk = chunk(Vector::Parameters, version, &[version as f32]);
-            incoming.accept(&chunk).unwrap().unwrap().parameters
+            let (head, data) = chunk(Vector::Parameters, version, &[version as f32]);
+            incoming.accept(&head, &data).unwrap().unwrap().parameters
         };
         let held = next(1);
         let addresses: std::collections::HashSet<_> =
@@ -156,18 +208,15 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_is_refused() {
-        let mut incoming = IncomingWeights::new(2, 1);
+        let refused = |epoch, elements, (head, data): (WeightsChunk, Rope)| {
+            let mut incoming = IncomingWeights::new(epoch, elements);
+            incoming.accept(&head, &data).unwrap_err()
+        };
         let old = chunk(Vector::Parameters, 1, &[0.0]);
-        assert!(incoming.accept(&old).unwrap_err().contains("epoch 1"));
-        let mut incoming = IncomingWeights::new(1, 2);
+        assert!(refused(2, 1, old).contains("epoch 1"));
         let short = chunk(Vector::Parameters, 1, &[0.0]);
-        assert!(incoming.accept(&short).unwrap_err().contains("1 elements"));
+        assert!(refused(1, 2, short).contains("1 elements"));
         let unknown = chunk(Vector::Unspecified, 1, &[0.0; 2]);
-        assert!(
-            incoming
-                .accept(&unknown)
-                .unwrap_err()
-                .contains("unknown vector")
-        );
+        assert!(refused(1, 2, unknown).contains("unknown vector"));
     }
 }

@@ -5,6 +5,7 @@
 //! [`mailbox`] and never touches the network itself.
 
 mod backoff;
+mod client;
 mod endpoint;
 mod incoming;
 mod interrupt;

@@ -2,10 +2,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio_stream::Stream;
+use tonic::Status;
 use troop_common::layout::Layout;
 use troop_common::proto::v1::train_request::Kind;
 use troop_common::proto::v1::{GradientChunk, Open, TrainRequest};
+use troop_common::wire;
 
 use super::mailbox::{Mailbox, Outgoing};
 
@@ -37,35 +40,36 @@ impl Requests {
         }
     }
 
-    fn next_chunk(&mut self) -> Option<GradientChunk> {
+    fn next_chunk(&mut self) -> Option<wire::Outgoing> {
         let current = self.current.as_mut()?;
         let chunk = current.chunks.pop_front()?;
         let is_last = current.chunks.is_empty();
-        Some(GradientChunk {
+        let head = GradientChunk {
             sequence: self.sequence,
             epoch: current.epoch,
             version: current.version,
             offset_elements: chunk.offset_elements,
             total_elements: current.elements,
             encoding: current.encoding.into(),
-            data: chunk.data,
+            data: Bytes::new(),
             report: is_last.then(|| std::mem::take(&mut current.report)),
-        })
+        };
+        Some(wire::gradient(&head, chunk.data))
     }
 }
 
 impl Stream for Requests {
-    type Item = TrainRequest;
+    type Item = Result<wire::Outgoing, Status>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<TrainRequest>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let message = |kind| Poll::Ready(Some(TrainRequest { kind: Some(kind) }));
         if let Some(open) = this.open.take() {
-            return message(Kind::Open(open));
+            let kind = Some(Kind::Open(open));
+            return Poll::Ready(Some(Ok(wire::Outgoing::new(&TrainRequest { kind }))));
         }
         loop {
             if let Some(chunk) = this.next_chunk() {
-                return message(Kind::Gradient(chunk));
+                return Poll::Ready(Some(Ok(chunk)));
             }
             let next = ready!(this.mailbox.poll_outgoing(this.connection, context));
             let Some(next) = next else {

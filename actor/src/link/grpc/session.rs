@@ -4,20 +4,21 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::{Code, Status, Streaming};
+use tonic::body::Body;
+use tonic::{Code, Status};
 use troop_common::call_error::CallError;
 use troop_common::causes::with_causes;
 use troop_common::experiment::{Experiment, WireSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_response::Kind;
-use troop_common::proto::v1::{
-    Acknowledgement, Control, ControlKind, JoinRequest, TrainResponse, Verdict,
-};
+use troop_common::proto::v1::{Acknowledgement, Control, ControlKind, JoinRequest, Verdict};
 use troop_common::telemetry::VERSION;
+use troop_common::wire::{Messages, MessagesError, Response, WireError};
 
 use super::JoinInfo;
-use super::endpoint::{Client, EndpointSettings};
+use super::client::Client;
+use super::endpoint::EndpointSettings;
 use super::incoming::IncomingWeights;
 use super::mailbox::Mailbox;
 use super::requests::Requests;
@@ -73,14 +74,14 @@ pub(super) async fn join(
     wire: &WireSettings,
     fingerprint: &str,
 ) -> Result<JoinedSession, SessionEnd> {
-    let mut client = connect(settings, wire).await?;
+    let client = connect(settings, wire).await?;
     let request = JoinRequest {
         protocol: PROTOCOL,
         layout_fingerprint: fingerprint.to_owned(),
         worker: settings.worker.clone(),
         software: VERSION.to_owned(),
     };
-    let answer = within(CALL_LIMIT, client.join(request)).await?.into_inner();
+    let answer = within(CALL_LIMIT, client.join(request)).await?;
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
     })?;
@@ -108,12 +109,10 @@ impl JoinedSession {
     ) -> Result<OpenSession, SessionEnd> {
         let connection = mailbox.begin();
         let requests = Requests::new(self.info.session, layout, Arc::clone(&mailbox), connection);
-        let mut inbound = within(OPEN_LIMIT, self.client.train(requests))
-            .await?
-            .into_inner();
-        let first = within(CALL_LIMIT, inbound.message()).await?;
-        let fingerprint = match first.and_then(|response| response.kind) {
-            Some(Kind::Opened(opened)) => opened.layout_fingerprint,
+        let mut inbound = within(OPEN_LIMIT, self.client.train(requests)).await?;
+        let first = within(CALL_LIMIT, next(&mut inbound)).await?;
+        let fingerprint = match first {
+            Some(Response::Other(Some(Kind::Opened(opened)))) => opened.layout_fingerprint,
             other => return Err(unexpected(other.as_ref())),
         };
         if fingerprint != layout.fingerprint() {
@@ -134,7 +133,7 @@ impl JoinedSession {
 
 /// A session whose stream is open.
 pub(super) struct OpenSession {
-    inbound: Streaming<TrainResponse>,
+    inbound: Messages<Body>,
     incoming: IncomingWeights,
     mailbox: Arc<Mailbox>,
 }
@@ -143,35 +142,45 @@ impl OpenSession {
     /// Hands on what the learner sends, until the session ends.
     pub(super) async fn receive(mut self) -> SessionEnd {
         loop {
-            let response = match self.inbound.message().await {
+            let response = match next(&mut self.inbound).await {
                 Ok(Some(response)) => response,
                 Ok(None) if self.mailbox.is_leaving() => return SessionEnd::Left,
                 Ok(None) => return SessionEnd::Lost("the learner ended the stream".into()),
-                Err(status) => return SessionEnd::from(status),
+                Err(status) => return SessionEnd::from(*status),
             };
-            if let Err(end) = self.handle(response.kind) {
+            if let Err(end) = self.handle(response) {
                 return end;
             }
         }
     }
 
-    fn handle(&mut self, kind: Option<Kind>) -> Result<(), SessionEnd> {
-        match kind {
-            Some(Kind::Weights(chunk)) => {
-                let weights = self.incoming.accept(&chunk).map_err(SessionEnd::Refused)?;
-                if let Some(weights) = weights {
+    fn handle(&mut self, response: Response) -> Result<(), SessionEnd> {
+        match response {
+            Response::Weights(chunk, data) => {
+                let weights = self.incoming.accept(&chunk, &data);
+                if let Some(weights) = weights.map_err(SessionEnd::Refused)? {
                     self.mailbox.deliver(weights);
                 }
                 Ok(())
             }
-            Some(Kind::Acknowledgement(answer)) => {
+            Response::Other(Some(Kind::Acknowledgement(answer))) => {
                 log(&answer);
                 self.mailbox.answered();
                 Ok(())
             }
-            Some(Kind::Control(control)) => controlled(control),
-            other => Err(unexpected(other.as_ref())),
+            Response::Other(Some(Kind::Control(control))) => controlled(control),
+            Response::Other(_) => Err(unexpected(Some(&response))),
         }
+    }
+}
+
+/// The next message; none at the end of a stream that went well.
+async fn next(inbound: &mut Messages<Body>) -> Result<Option<Response>, Box<Status>> {
+    let unreadable = |error: WireError| Box::new(CallError::Stream.status(error));
+    match inbound.next().await {
+        Ok(message) => message.map(Response::read).transpose().map_err(unreadable),
+        Err(MessagesError::Wire(error)) => Err(unreadable(error)),
+        Err(MessagesError::Call(status)) => Err(status),
     }
 }
 
@@ -214,27 +223,33 @@ fn log(answer: &Acknowledgement) {
     }
 }
 
-fn unexpected(kind: Option<&Kind>) -> SessionEnd {
-    let found = match kind {
-        None => "nothing",
-        Some(Kind::Opened(_)) => "`opened`",
-        Some(Kind::Weights(_)) => "weights",
-        Some(Kind::Acknowledgement(_)) => "an acknowledgement",
-        Some(Kind::Control(_)) => "a control",
+fn unexpected(response: Option<&Response>) -> SessionEnd {
+    let found = match response {
+        None | Some(Response::Other(None)) => "nothing",
+        Some(Response::Weights(..) | Response::Other(Some(Kind::Weights(_)))) => "weights",
+        Some(Response::Other(Some(Kind::Opened(_)))) => "`opened`",
+        Some(Response::Other(Some(Kind::Acknowledgement(_)))) => "an acknowledgement",
+        Some(Response::Other(Some(Kind::Control(_)))) => "a control",
     };
     SessionEnd::Lost(format!("{found} came out of turn from the learner"))
 }
 
 async fn within<T>(
     limit: Duration,
-    call: impl Future<Output = Result<T, Status>>,
+    call: impl Future<Output = Result<T, impl Into<SessionEnd>>>,
 ) -> Result<T, SessionEnd> {
     match tokio::time::timeout(limit, call).await {
-        Ok(result) => result.map_err(SessionEnd::from),
+        Ok(result) => result.map_err(Into::into),
         Err(_) => Err(SessionEnd::Lost(format!(
             "the learner did not answer within {} s",
             limit.as_secs()
         ))),
+    }
+}
+
+impl From<Box<Status>> for SessionEnd {
+    fn from(status: Box<Status>) -> Self {
+        Self::from(*status)
     }
 }
 

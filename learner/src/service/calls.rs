@@ -1,0 +1,92 @@
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request, Response, header};
+use prost::Message;
+use tokio_stream::Stream;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::BoxFuture;
+use tonic::server::NamedService;
+use tower_service::Service as HttpService;
+use troop_common::call_error::CallError;
+use troop_common::proto::v1;
+use troop_common::wire::{Messages, MessagesError, Outgoing, OutgoingBody, path};
+
+use super::Service;
+
+/// Takes the contract's calls to the [`Service`]. It stands in for the generated server, which
+/// would copy each tensor twice on its way; see [`troop_common::wire`].
+#[derive(Clone)]
+pub(super) struct Calls(pub(super) Service);
+
+impl NamedService for Calls {
+    const NAME: &'static str = path::SERVICE;
+}
+
+impl HttpService<Request<Body>> for Calls {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = self.0.clone();
+        Box::pin(async move {
+            Ok(answer(&service, request)
+                .await
+                .unwrap_or_else(Status::into_http))
+        })
+    }
+}
+
+async fn answer(service: &Service, request: Request<Body>) -> Result<Response<Body>, Status> {
+    let (head, body) = request.into_parts();
+    match head.uri.path() {
+        path::TRAIN => Ok(stream(service.train(body).await?)),
+        path::WATCH => Ok(stream(service.watch())),
+        path::JOIN => {
+            let joined = service.join(&only_message(body).await?, &peer(head.extensions))?;
+            Ok(message(&joined))
+        }
+        path::STATUS => {
+            let v1::StatusRequest {} = only_message(body).await?;
+            Ok(message(&service.status()))
+        }
+        other => Err(Status::unimplemented(format!("there is no call {other}"))),
+    }
+}
+
+/// Who calls, as logs and the session table show it.
+fn peer(extensions: http::Extensions) -> String {
+    let mut request = tonic::Request::new(());
+    *request.extensions_mut() = extensions;
+    let address = request.remote_addr();
+    address.map_or_else(|| "unix".into(), |address| address.to_string())
+}
+
+/// The one message of a call that has no stream.
+async fn only_message<M: Message + Default>(body: Body) -> Result<M, Status> {
+    let message = match Messages::new(body).next().await {
+        Ok(message) => message.unwrap_or_default(),
+        Err(MessagesError::Call(status)) => return Err(*status),
+        Err(MessagesError::Wire(error)) => return Err(CallError::Stream.status(error)),
+    };
+    M::decode(message).map_err(|error| CallError::Stream.status(error))
+}
+
+fn message(message: &impl Message) -> Response<Body> {
+    stream(tokio_stream::once(Ok(Outgoing::new(message))))
+}
+
+fn stream(
+    messages: impl Stream<Item = Result<Outgoing, Status>> + Send + Unpin + 'static,
+) -> Response<Body> {
+    let mut response = Response::new(Body::new(OutgoingBody::response(messages)));
+    let grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(header::CONTENT_TYPE, grpc);
+    response
+}
