@@ -142,10 +142,7 @@ fn reports_are_tables_for_people() {
     let scratch = Scratch::new();
     let report = bench(&scratch, INGEST).expect_code(0).stdout;
     for line in ["learner", "  gradients per second ", "raw socket", "ratios"] {
-        assert!(
-            report.contains(&format!("{line}")),
-            "no `{line}` in\n{report}"
-        );
+        assert!(report.contains(line), "no `{line}` in\n{report}");
     }
 }
 

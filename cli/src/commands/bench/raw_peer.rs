@@ -49,7 +49,7 @@ pub(super) fn send(args: &RawPeerArgs) -> anyhow::Result<()> {
             stage.ready();
             match args.reply_bytes {
                 0 => send_unanswered(args, &mut stream, stage),
-                ..=SMALL_REPLY_BYTES => send_in_turn(args, &mut stream, stage),
+                1..=SMALL_REPLY_BYTES => send_in_turn(args, &mut stream, stage),
                 _ => send_and_receive(args, stream, stage),
             }
         }
