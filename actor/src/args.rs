@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use troop_actor::link::EndpointSettings;
+use troop_actor::link::{EndpointSettings, TlsSettings};
 use troop_common::experiment::{ActorSettings, LogFormat, TelemetrySettings};
+use troop_common::pem::PemError;
 
 /// Run workers that step environments and send gradients to a learner. The learner's address is all
 /// that they need: the experiment comes from there.
@@ -16,7 +17,8 @@ use troop_common::experiment::{ActorSettings, LogFormat, TelemetrySettings};
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The learner's address, e.g. http://127.0.0.1:7700.
+    /// The learner's address: `http://host:port`, `https://host:port` with --tls-ca, or
+    /// `unix:/path/to/socket`.
     #[arg(long, value_name = "URL", value_parser = address)]
     pub(crate) learner: String,
     /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers].
@@ -38,6 +40,19 @@ pub(crate) struct Args {
     /// A file with the learner's bearer token, as in its security.token_file.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// A PEM file with the CA that signed the learner's certificate; needed with `https://`. No
+    /// other CA is trusted, the system's neither unless the file is theirs.
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// The name in the learner's certificate where it is not the address's host.
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    tls_domain: Option<String>,
+    /// A PEM file with this actor's own certificate, for a learner that asks for one.
+    #[arg(long, value_name = "FILE", requires_all = ["tls_ca", "tls_key"])]
+    tls_certificate: Option<PathBuf>,
+    /// A PEM file with that certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// What is logged, e.g. info or troop_actor=debug.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -54,12 +69,17 @@ impl Args {
     /// The command line's arguments; ends the process with code 2 where they cannot work.
     pub(crate) fn from_command_line() -> Self {
         let args = Self::parse();
-        if let Err(why) = args.check_http() {
+        if let Err(why) = args.check() {
             Self::command()
                 .error(ErrorKind::ValueValidation, why)
                 .exit();
         }
         args
+    }
+
+    fn check(&self) -> Result<(), String> {
+        EndpointSettings::check_tls(&self.learner, self.tls_ca.is_some())?;
+        self.check_http()
     }
 
     fn check_http(&self) -> Result<(), String> {
@@ -72,6 +92,17 @@ impl Args {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the files of `--tls-…` hold; none without `--tls-ca`.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or holds something else.
+    pub(crate) fn tls(&self) -> Result<Option<TlsSettings>, PemError> {
+        let identity = self.tls_certificate.as_deref().zip(self.tls_key.as_deref());
+        let ca = self.tls_ca.as_deref();
+        ca.map(|ca| TlsSettings::read(ca, self.tls_domain.clone(), identity))
+            .transpose()
     }
 
     /// How this process logs.
@@ -107,5 +138,23 @@ mod tests {
             Some(true)
         );
         assert_eq!(check("--allow-insecure-listen"), None);
+    }
+
+    #[test]
+    fn what_tls_needs_goes_together() {
+        let check = |line: &str| {
+            let line = format!("troop-actor --learner {line}");
+            Args::try_parse_from(line.split_whitespace()).is_ok_and(|args| args.check().is_ok())
+        };
+        assert!(check("https://learner:7700 --tls-ca ca.pem"));
+        assert!(!check("https://learner:7700"));
+        assert!(!check("http://learner:7700 --tls-ca ca.pem"));
+        assert!(!check("unix:/run/troop.sock --tls-ca ca.pem"));
+        let own = "https://learner:7700 --tls-ca ca.pem --tls-certificate own.pem";
+        assert!(!check(own));
+        assert!(check(&format!(
+            "{own} --tls-key own.key --tls-domain learner"
+        )));
+        assert!(!check("https://learner:7700 --tls-domain learner"));
     }
 }

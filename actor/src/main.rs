@@ -6,6 +6,7 @@ mod run;
 use std::process::ExitCode;
 
 use troop_common::causes::with_causes;
+use troop_common::pem::PemError;
 use troop_common::token::TokenError;
 
 use args::Args;
@@ -18,7 +19,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", with_causes(error.as_ref()));
-            let usage = error.chain().any(|cause| cause.is::<TokenError>());
+            let usage = error
+                .chain()
+                .any(|cause| cause.is::<TokenError>() || cause.is::<PemError>());
             ExitCode::from(if usage { USAGE } else { 1 })
         }
     }

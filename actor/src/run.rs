@@ -61,6 +61,7 @@ impl Actor {
             .context("cannot start the threads of the network")?;
         let endpoint = EndpointSettings {
             url: args.learner.clone(),
+            tls: args.tls()?,
             token: token_file.map(BearerToken::read).transpose()?,
             worker: String::new(),
             actor: ActorSettings {

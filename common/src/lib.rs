@@ -3,10 +3,12 @@
 //!
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
+pub mod address;
 pub mod call_error;
 pub mod causes;
 pub mod experiment;
 pub mod layout;
+pub mod pem;
 pub mod proto;
 pub mod spaces;
 pub mod telemetry;

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use troop_common::address::Address;
 
 /// Run the parameter server of an experiment; actors join it by its address.
 ///
@@ -19,9 +20,10 @@ pub(crate) struct Args {
     /// Set a key of the experiment; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// Address of the gRPC service; port 0 takes a free one [learner.listen].
+    /// Address of the gRPC service: a port (0 takes a free one), or `unix:/path/to/socket`
+    /// [learner.listen].
     #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listen: Option<Address>,
     /// Address of /metrics, /healthz and /api/status; port 0 takes a free one [learner.http].
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
@@ -47,7 +49,10 @@ impl Args {
     pub(crate) fn overrides(&self) -> Vec<String> {
         let flag = |key: &str, value: Option<String>| value.map(|value| format!("{key}={value}"));
         let flags = [
-            flag("learner.listen", self.listen.map(|it| it.to_string())),
+            flag(
+                "learner.listen",
+                self.listen.as_ref().map(Address::to_string),
+            ),
             flag("learner.http", self.http.map(|it| it.to_string())),
             flag("experiment.seed", self.seed.map(|it| it.to_string())),
             flag(

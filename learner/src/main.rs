@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
+use troop_common::pem::PemError;
 use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
 
@@ -32,6 +33,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         let directory: Option<&RunDirectoryError> = cause.downcast_ref();
         cause.is::<ConfigError>()
             || cause.is::<TokenError>()
+            || cause.is::<PemError>()
             || directory.is_some_and(RunDirectoryError::is_usage)
     });
     if is_usage {

@@ -7,13 +7,14 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, block_in_place};
+use troop_common::address::Address;
 use troop_common::experiment::{Experiment, resolve};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::RunDirectory;
 use troop_learner::run_keeper::{RunKeeper, TICK};
-use troop_learner::service::{self, Service};
+use troop_learner::service::{self, Listener, ServerTls, Service};
 use troop_learner::summary::Summary;
 use troop_learner::{ParameterServer, Phase, http};
 
@@ -80,23 +81,32 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Logging, and addresses that are listened on.
 async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     telemetry::init_logging(&experiment.telemetry)?;
-    let token_file = experiment.security.token_file.as_deref();
+    let Experiment {
+        security, learner, ..
+    } = experiment;
+    for warning in security.warnings(learner) {
+        tracing::warn!("{warning}");
+    }
+    let token_file = security.token_file.as_deref();
     Ok(Listeners {
         token: token_file.map(BearerToken::read).transpose()?,
-        grpc: service::bind(experiment.learner.listen, "learner.listen").await?,
-        http: service::bind(experiment.learner.http, "learner.http").await?,
+        tls: ServerTls::read(security)?,
+        grpc: Listener::bind(&learner.listen, "learner.listen").await?,
+        http: service::bind(learner.http, "learner.http").await?,
     })
 }
 
 struct Listeners {
     token: Option<BearerToken>,
-    grpc: TcpListener,
+    tls: Option<ServerTls>,
+    grpc: Listener,
     http: TcpListener,
 }
 
 /// What serves while the run goes on.
 struct Services {
-    grpc_address: SocketAddr,
+    /// What actors are given.
+    grpc_url: String,
     http_address: SocketAddr,
     grpc: JoinHandle<Result<(), tonic::transport::Error>>,
     http: JoinHandle<std::io::Result<()>>,
@@ -104,20 +114,25 @@ struct Services {
 
 impl Services {
     fn spawn(server: &Arc<ParameterServer>, listeners: Listeners) -> anyhow::Result<Self> {
-        let Listeners { token, grpc, http } = listeners;
+        let Listeners {
+            token,
+            tls,
+            grpc,
+            http,
+        } = listeners;
         let service = Service::new(Arc::clone(server))?;
         let router = http::router(Arc::clone(server), token.clone());
         Ok(Self {
-            grpc_address: grpc.local_addr()?,
+            grpc_url: url(&grpc.address()?, tls.is_some()),
             http_address: http.local_addr()?,
-            grpc: tokio::spawn(service::serve(grpc, service, token)),
+            grpc: tokio::spawn(service::serve(grpc, service, token, tls)),
             // It is the last to go: until then it tells what goes on.
             http: tokio::spawn(telemetry::serve(http, router, std::future::pending())),
         })
     }
 
     fn announce(&self, server: &ParameterServer, directory: &RunDirectory) {
-        println!("gRPC  http://{}", self.grpc_address);
+        println!("gRPC  {}", self.grpc_url);
         println!("HTTP  http://{}", self.http_address);
         println!("run   {}", directory.path().display());
         let run = &server.experiment().experiment;
@@ -126,11 +141,19 @@ impl Services {
             seed = run.seed,
             epoch = server.epoch(),
             version = server.version(),
-            grpc = %self.grpc_address,
+            grpc = self.grpc_url,
             http = %self.http_address,
             run_dir = %directory.path().display(),
             "learner ready"
         );
+    }
+}
+
+fn url(address: &Address, has_tls: bool) -> String {
+    match address {
+        Address::Tcp(address) if has_tls => format!("https://{address}"),
+        Address::Tcp(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
     }
 }
 

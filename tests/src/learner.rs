@@ -19,7 +19,7 @@ impl Learner {
     /// Where it ends instead.
     pub fn start(scratch: &Scratch, arguments: &str) -> Self {
         let process = scratch.start(&format!("troop-learner {arguments}"));
-        let url = format!("http://{}", process.address_after("gRPC  http://"));
+        let url = process.word_after("gRPC  ");
         let address = process.address_after("HTTP  http://");
         Self {
             process,

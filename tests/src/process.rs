@@ -62,11 +62,20 @@ impl Process {
     /// # Panics
     /// Where there is none; shows what the process wrote instead.
     pub fn address_after(&self, prefix: &str) -> SocketAddr {
+        let word = self.word_after(prefix);
+        word.parse()
+            .unwrap_or_else(|_| panic!("no address after `{prefix}` but `{word}`"))
+    }
+
+    /// Waits for a line with `prefix`, and gives the word after it.
+    ///
+    /// # Panics
+    /// Where there is none; shows what the process wrote instead.
+    pub fn word_after(&self, prefix: &str) -> String {
         let line = self.wait_for(prefix);
         let (_, rest) = line.split_once(prefix).unwrap_or_default();
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        word.parse()
-            .unwrap_or_else(|_| panic!("no address after `{prefix}` in `{line}`"))
+        let word = rest.split_whitespace().next();
+        word.unwrap_or_default().to_owned()
     }
 
     /// How many lines so far contain `text`.

@@ -8,7 +8,7 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
-pub use grpc::{EndpointSettings, GrpcLink, Interrupt, JoinInfo};
+pub use grpc::{ClientIdentity, EndpointSettings, GrpcLink, Interrupt, JoinInfo, TlsSettings};
 
 /// A gradient and what happened while its segment was acted.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::violation::Violations;
+use crate::address::Address;
 
 /// When the current parameters become the ones that actors get next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +19,8 @@ pub enum Publish {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LearnerSettings {
-    /// Address of the gRPC service; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Address of the gRPC service, a port (0 takes a free one) or a Unix socket.
+    pub listen: Address,
     /// Address of `/metrics`, `/healthz` and `/api/status`; port 0 takes a free one.
     pub http: SocketAddr,
     /// When weights are published.
@@ -37,7 +38,7 @@ pub struct LearnerSettings {
 impl Default for LearnerSettings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 7700))),
             http: SocketAddr::from(([127, 0, 0, 1], 7780)),
             publish: Publish::Updates(1),
             max_staleness_updates: 1_000,

@@ -110,7 +110,7 @@ fn values_from_outside_arrive_typed() {
     assert_eq!(experiment.model.hidden, [32, 16]);
     assert_eq!(experiment.environment.id, "ALE/Pong-v5");
     assert_eq!(experiment.environment.atari.stack, 2);
-    assert_eq!(experiment.learner.listen.port(), 0);
+    assert_eq!(experiment.learner.listen.to_string(), "127.0.0.1:0");
     assert_eq!(experiment.experiment.name, "a plain text");
     assert_eq!(experiment.actor.workers, 3);
     assert_eq!(experiment.environment.imports, ["a.b", "c"]);
@@ -292,7 +292,17 @@ fn a_wrong_type_says_what_was_expected_and_found() {
     );
     check(
         "learner.listen=here",
-        "`learner.listen` in --set: expected an address such as `127.0.0.1:7700`, found string \
+        "`learner.listen` in --set: expected an address such as `127.0.0.1:7700` or \
+         `unix:/run/troop.sock`, found string \"here\"",
+    );
+    check(
+        "learner.listen=unix:here",
+        "`learner.listen` in --set: a socket's path must be absolute, as in \
+         `unix:/run/troop.sock`, found string \"unix:here\"",
+    );
+    check(
+        "learner.http=here",
+        "`learner.http` in --set: expected an address such as `127.0.0.1:7700`, found string \
          \"here\"",
     );
     check(

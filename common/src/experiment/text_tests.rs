@@ -109,6 +109,8 @@ fn actors_get_everything_but_security() {
     let mut experiment = Experiment::default();
     experiment.learner.listen = "0.0.0.0:7700".parse().unwrap();
     experiment.security.token_file = Some("/etc/troop/token".into());
+    experiment.security.tls_certificate_file = Some("/etc/troop/learner.pem".into());
+    experiment.security.tls_key_file = Some("/etc/troop/learner.key".into());
     let sent = experiment.for_actors();
     assert_eq!(sent.security, SecuritySettings::default());
     assert_eq!(

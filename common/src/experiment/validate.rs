@@ -1,7 +1,6 @@
-use std::net::SocketAddr;
-
 use super::violation::Violations;
 use super::{Experiment, LearnerSettings, MethodSettings};
+use crate::address::Address;
 
 impl Experiment {
     /// Checks everything that can be checked without looking beyond the experiment: each section
@@ -41,37 +40,18 @@ impl Experiment {
         self.wire.check(violations);
         self.checkpoint.check(violations);
         self.telemetry.check(violations);
+        self.security.check(violations);
     }
 
     fn check_listeners(&self, violations: &mut Violations) {
         let LearnerSettings { listen, http, .. } = &self.learner;
-        let security = &self.security;
-        let guarded = security.token_file.is_some() || security.allow_insecure_listen;
-        let way_out = "; set `security.token_file`, or `security.allow_insecure_listen = true` if \
-                       everyone there is trusted";
+        self.security.check_listeners(&self.learner, violations);
         violations.expect(
-            guarded || is_loopback(listen),
-            "learner.listen",
-            format!(
-                "whoever reaches this address could read the experiment and steer the \
-                 training{way_out}"
-            ),
-        );
-        violations.expect(
-            guarded || is_loopback(http),
-            "learner.http",
-            format!("whoever reaches this address could read metrics and status{way_out}"),
-        );
-        violations.expect(
-            listen.port() == 0 || listen != http,
+            http.port() == 0 || *listen != Address::Tcp(*http),
             "learner.http",
             "must differ from `learner.listen`: one port cannot serve both",
         );
     }
-}
-
-fn is_loopback(address: &SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// Whether a value is a number that can scale something.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::address::Address;
 
 /// The keys and reasons that a change to the default experiment violates.
 fn violations(change: impl FnOnce(&mut Experiment)) -> Vec<(String, String)> {
@@ -204,9 +205,9 @@ fn violations_accumulate_one_a_line_with_the_value() {
 #[test]
 fn a_listener_beyond_loopback_needs_a_guard() {
     let listen = |address: &str, http: &str| {
-        let (listen, http) = (address.parse().unwrap(), http.parse().unwrap());
+        let (listen, http) = (address.parse::<Address>().unwrap(), http.parse().unwrap());
         move |experiment: &mut Experiment| {
-            experiment.learner.listen = listen;
+            experiment.learner.listen = listen.clone();
             experiment.learner.http = http;
         }
     };
@@ -215,6 +216,7 @@ fn a_listener_beyond_loopback_needs_a_guard() {
         "127.8.8.8:1",
         "[::1]:1",
         "[::ffff:127.0.0.1]:1",
+        "unix:/run/troop.sock",
     ] {
         assert_eq!(
             violations(listen(loopback, "127.0.0.1:0")),
@@ -238,7 +240,7 @@ fn a_listener_beyond_loopback_needs_a_guard() {
             .all(|(_, reason)| reason.contains("allow_insecure_listen = true"))
     );
 
-    let open = listen("0.0.0.0:7700", "0.0.0.0:7780");
+    let open = &listen("0.0.0.0:7700", "0.0.0.0:7780");
     let insecure = |experiment: &mut Experiment| {
         open(experiment);
         experiment.security.allow_insecure_listen = true;
@@ -249,14 +251,53 @@ fn a_listener_beyond_loopback_needs_a_guard() {
         experiment.security.token_file = Some("token".into());
     };
     assert_eq!(violations(with_token), []);
+    let with_tls = |experiment: &mut Experiment| {
+        open(experiment);
+        encrypt(experiment);
+    };
+    let found = violations(with_tls);
+    assert_eq!(found.len(), 1, "HTTP speaks no TLS: {found:?}");
+    assert_eq!(found[0].0, "learner.http");
+}
+
+fn encrypt(experiment: &mut Experiment) {
+    experiment.security.tls_certificate_file = Some("learner.pem".into());
+    experiment.security.tls_key_file = Some("learner.key".into());
+}
+
+#[test]
+fn tls_needs_certificate_and_key_and_a_port() {
+    assert_eq!(violations(encrypt), []);
+    let without_key = |experiment: &mut Experiment| {
+        encrypt(experiment);
+        experiment.security.tls_key_file = None;
+    };
+    assert_eq!(violations(without_key)[0].0, "security.tls_key_file");
+    let without_certificate = |experiment: &mut Experiment| {
+        encrypt(experiment);
+        experiment.security.tls_certificate_file = None;
+    };
+    let found = violations(without_certificate);
+    assert_eq!(found[0].0, "security.tls_certificate_file");
+    let only_clients = |experiment: &mut Experiment| {
+        experiment.security.tls_client_ca_file = Some("ca.pem".into());
+    };
+    assert_eq!(violations(only_clients)[0].0, "security.tls_client_ca_file");
+    let on_a_socket = |experiment: &mut Experiment| {
+        encrypt(experiment);
+        experiment.learner.listen = Address::Unix("/run/troop.sock".into());
+    };
+    let found = violations(on_a_socket);
+    assert_eq!(found[0].0, "security.tls_certificate_file");
+    assert!(found[0].1.contains("`unix:` address"), "{}", found[0].1);
 }
 
 #[test]
 fn one_port_cannot_serve_both() {
     let same = |port: u16| {
         move |experiment: &mut Experiment| {
-            experiment.learner.listen.set_port(port);
             experiment.learner.http.set_port(port);
+            experiment.learner.listen = experiment.learner.http.into();
         }
     };
     assert_eq!(violations(same(7700))[0].0, "learner.http");

@@ -13,7 +13,7 @@ use troop_common::call_error::CallError;
 use troop_common::proto::v1;
 use troop_common::wire::{Messages, MessagesError, Outgoing, OutgoingBody, path};
 
-use super::Service;
+use super::{Service, peer};
 
 /// Takes the contract's calls to the [`Service`]. It stands in for the generated server, which
 /// would copy each tensor twice on its way; see [`troop_common::wire`].
@@ -49,7 +49,7 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response<Bo
         path::TRAIN => Ok(stream(service.train(body).await?)),
         path::WATCH => Ok(stream(service.watch())),
         path::JOIN => {
-            let joined = service.join(&only_message(body).await?, &peer(head.extensions))?;
+            let joined = service.join(&only_message(body).await?, &peer::name(&head.extensions))?;
             Ok(message(&joined))
         }
         path::STATUS => {
@@ -58,14 +58,6 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response<Bo
         }
         other => Err(Status::unimplemented(format!("there is no call {other}"))),
     }
-}
-
-/// Who calls, as logs and the session table show it.
-fn peer(extensions: http::Extensions) -> String {
-    let mut request = tonic::Request::new(());
-    *request.extensions_mut() = extensions;
-    let address = request.remote_addr();
-    address.map_or_else(|| "unix".into(), |address| address.to_string())
 }
 
 /// The one message of a call that has no stream.

@@ -8,13 +8,17 @@ mod gradient_reader;
 mod listener;
 mod open_session;
 mod outbox;
+mod peer;
 mod serve;
+mod socket_file;
+mod tls;
 mod transfer;
 mod unopened;
 mod weights_stream;
 
-pub use listener::{BindError, bind};
-pub use serve::serve;
+pub use listener::{BindError, Listener, OwnedUnixListener, bind};
+pub use serve::{serve, serve_connections};
+pub use tls::ServerTls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,17 +1,20 @@
+use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Connected, TcpIncoming};
 use troop_common::experiment::WireSettings;
 use troop_common::token::BearerToken;
 use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
-use super::Service;
 use super::authorization::Authorization;
 use super::calls::Calls;
+use super::{Listener, ServerTls, Service};
 use crate::answers::Phase;
 
 /// Streams of one connection; a worker needs one and an occasional call.
@@ -26,17 +29,57 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// # Errors
 /// Where the transport fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     service: Service,
     token: Option<BearerToken>,
+    tls: Option<ServerTls>,
 ) -> Result<(), tonic::transport::Error> {
-    let settings = service.server.experiment();
-    let limit = Duration::from_millis(settings.learner.drain_timeout_ms);
-    let mut transport = transport(&settings.wire);
+    let mut transport = transport(&service.server.experiment().wire);
+    if let Some(tls) = tls {
+        transport = transport.tls_config(tls.into())?;
+    }
+    match listener {
+        Listener::Tcp(listener) => {
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            accept(transport, incoming, service, token).await
+        }
+        Listener::Unix(socket) => {
+            let _removed_at_the_end = socket.file;
+            let incoming = UnixListenerStream::new(socket.listener);
+            accept(transport, incoming, service, token).await
+        }
+    }
+}
+
+/// [`serve`] for connections that come from elsewhere than a [`Listener`].
+///
+/// # Errors
+/// Where the transport fails.
+pub async fn serve_connections<IO>(
+    incoming: impl Stream<Item = io::Result<IO>>,
+    service: Service,
+    token: Option<BearerToken>,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let transport = transport(&service.server.experiment().wire);
+    accept(transport, incoming, service, token).await
+}
+
+async fn accept<IO>(
+    mut transport: Server,
+    incoming: impl Stream<Item = io::Result<IO>>,
+    service: Service,
+    token: Option<BearerToken>,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let limit = Duration::from_millis(service.server.experiment().learner.drain_timeout_ms);
     let (closing, closed) = watch::channel(false);
     let left = left(service.server.phase(), service.open_sessions(), limit);
     let grpc = InterceptedService::new(Calls(service), Authorization(token));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let signal = async move {
         left.await;
         closing.send_replace(true);

@@ -137,10 +137,15 @@ fn a_learner_that_is_not_there_is_given_up_after_the_configured_time() {
 
 #[test]
 fn an_address_that_cannot_be_one_fails_at_once() {
-    let Err(LinkClosed::Failed(error)) = Peer::join("https://127.0.0.1:1") else {
-        panic!("TLS is not spoken");
-    };
-    assert!(error.contains("does not start with http://"), "{error}");
+    for (url, reason) in [
+        ("ftp://127.0.0.1:1", "does not start with http://"),
+        ("https://127.0.0.1:1", "needs --tls-ca"),
+    ] {
+        let Err(LinkClosed::Failed(error)) = Peer::join(url) else {
+            panic!("{url} cannot be used");
+        };
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

@@ -75,7 +75,8 @@ impl Learner {
         let listener = runtime.block_on(bind(address, "learner.listen")).unwrap();
         let address = listener.local_addr().unwrap();
         let service = Service::new(Arc::clone(&server)).unwrap();
-        let service = runtime.spawn(async move { serve(listener, service, token).await.unwrap() });
+        let service = runtime
+            .spawn(async move { serve(listener.into(), service, token, None).await.unwrap() });
         Self {
             server,
             address,
@@ -120,6 +121,7 @@ pub(crate) fn runtime() -> Runtime {
 pub(crate) fn endpoint(url: &str) -> EndpointSettings {
     EndpointSettings {
         url: url.into(),
+        tls: None,
         token: None,
         worker: "test/0".into(),
         actor: actor_settings(),

@@ -5,12 +5,21 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use troop_common::address::Address;
+use troop_common::causes::with_causes;
 use troop_common::experiment::{ActorSettings, WireSettings};
 use troop_common::token::BearerToken;
 use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
 use super::client::Client;
 use super::interrupt::Interrupt;
+use super::tls::TlsSettings;
+
+/// Begins an address that is approached without TLS.
+const PLAIN: &str = "http://";
+
+/// Begins one that is approached with TLS.
+const ENCRYPTED: &str = "https://";
 
 /// A connection that does not stand after this time is tried again.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -18,8 +27,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Where the learner is and how it is approached.
 #[derive(Clone, Debug)]
 pub struct EndpointSettings {
-    /// The learner's address, e.g. `http://127.0.0.1:7700`; `http://` may be left out.
+    /// The learner's address: `http://host:port`, where `http://` may be left out,
+    /// `https://host:port`, or `unix:/path/to/socket`.
     pub url: String,
+    /// The actor's side of TLS; an address with `https://` needs it, and no other has it.
+    pub tls: Option<TlsSettings>,
     /// What the learner's `security.token_file` holds, where it has one.
     pub token: Option<BearerToken>,
     /// The worker's name in the learner's logs and session table.
@@ -45,12 +57,37 @@ impl EndpointSettings {
         endpoint(url).map(|_| ())
     }
 
-    /// What `url` and the experiment's `[wire]` say about a connection.
+    /// Checks that there are TLS settings where the address needs them, and nowhere else.
     ///
     /// # Errors
-    /// Where the address cannot be one.
+    /// What is missing or too much.
+    pub fn check_tls(url: &str, has_tls: bool) -> Result<(), String> {
+        let url = full_url(url);
+        match (url.starts_with(ENCRYPTED), has_tls) {
+            (true, false) => Err(format!(
+                "address `{url}` needs --tls-ca: the CA that signed the learner's certificate, or \
+                 the system's, which is often /etc/ssl/certs/ca-certificates.crt"
+            )),
+            (false, true) => Err(format!(
+                "address `{url}` has no use for --tls-ca; expected e.g. https://learner:7700"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the settings and the experiment's `[wire]` say about a connection.
+    ///
+    /// # Errors
+    /// Where the address cannot be one, or its TLS settings cannot be used.
     pub(super) fn endpoint(&self, wire: &WireSettings) -> Result<Endpoint, String> {
-        let endpoint = endpoint(&self.url)?;
+        Self::check_tls(&self.url, self.tls.is_some())?;
+        let mut endpoint = endpoint(&self.url)?;
+        if let Some(tls) = &self.tls {
+            endpoint = endpoint.tls_config(tls.config()).map_err(|error| {
+                let causes = with_causes(&error);
+                format!("cannot speak TLS with what --tls-… name: {causes}")
+            })?;
+        }
         Ok(endpoint
             .connect_timeout(CONNECT_LIMIT)
             .tcp_nodelay(true)
@@ -72,19 +109,32 @@ impl EndpointSettings {
 }
 
 fn full_url(url: &str) -> String {
-    if url.contains("://") {
+    if url.contains("://") || Address::names_unix(url) {
         url.to_owned()
     } else {
-        format!("http://{url}")
+        format!("{PLAIN}{url}")
     }
 }
 
 fn endpoint(url: &str) -> Result<Endpoint, String> {
     let url = full_url(url);
-    let unusable =
-        |why: String| format!("address `{url}` {why}; expected e.g. http://127.0.0.1:7700");
-    if !url.starts_with("http://") {
-        return Err(unusable("does not start with http://".into()));
+    let unusable = |why: String| {
+        format!(
+            "address `{url}` {why}; expected e.g. http://127.0.0.1:7700, https://learner:7700 or \
+             unix:/run/troop.sock"
+        )
+    };
+    if Address::names_unix(&url) {
+        let socket: Address = url
+            .parse()
+            .map_err(|error| unusable(format!("cannot be used ({error})")))?;
+        return Endpoint::from_shared(socket.to_string())
+            .map_err(|error| unusable(format!("cannot be read ({error})")));
+    }
+    if !url.starts_with(PLAIN) && !url.starts_with(ENCRYPTED) {
+        return Err(unusable(
+            "does not start with http://, https:// or unix:".into(),
+        ));
     }
     Endpoint::from_shared(url.clone())
         .map_err(|error| unusable(format!("cannot be read ({error})")))
@@ -120,8 +170,33 @@ mod tests {
         };
         check("http://127.0.0.1:7700", true);
         check("learner:7700", true);
-        check("https://learner:7700", false);
+        check("https://learner:7700", true);
+        check("unix:/run/troop.sock", true);
+        check("unix:///run/troop.sock", true);
+        check("unix:troop.sock", false);
+        check("ftp://learner:7700", false);
         check("http://", false);
         check("not an address", false);
+    }
+
+    #[test]
+    fn tls_goes_with_https_and_with_nothing_else() {
+        let check = |url: &str, has_tls: bool, works: bool| {
+            let result = EndpointSettings::check_tls(url, has_tls);
+            assert_eq!(result.is_ok(), works, "{url} {has_tls}");
+            if let Err(error) = result {
+                assert!(error.contains(url) && error.contains("--tls-ca"), "{error}");
+            }
+        };
+        for plain in [
+            "learner:7700",
+            "http://learner:7700",
+            "unix:/run/troop.sock",
+        ] {
+            check(plain, false, true);
+            check(plain, true, false);
+        }
+        check("https://learner:7700", true, true);
+        check("https://learner:7700", false, false);
     }
 }

@@ -10,13 +10,17 @@ mod endpoint;
 mod incoming;
 mod interrupt;
 mod mailbox;
+mod mismatch;
 mod outage;
+mod probe;
 mod requests;
 mod session;
 mod supervisor;
+mod tls;
 
 pub use endpoint::EndpointSettings;
 pub use interrupt::Interrupt;
+pub use tls::{ClientIdentity, TlsSettings};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,6 +21,7 @@ use super::client::Client;
 use super::endpoint::EndpointSettings;
 use super::incoming::IncomingWeights;
 use super::mailbox::Mailbox;
+use super::mismatch;
 use super::requests::Requests;
 
 /// A call that is not answered after this time is tried again.
@@ -58,11 +59,10 @@ pub(super) async fn connect(
     wire: &WireSettings,
 ) -> Result<Client, SessionEnd> {
     let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|error| SessionEnd::Lost(with_causes(&error)))?;
-    Ok(settings.client(channel))
+    match endpoint.connect().await {
+        Ok(channel) => Ok(settings.client(channel)),
+        Err(error) => Err(mismatch::of_connecting(&settings.full_url(), error).await),
+    }
 }
 
 /// Connects and joins.
@@ -81,7 +81,10 @@ pub(super) async fn join(
         worker: settings.worker.clone(),
         software: VERSION.to_owned(),
     };
-    let answer = within(CALL_LIMIT, client.join(request)).await?;
+    let answer = match within(CALL_LIMIT, client.join(request)).await {
+        Ok(answer) => answer,
+        Err(end) => return Err(mismatch::of_first_call(&settings.full_url(), end).await),
+    };
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
     })?;
