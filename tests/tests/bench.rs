@@ -120,10 +120,23 @@ fn each_gradient_can_be_answered_by_weights() {
 }
 
 #[test]
+fn ingest_goes_over_unix_sockets_and_tls_as_well() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    for transport in ["--unix", "--tls"] {
+        let line = format!("{INGEST} {transport} --encoding bf16 --json");
+        let report = bench(&scratch, &line).expect_code(0).json();
+        assert_eq!(number(&report, "learner", "gradients_lost"), 0.0);
+        assert_positive(&report, "learner", &["gradients_applied"]);
+        assert_raw_socket(&report);
+    }
+}
+
+#[test]
 fn publish_reports_what_reached_the_subscribers() {
     let _serial = serial();
     let scratch = Scratch::new();
-    let line = format!("{PUBLISH} --stalled 1 --json");
+    let line = format!("{PUBLISH} --stalled 1 --unix --json");
     let report = bench(&scratch, &line).expect_code(0).json();
     assert_raw_socket(&report);
     let keys = [

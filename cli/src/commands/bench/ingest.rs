@@ -10,7 +10,7 @@ use super::exposition::Exposition;
 use super::helper::Helper;
 use super::histogram::Histogram;
 use super::interruption::Interruption;
-use super::learner_process::LearnerProcess;
+use super::learner_process::{LearnerProcess, Transport};
 use super::memory_copy::MemoryCopy;
 use super::raw_socket::{RawSocket, RawTraffic};
 use super::summary;
@@ -43,6 +43,9 @@ pub(crate) struct IngestArgs {
     /// A Unix socket in place of TCP.
     #[arg(long)]
     unix: bool,
+    /// TLS with a throw-away certificate; the raw sockets stay without.
+    #[arg(long, conflicts_with = "unix")]
+    tls: bool,
     /// Seconds of each measurement.
     #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = above_0)]
     seconds: f64,
@@ -147,6 +150,14 @@ impl IngestArgs {
         self.params * element
     }
 
+    fn transport(&self) -> Transport {
+        match (self.unix, self.tls) {
+            (true, _) => Transport::Unix,
+            (false, true) => Transport::Tls,
+            (false, false) => Transport::Tcp,
+        }
+    }
+
     fn raw_traffic(&self) -> RawTraffic {
         let reply_bytes = match self.publish_every {
             Some(1) => self.message_bytes(),
@@ -186,21 +197,20 @@ impl IngestArgs {
         ]
     }
 
-    fn sender_arguments(&self, url: &str) -> Vec<String> {
-        let flag = |name: &str, value: String| [name.to_owned(), value];
-        let mut arguments = [
-            flag("--url", url.to_owned()),
-            flag("--params", self.params.to_string()),
-            flag("--sessions", self.sessions_per_process.to_string()),
-        ]
-        .concat();
-        arguments.extend(
-            self.rate
-                .map(|rate| flag("--rate", rate.to_string()))
-                .into_iter()
-                .flatten(),
-        );
-        arguments
+    fn sender_arguments(&self, learner: &LearnerProcess) -> Vec<String> {
+        let rate = self.rate.map(|rate| rate.to_string());
+        let ca = learner.ca().map(|path| path.display().to_string());
+        let flags = [
+            ("--url", Some(learner.url().to_owned())),
+            ("--params", Some(self.params.to_string())),
+            ("--sessions", Some(self.sessions_per_process.to_string())),
+            ("--rate", rate),
+            ("--tls-ca", ca),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        given.flatten().collect()
     }
 }
 
@@ -231,8 +241,8 @@ struct Ingest {
 
 impl Ingest {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
-        let learner = LearnerProcess::start(args.unix, &args.settings())?;
-        let arguments = args.sender_arguments(learner.url());
+        let learner = LearnerProcess::start(args.transport(), &args.settings())?;
+        let arguments = args.sender_arguments(&learner);
         let start = |_| Helper::start("sender", &arguments);
         let mut senders = (0..args.actors).map(start).collect::<Result<Vec<_>, _>>()?;
         senders.iter_mut().try_for_each(Helper::wait_ready)?;

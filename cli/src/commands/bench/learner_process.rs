@@ -1,13 +1,15 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
+use troop_common::address::Address;
 
+use super::certificates::Certificates;
 use super::exposition::Exposition;
 use super::process_usage;
 
@@ -27,6 +29,17 @@ const SETTINGS: [&str; 6] = [
     "telemetry.log=warn",
 ];
 
+/// How a learner is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// A port of loopback.
+    Tcp,
+    /// A port of loopback, with TLS and a throw-away certificate.
+    Tls,
+    /// A Unix socket.
+    Unix,
+}
+
 /// A real learner in a process of its own. It is killed when it is dropped, and its files go.
 pub(super) struct LearnerProcess {
     child: Child,
@@ -34,24 +47,31 @@ pub(super) struct LearnerProcess {
     _stdout: BufReader<ChildStdout>,
     url: String,
     http: SocketAddr,
+    certificates: Option<Certificates>,
     _directory: TempDir,
 }
 
 impl LearnerProcess {
-    /// Starts one and waits until it listens: on a Unix socket, or on a free port of loopback.
+    /// Starts one and waits until it listens.
     ///
     /// # Errors
     /// Where there is no such program, or it ends instead.
-    pub(super) fn start(unix: bool, settings: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn start(transport: Transport, settings: &[String]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let log = directory.path().join("learner.log");
-        let listen = match unix {
-            true => format!("unix:{}", directory.path().join("learner.sock").display()),
-            false => "127.0.0.1:0".to_owned(),
+        let listen = match transport {
+            Transport::Unix => Address::Unix(directory.path().join("learner.sock")),
+            Transport::Tcp | Transport::Tls => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into(),
         };
+        let certificates = match transport {
+            Transport::Tls => Some(Certificates::write(directory.path())?),
+            Transport::Tcp | Transport::Unix => None,
+        };
+        let security = certificates.iter().flat_map(Certificates::settings);
+        let settings = settings.iter().cloned().chain(security);
         let mut child = command(directory.path())
-            .args(["--listen", &listen])
-            .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            .args(["--listen", &listen.to_string()])
+            .args(settings.flat_map(|setting| ["--set".to_owned(), setting]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
@@ -70,6 +90,7 @@ impl LearnerProcess {
                 _stdout: stdout,
                 url,
                 http,
+                certificates,
                 _directory: directory,
             }),
             None => {
@@ -84,6 +105,11 @@ impl LearnerProcess {
     /// What senders are told.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The CA that senders must trust, where the learner speaks TLS.
+    pub(super) fn ca(&self) -> Option<&Path> {
+        self.certificates.as_ref().map(|files| files.ca.as_path())
     }
 
     /// What its `/metrics` shows.

@@ -1,6 +1,7 @@
 //! `troop bench`: what this machine can carry, measured over the real wire in processes of their
 //! own, beside what the machine itself can do in the same run.
 
+mod certificates;
 mod exposition;
 mod helper;
 mod histogram;

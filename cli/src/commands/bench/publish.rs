@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::helper::Helper;
 use super::ingest::{SETTLE, above_0, positive};
 use super::interruption::Interruption;
-use super::learner_process::LearnerProcess;
+use super::learner_process::{LearnerProcess, Transport};
 use super::raw_socket::{RawSocket, RawTraffic, shares};
 use super::summary;
 use super::tally::Tally;
@@ -159,7 +159,11 @@ struct Bench {
 
 impl Bench {
     fn start(args: &PublishArgs) -> anyhow::Result<Self> {
-        let learner = LearnerProcess::start(args.unix, &SETTINGS.map(String::from))?;
+        let transport = match args.unix {
+            true => Transport::Unix,
+            false => Transport::Tcp,
+        };
+        let learner = LearnerProcess::start(transport, &SETTINGS.map(String::from))?;
         let url = learner.url().to_owned();
         let params = args.params.to_string();
         let sender = ["--url", &url, "--params", &params, "--sessions", "1"].map(String::from);

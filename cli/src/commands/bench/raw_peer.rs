@@ -7,8 +7,9 @@ use std::thread;
 
 use anyhow::Context;
 use clap::Args;
+use troop_common::address::Address;
 
-use super::socket::{Address, Stream};
+use super::socket::{self, Stream};
 use super::stage::{Stage, say};
 
 /// Bytes of one read, and of one write: measured to be the fastest on loopback.
@@ -77,14 +78,13 @@ pub(super) fn receive(args: &RawPeerArgs) -> anyhow::Result<()> {
 fn connections(args: &RawPeerArgs) -> anyhow::Result<Vec<Stream>> {
     let each = 0..args.connections;
     if let Some(address) = &args.connect {
-        let connect = |_| address.connect();
+        let connect = |_| socket::connect(address);
         let streams = each.map(connect).collect::<Result<_, _>>();
         return streams.with_context(|| format!("cannot connect to {address}"));
     }
     let address = args.listen.as_ref().context("no address given")?;
-    let listener = address
-        .listen()
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let listener =
+        socket::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     say(&listener.address()?.to_string())?;
     Ok(each.map(|_| listener.accept()).collect::<Result<_, _>>()?)
 }

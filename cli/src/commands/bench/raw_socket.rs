@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use troop_common::address::Address;
 
 use super::helper::Helper;
 use super::interruption::Interruption;
-use super::socket::Address;
 use super::tally::Tally;
 
 /// What a measurement over raw sockets is like.

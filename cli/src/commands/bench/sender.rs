@@ -1,5 +1,6 @@
 //! A process that sends gradients as workers do, without environments.
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use tokio::runtime::Handle;
-use troop_actor::link::{Contribution, EndpointSettings, GrpcLink, Interrupt, Link, LinkClosed};
+use troop_actor::link::{
+    Contribution, EndpointSettings, GrpcLink, Interrupt, Link, LinkClosed, TlsSettings,
+};
 use troop_common::experiment::ActorSettings;
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::Report;
@@ -25,6 +28,9 @@ pub(crate) struct SenderArgs {
     /// The learner's address.
     #[arg(long)]
     url: String,
+    /// The CA of its certificate, where it speaks TLS.
+    #[arg(long)]
+    tls_ca: Option<PathBuf>,
     /// Elements of a gradient.
     #[arg(long)]
     params: usize,
@@ -54,7 +60,7 @@ pub(super) fn run(args: &SenderArgs) -> anyhow::Result<()> {
 
 /// One worker's session.
 fn session(args: &SenderArgs, index: usize, runtime: &Handle, stage: &Stage) -> anyhow::Result<()> {
-    let (link, ..) = GrpcLink::join(runtime, endpoint(args, index))?;
+    let (link, ..) = GrpcLink::join(runtime, endpoint(args, index)?)?;
     let mut session = Session::open(link, args.params)?;
     for _ in 0..WARM_UP {
         session.push(stage)?;
@@ -71,9 +77,14 @@ fn session(args: &SenderArgs, index: usize, runtime: &Handle, stage: &Stage) -> 
     Ok(())
 }
 
-fn endpoint(args: &SenderArgs, index: usize) -> EndpointSettings {
-    EndpointSettings {
+fn endpoint(args: &SenderArgs, index: usize) -> anyhow::Result<EndpointSettings> {
+    let tls = args.tls_ca.as_deref();
+    let tls = tls
+        .map(|ca| TlsSettings::read(ca, None, None))
+        .transpose()?;
+    Ok(EndpointSettings {
         url: args.url.clone(),
+        tls,
         token: None,
         worker: format!("bench-{}/{index}", std::process::id()),
         actor: ActorSettings {
@@ -81,7 +92,7 @@ fn endpoint(args: &SenderArgs, index: usize) -> EndpointSettings {
             ..ActorSettings::default()
         },
         interrupt: Interrupt::default(),
-    }
+    })
 }
 
 struct Session {

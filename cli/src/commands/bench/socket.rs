@@ -1,61 +1,31 @@
 //! Plain blocking sockets, TCP or Unix.
 
-use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::str::FromStr;
 
-/// Where one listens: `HOST:PORT`, or `unix:PATH`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Address {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
+use troop_common::address::Address;
+
+/// Listens.
+///
+/// # Errors
+/// Where that cannot be.
+pub(super) fn listen(address: &Address) -> io::Result<Listener> {
+    Ok(match address {
+        Address::Tcp(address) => Listener::Tcp(TcpListener::bind(address)?),
+        Address::Unix(path) => Listener::Unix(UnixListener::bind(path)?, path.clone()),
+    })
 }
 
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
-        }
-        let address = text.parse().map(Self::Tcp);
-        address.map_err(|_| format!("found `{text}`; expected IP:PORT or unix:PATH"))
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl Address {
-    /// Listens there.
-    ///
-    /// # Errors
-    /// Where that cannot be.
-    pub(super) fn listen(&self) -> io::Result<Listener> {
-        Ok(match self {
-            Self::Tcp(address) => Listener::Tcp(TcpListener::bind(address)?),
-            Self::Unix(path) => Listener::Unix(UnixListener::bind(path)?, path.clone()),
-        })
-    }
-
-    /// Connects to it.
-    ///
-    /// # Errors
-    /// Where nobody listens.
-    pub(super) fn connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(address) => Stream::tcp(TcpStream::connect(address)?),
-            Self::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path)?)),
-        }
+/// Connects.
+///
+/// # Errors
+/// Where nobody listens.
+pub(super) fn connect(address: &Address) -> io::Result<Stream> {
+    match address {
+        Address::Tcp(address) => Stream::tcp(TcpStream::connect(address)?),
+        Address::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path)?)),
     }
 }
 
@@ -151,25 +121,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_read_as_they_are_written() {
-        for text in ["127.0.0.1:7700", "unix:/tmp/a b.sock"] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
-        }
-        assert!(
-            "nowhere"
-                .parse::<Address>()
-                .unwrap_err()
-                .contains("unix:PATH")
-        );
-    }
-
-    #[test]
     fn both_kinds_carry_bytes_both_ways() {
         let directory = tempfile::tempdir().unwrap();
         let unix = Address::Unix(directory.path().join("socket"));
         for address in ["127.0.0.1:0".parse().unwrap(), unix] {
-            let listener = address.listen().unwrap();
-            let mut near = listener.address().unwrap().connect().unwrap();
+            let listener = listen(&address).unwrap();
+            let mut near = connect(&listener.address().unwrap()).unwrap();
             let mut far = listener.accept().unwrap();
             near.write_all(b"there").unwrap();
             near.end().unwrap();
