@@ -1,4 +1,4 @@
-//! `troop`: train, evaluate and inspect experiments on one machine.
+//! `troop`: train, evaluate and inspect experiments on one machine, and measure what it can carry.
 
 mod commands;
 mod exit;
@@ -29,7 +29,7 @@ enum Command {
     Presets(commands::presets::PresetsArgs),
     /// Show an experiment with every key, and where each value comes from.
     Config(commands::config::ConfigArgs),
-    /// Measure what this machine can carry.
+    /// Measure what this machine can carry: gradients into a learner, weights out of it.
     Bench(commands::bench::BenchArgs),
 }
 

@@ -37,7 +37,7 @@ impl Experiment {
         self.optimizer.check(violations);
         self.learner.check(violations);
         self.actor.check(violations);
-        self.wire.check(violations);
+        self.wire.check(self.learner.publish, violations);
         self.checkpoint.check(violations);
         self.telemetry.check(violations);
         self.security.check(violations);

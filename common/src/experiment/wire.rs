@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Publish;
 use super::violation::Violations;
 
 /// How tensors travel.
@@ -57,7 +58,13 @@ impl Default for WireSettings {
 
 impl WireSettings {
     /// Notes every value that cannot work.
-    pub(super) fn check(&self, violations: &mut Violations) {
+    pub(super) fn check(&self, publish: Publish, violations: &mut Violations) {
+        violations.expect(
+            self.send_weights == SendWeights::EachPublish || publish == Publish::Updates(1),
+            "learner.publish",
+            "must be { updates = 1 } with `wire.send_weights = \"after_gradient\"`: each gradient is \
+             answered by weights that it is part of",
+        );
         violations.expect(
             self.gradients_in_flight >= 1,
             "wire.gradients_in_flight",

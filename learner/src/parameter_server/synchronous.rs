@@ -59,9 +59,7 @@ impl ParameterServer {
         gradient: Gradient,
         report: &v1::Report,
     ) -> Result<oneshot::Receiver<Outcome>, Refusal> {
-        blocking::run(gradient.values.len(), || {
-            self.check_values(&gradient)
-        })?;
+        blocking::run(gradient.values.len(), || self.check_values(&gradient))?;
         let (answer, answered) = oneshot::channel();
         let contribution = Contribution {
             values: gradient.values,

@@ -45,7 +45,10 @@ impl CommandLine {
                 let subcommand = words
                     .get(1)
                     .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()))?;
-                (format!("{program} {subcommand}"), words.get(2..)?)
+                // `troop bench` has commands of its own.
+                let names = if subcommand == "bench" { 2 } else { 1 };
+                let name = words.get(1..=names)?.join(" ");
+                (format!("{program} {name}"), words.get(names + 1..)?)
             }
             "troop-learner" | "troop-actor" => (program.to_owned(), words.get(1..)?),
             _ => return None,

@@ -1,6 +1,6 @@
 //! How far a worker may run ahead of the learner's answers.
 
-use troop_common::experiment::{Experiment, SendWeights};
+use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
 
 /// Counts the gradients of one connection that still lack an answer.
 ///
@@ -21,9 +21,12 @@ pub(super) struct Window {
 impl Window {
     /// That of a connection on which nothing was sent yet.
     pub(super) fn new(experiment: &Experiment) -> Self {
+        let synchronous = experiment.learner.staleness == StalenessPolicy::Synchronous;
+        let after_gradient = experiment.wire.send_weights == SendWeights::AfterGradient;
+        let size = experiment.wire.gradients_in_flight;
         Self {
-            size: experiment.wire.gradients_in_flight,
-            answers_need_weights: answers_need_weights(experiment),
+            size: if synchronous { 1 } else { size },
+            answers_need_weights: synchronous || after_gradient,
             ..Self::default()
         }
     }
@@ -60,11 +63,6 @@ impl Window {
     pub(super) fn lets_compute(&self) -> bool {
         !self.answers_need_weights || self.has_room()
     }
-}
-
-/// Whether an acknowledgement alone is no answer yet.
-fn answers_need_weights(experiment: &Experiment) -> bool {
-    experiment.wire.send_weights == SendWeights::AfterGradient
 }
 
 #[cfg(test)]

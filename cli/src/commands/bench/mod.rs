@@ -1,28 +1,63 @@
-//! `troop bench`: what this machine can carry.
+//! `troop bench`: what this machine can carry, measured over the real wire in processes of their
+//! own, beside what the machine itself can do in the same run.
 
-pub(crate) mod apply;
+mod apply;
+mod certificates;
+mod exposition;
+mod helper;
+mod histogram;
+mod ingest;
+mod interruption;
+mod learner_process;
+mod memory_copy;
+mod process_usage;
+mod publish;
+mod raw_peer;
+mod raw_socket;
+mod sender;
+mod socket;
+mod stage;
+mod subscriber;
+mod summary;
+mod tally;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// Measure what this machine can carry.
-#[derive(Debug, clap::Args)]
+#[derive(Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    what: What,
+    bench: Bench,
 }
 
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Measure the optimisers' kernels, and several appliers at once
+#[derive(Subcommand)]
+enum Bench {
+    /// Gradients into a learner: gradients/s, GB/s, CPU, memory, queue wait, staleness.
+    Ingest(ingest::IngestArgs),
+    /// Weights out of a learner to many subscribers: GB/s, publishes/s, memory.
+    Publish(publish::PublishArgs),
+    /// The optimisers' kernels alone, and several appliers at once.
     Apply(apply::ApplyArgs),
+    #[command(hide = true)]
+    Sender(sender::SenderArgs),
+    #[command(hide = true)]
+    Subscriber(subscriber::SubscriberArgs),
+    #[command(hide = true)]
+    RawSender(raw_peer::RawPeerArgs),
+    #[command(hide = true)]
+    RawReceiver(raw_peer::RawPeerArgs),
 }
 
-/// Runs one measurement.
-///
 /// # Errors
-/// As the measurement says.
+/// Where a process cannot start or ends early, or the bench is interrupted.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    match &args.what {
-        What::Apply(args) => apply::run(args),
+    match &args.bench {
+        Bench::Ingest(args) => ingest::run(args),
+        Bench::Publish(args) => publish::run(args),
+        Bench::Apply(args) => apply::run(args),
+        Bench::Sender(args) => sender::run(args),
+        Bench::Subscriber(args) => subscriber::run(args),
+        Bench::RawSender(args) => raw_peer::send(args),
+        Bench::RawReceiver(args) => raw_peer::receive(args),
     }
 }

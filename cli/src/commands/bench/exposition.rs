@@ -1,0 +1,90 @@
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+
+use super::histogram::{Bucket, Histogram};
+
+/// What a learner's `/metrics` showed.
+#[derive(Debug)]
+pub(super) struct Exposition {
+    /// Values by name with labels, as they stand there.
+    samples: BTreeMap<String, f64>,
+}
+
+impl Exposition {
+    /// Reads Prometheus' text format.
+    ///
+    /// # Errors
+    /// Where a line is neither a comment nor a sample.
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+        let lines = text.lines();
+        let samples = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let parse = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        let expected = |line| format!("cannot read `{line}`; expected `NAME VALUE`");
+        let samples = samples.map(|line| parse(line).with_context(|| expected(line)));
+        Ok(Self {
+            samples: samples.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// A counter's value, over all of its labels; 0 where it has not appeared yet.
+    pub(super) fn total(&self, metric: &str) -> f64 {
+        let of_metric = |name: &str| {
+            let rest = name.strip_prefix(metric);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+        };
+        let samples = self.samples.iter().filter(|(name, _)| of_metric(name));
+        samples.map(|(_, value)| value).sum()
+    }
+
+    /// A histogram without labels; empty where there is none.
+    pub(super) fn histogram(&self, metric: &str) -> Histogram {
+        let prefix = format!("{metric}_bucket{{le=\"");
+        let bucket = |(name, value): (&String, &f64)| {
+            let bound = name.strip_prefix(&prefix)?.strip_suffix("\"}")?;
+            Some(Bucket {
+                upper: bound.parse().ok()?,
+                below: *value,
+            })
+        };
+        let buckets = self.samples.iter().filter_map(bucket).collect();
+        Histogram::new(buckets, self.total(&format!("{metric}_sum")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# HELP a_total Help, with = and {}.\n# TYPE a_total counter\n\
+        a_total{reason=\"late\"} 2\na_total{reason=\"stale\"} 3\na_total_other 7\n\
+        # TYPE b histogram\nb_bucket{le=\"10\"} 3\nb_bucket{le=\"2\"} 1\n\
+        b_bucket{le=\"+Inf\"} 4\nb_sum 40\nb_count 4\n";
+
+    #[test]
+    fn counters_are_summed_over_their_labels() {
+        let exposition = Exposition::parse(TEXT).unwrap();
+        assert_eq!(exposition.total("a_total"), 5.0);
+        assert_eq!(exposition.total("a_total_other"), 7.0);
+        assert_eq!(exposition.total("missing_total"), 0.0);
+    }
+
+    #[test]
+    fn histograms_have_buckets_in_order() {
+        let histogram = Exposition::parse(TEXT).unwrap().histogram("b");
+        assert_eq!(histogram.mean(), Some(10.0));
+        // The second of four values is the first of the two between 2 and 10.
+        assert_eq!(histogram.quantile(0.5), Some(6.0));
+    }
+
+    #[test]
+    fn what_is_no_sample_is_refused() {
+        let error = Exposition::parse("a 1\nnonsense\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`nonsense`"), "{error}");
+    }
+}

@@ -1,0 +1,135 @@
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::Context;
+
+use super::process_usage;
+use super::stage::{COUNT, GO, READY};
+use super::tally::Tally;
+
+/// Another process of this program that does one part of a bench. It is killed when it is dropped,
+/// and ends by itself where this process is gone.
+pub(super) struct Helper {
+    name: &'static str,
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Helper {
+    /// Starts `troop bench NAME ARGUMENTS…`.
+    ///
+    /// # Errors
+    /// Where this program cannot be started once more.
+    pub(super) fn start(name: &'static str, arguments: &[String]) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's file")?;
+        let mut child = Command::new(program)
+            .args(["bench", name])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `troop bench {name}`"))?;
+        let (commands, answers) = (child.stdin.take(), child.stdout.take());
+        let answers = answers.context("a helper's output is piped")?;
+        Ok(Self {
+            name,
+            child,
+            commands,
+            answers: BufReader::new(answers),
+        })
+    }
+
+    /// Waits for the address that it listens on.
+    ///
+    /// # Errors
+    /// Where it ends instead.
+    pub(super) fn address(&mut self) -> anyhow::Result<String> {
+        self.answer()
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// Where it ends instead.
+    pub(super) fn wait_ready(&mut self) -> anyhow::Result<()> {
+        let line = self.answer()?;
+        anyhow::ensure!(
+            line == READY,
+            "`troop bench {}` said `{line}`; expected `{READY}`",
+            self.name
+        );
+        Ok(())
+    }
+
+    /// Starts the counting.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub(super) fn go(&mut self) -> anyhow::Result<()> {
+        self.tell(GO)
+    }
+
+    /// What it has counted so far.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub(super) fn tally(&mut self) -> anyhow::Result<Tally> {
+        self.tell(COUNT)?;
+        Ok(serde_json::from_str(&self.answer()?)?)
+    }
+
+    /// CPU time that it has used, in seconds.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        process_usage::cpu_seconds(self.child.id())
+    }
+
+    /// Ends helpers, all at the same time; gives what they counted together.
+    ///
+    /// # Errors
+    /// Where one fails.
+    pub(super) fn finish(mut helpers: Vec<Self>) -> anyhow::Result<Tally> {
+        for helper in &mut helpers {
+            helper.commands = None;
+        }
+        helpers.iter_mut().map(Self::last_tally).sum()
+    }
+
+    fn last_tally(&mut self) -> anyhow::Result<Tally> {
+        let tally = serde_json::from_str(&self.answer()?)?;
+        let status = self.child.wait()?;
+        anyhow::ensure!(status.success(), "`troop bench {}`: {status}", self.name);
+        Ok(tally)
+    }
+
+    fn tell(&mut self, command: &str) -> anyhow::Result<()> {
+        let name = self.name;
+        let commands = self
+            .commands
+            .as_mut()
+            .context("a helper's input is piped")?;
+        writeln!(commands, "{command}").with_context(|| ended(name))
+    }
+
+    fn answer(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        let bytes = self.answers.read_line(&mut line)?;
+        anyhow::ensure!(bytes > 0, ended(self.name));
+        Ok(line.trim_end_matches('\n').to_owned())
+    }
+}
+
+fn ended(name: &str) -> String {
+    format!("`troop bench {name}` ended early; its last words are above")
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Nothing is left to do where even that fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

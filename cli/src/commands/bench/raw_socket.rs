@@ -1,0 +1,177 @@
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use troop_common::address::Address;
+
+use super::helper::Helper;
+use super::interruption::Interruption;
+use super::tally::Tally;
+
+/// What a measurement over raw sockets is like.
+pub(super) struct RawTraffic {
+    /// Processes that send.
+    pub(super) senders: usize,
+    /// Processes that receive.
+    pub(super) receivers: usize,
+    /// Connections, all together.
+    pub(super) connections: usize,
+    /// Bytes of a message.
+    pub(super) message_bytes: usize,
+    /// Bytes of a reply; 0 for none.
+    pub(super) reply_bytes: usize,
+    /// Messages of a connection that may be without a reply.
+    pub(super) in_flight: usize,
+}
+
+/// What plain blocking sockets carry between as many processes, connections and messages.
+#[derive(Debug, Serialize)]
+pub(super) struct RawSocket {
+    pub(super) messages_per_second: f64,
+    pub(super) gigabytes_per_second: f64,
+    sender_cpu_seconds_per_gigabyte: f64,
+    receiver_cpu_seconds_per_gigabyte: f64,
+}
+
+impl RawSocket {
+    /// Measures for a time. Where there is one receiver it listens, else the one sender does; on a
+    /// Unix socket in `directory` where one is given.
+    ///
+    /// # Errors
+    /// Where a process fails, or the bench is interrupted.
+    pub(super) fn measure(
+        traffic: &RawTraffic,
+        directory: Option<&Path>,
+        seconds: f64,
+        interruption: &Interruption,
+    ) -> anyhow::Result<Self> {
+        let (mut senders, mut receivers) = traffic.start(directory)?;
+        for helper in receivers.iter_mut().chain(&mut senders) {
+            helper.wait_ready()?;
+        }
+        for helper in receivers.iter_mut().chain(&mut senders) {
+            helper.go()?;
+        }
+        interruption.sleep(super::ingest::SETTLE)?;
+        let first = Sample::take(&senders, &mut receivers)?;
+        interruption.sleep(Duration::from_secs_f64(seconds))?;
+        let last = Sample::take(&senders, &mut receivers)?;
+        // Senders go first: receivers end with their connections.
+        Helper::finish(senders)?;
+        Helper::finish(receivers)?;
+        Ok(last.since(&first))
+    }
+}
+
+impl RawTraffic {
+    fn start(&self, directory: Option<&Path>) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
+        let listen = match directory {
+            Some(directory) => Address::Unix(directory.join("raw.sock")).to_string(),
+            None => "127.0.0.1:0".to_owned(),
+        };
+        let listening = ["--listen".to_owned(), listen];
+        if self.receivers == 1 {
+            let arguments = self.arguments(&listening, self.connections);
+            let mut receiver = Helper::start("raw-receiver", &arguments)?;
+            let address = receiver.address()?;
+            Ok((
+                self.connect("raw-sender", self.senders, address)?,
+                vec![receiver],
+            ))
+        } else {
+            let arguments = self.arguments(&listening, self.connections);
+            let mut sender = Helper::start("raw-sender", &arguments)?;
+            let address = sender.address()?;
+            Ok((
+                vec![sender],
+                self.connect("raw-receiver", self.receivers, address)?,
+            ))
+        }
+    }
+
+    fn connect(
+        &self,
+        name: &'static str,
+        processes: usize,
+        address: String,
+    ) -> anyhow::Result<Vec<Helper>> {
+        let connecting = ["--connect".to_owned(), address];
+        shares(self.connections, processes)
+            .map(|share| Helper::start(name, &self.arguments(&connecting, share)))
+            .collect()
+    }
+
+    fn arguments(&self, address: &[String; 2], connections: usize) -> Vec<String> {
+        let numbers = [
+            ("--connections", connections),
+            ("--message-bytes", self.message_bytes),
+            ("--reply-bytes", self.reply_bytes),
+            ("--in-flight", self.in_flight),
+        ];
+        let numbers = numbers.map(|(flag, number)| [flag.to_owned(), number.to_string()]);
+        address
+            .iter()
+            .cloned()
+            .chain(numbers.into_iter().flatten())
+            .collect()
+    }
+}
+
+/// `total` in `parts` that differ by 1 at most.
+pub(super) fn shares(total: usize, parts: usize) -> impl Iterator<Item = usize> {
+    (0..parts).map(move |part| total / parts + usize::from(part < total % parts))
+}
+
+struct Sample {
+    at: Instant,
+    received: Tally,
+    sender_cpu: f64,
+    receiver_cpu: f64,
+}
+
+impl Sample {
+    fn take(senders: &[Helper], receivers: &mut [Helper]) -> anyhow::Result<Self> {
+        let cpu = |helpers: &[Helper]| {
+            helpers
+                .iter()
+                .map(Helper::cpu_seconds)
+                .sum::<anyhow::Result<f64>>()
+        };
+        let tally = receivers
+            .iter_mut()
+            .map(Helper::tally)
+            .sum::<Result<_, _>>()?;
+        Ok(Self {
+            at: Instant::now(),
+            received: tally,
+            sender_cpu: cpu(senders)?,
+            receiver_cpu: cpu(receivers)?,
+        })
+    }
+
+    fn since(&self, earlier: &Self) -> RawSocket {
+        let seconds = self.at.duration_since(earlier.at).as_secs_f64();
+        let received = self.received - earlier.received;
+        let gigabytes = received.received_bytes as f64 / 1e9;
+        RawSocket {
+            messages_per_second: received.received as f64 / seconds,
+            gigabytes_per_second: gigabytes / seconds,
+            sender_cpu_seconds_per_gigabyte: (self.sender_cpu - earlier.sender_cpu) / gigabytes,
+            receiver_cpu_seconds_per_gigabyte: (self.receiver_cpu - earlier.receiver_cpu)
+                / gigabytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_differ_by_1_at_most_and_leave_nothing_out() {
+        let of = |total, parts| shares(total, parts).collect::<Vec<_>>();
+        assert_eq!(of(32, 2), [16, 16]);
+        assert_eq!(of(7, 3), [3, 2, 2]);
+        assert_eq!(of(1, 2), [1, 0]);
+    }
+}

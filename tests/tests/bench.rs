@@ -1,0 +1,170 @@
+//! `troop bench`: whole reports, nothing lost, nobody left behind. Never a speed.
+
+use std::fs;
+
+use serde_json::Value;
+use troop_tests::{Finished, Process, Scratch, serial};
+
+/// Small and short; what is measured does not matter here.
+const INGEST: &str = "troop bench ingest --params 10000 --seconds 1";
+const PUBLISH: &str =
+    "troop bench publish --params 10000 --subscribers 3 --processes 2 --seconds 1";
+
+/// Runs a bench whose temporary files lie in a directory that shows what is left of them.
+fn bench(scratch: &Scratch, line: &str) -> Finished {
+    let temporary = scratch.path().join("temporary");
+    fs::create_dir_all(&temporary).unwrap();
+    let mut command = scratch.command(line);
+    let finished = Process::start(command.env("TMPDIR", &temporary)).wait();
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // The learner has its run directory there; helpers end with the process that started them.
+    assert_eq!(
+        processes_with(&temporary.to_string_lossy()),
+        Vec::<String>::new()
+    );
+    finished
+}
+
+/// Command lines of running processes that contain `text`.
+fn processes_with(text: &str) -> Vec<String> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(text))
+        .collect()
+}
+
+#[track_caller]
+fn number(report: &Value, section: &str, key: &str) -> f64 {
+    let value = report[section][key].as_f64();
+    value.unwrap_or_else(|| panic!("no number {section}.{key} in {report:#}"))
+}
+
+#[track_caller]
+fn assert_positive(report: &Value, section: &str, keys: &[&str]) {
+    for key in keys {
+        let value = number(report, section, key);
+        assert!(value > 0.0, "{section}.{key} is {value}");
+    }
+}
+
+#[track_caller]
+fn assert_raw_socket(report: &Value) {
+    let keys = ["messages_per_second", "gigabytes_per_second"];
+    assert_positive(report, "raw_socket", &keys);
+    assert_positive(report, "ratios", &["gigabytes_per_second_to_raw_socket"]);
+}
+
+/// What must be true of every run of `bench ingest`.
+#[track_caller]
+fn assert_nothing_lost(report: &Value) {
+    let count = |key| number(report, "learner", key);
+    assert_eq!(count("gradients_rejected"), 0.0);
+    assert_eq!(count("gradients_lost"), 0.0);
+    assert_eq!(count("gradients_applied"), count("gradients_pushed"));
+    assert_positive(
+        report,
+        "learner",
+        &["gradients_pushed", "peak_memory_bytes"],
+    );
+    assert_eq!(count("parameter_bytes"), 40_000.0);
+    let bytes = count("gigabytes_per_second") * 1e9 / count("gradients_per_second");
+    assert!((bytes - 40_000.0).abs() < 1.0, "{bytes} bytes a gradient");
+}
+
+#[test]
+fn ingest_reports_medians_and_leaves_nothing_behind() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = format!("{INGEST} --repeat 2 --json");
+    let report = bench(&scratch, &line).expect_code(0).json();
+    assert_eq!(report["settings"]["params"], 10_000);
+    assert_eq!(report["rounds"].as_array().map(Vec::len), Some(2));
+    for round in report["rounds"].as_array().unwrap() {
+        assert_nothing_lost(round);
+        assert_raw_socket(round);
+    }
+    let timings = ["queue_wait_p50_seconds", "queue_wait_p99_seconds"];
+    assert_positive(&report, "learner", &timings);
+    let copies = [
+        "of_one_message_gigabytes_per_second",
+        "of_64_mebibytes_gigabytes_per_second",
+    ];
+    assert_positive(&report, "memory_copy", &copies);
+    let rates = |value: &Value| number(value, "learner", "gradients_per_second");
+    let rounds: Vec<f64> = report["rounds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(rates)
+        .collect();
+    let difference = rates(&report) / f64::midpoint(rounds[0], rounds[1]) - 1.0;
+    assert!(
+        difference.abs() < 1e-9,
+        "{rounds:?} have {}",
+        rates(&report)
+    );
+}
+
+#[test]
+fn each_gradient_can_be_answered_by_weights() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = format!("{INGEST} --publish-every 1 --sessions-per-process 2 --rate 50 --json");
+    let report = bench(&scratch, &line).expect_code(0).json();
+    assert_nothing_lost(&report);
+    assert_raw_socket(&report);
+    assert_positive(&report, "learner", &["weights_received_per_gradient"]);
+}
+
+#[test]
+fn ingest_goes_over_unix_sockets_and_tls_as_well() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    for transport in ["--unix", "--tls"] {
+        let line = format!("{INGEST} {transport} --encoding bf16 --json");
+        let report = bench(&scratch, &line).expect_code(0).json();
+        assert_eq!(number(&report, "learner", "gradients_lost"), 0.0);
+        assert_positive(&report, "learner", &["gradients_applied"]);
+        assert_raw_socket(&report);
+    }
+}
+
+#[test]
+fn publish_reports_what_reached_the_subscribers() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = format!("{PUBLISH} --stalled 1 --unix --json");
+    let report = bench(&scratch, &line).expect_code(0).json();
+    assert_raw_socket(&report);
+    let keys = [
+        "gigabytes_per_second",
+        "weights_received_per_second",
+        "publishes_per_second",
+        "peak_memory_bytes",
+    ];
+    assert_positive(&report, "learner", &keys);
+    assert_positive(&report, "learner_with_stalled", &keys);
+}
+
+#[test]
+fn reports_are_tables_for_people() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let report = bench(&scratch, INGEST).expect_code(0).stdout;
+    for line in ["learner", "  gradients per second ", "raw socket", "ratios"] {
+        assert!(report.contains(line), "no `{line}` in\n{report}");
+    }
+}
+
+#[test]
+fn a_learner_that_cannot_start_says_why() {
+    let scratch = Scratch::new();
+    let line = format!("{INGEST} --optimizer downhill");
+    bench(&scratch, &line)
+        .expect_code(1)
+        .expect_text("the learner did not start")
+        .expect_text("downhill");
+}
