@@ -35,7 +35,8 @@ class Parameters:
         expected = expected_weights(gradient_of(len(self.weights))[:SAMPLE].double().numpy(), sent)
         found = self.weights[:SAMPLE].double().numpy()
         if not np.allclose(found, expected, rtol=TOLERANCE, atol=0):
-            return f"after {sent} updates the weights should begin {expected[:3]}, and begin {found[:3]}"
+            worst = int(np.argmax(np.abs(found / expected - 1)))
+            return f"after {sent} updates weight {worst} should be {expected[worst]}, and is {found[worst]}"
         return None
 
 
