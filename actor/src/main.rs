@@ -14,6 +14,11 @@ use args::Args;
 /// The usage is wrong.
 const USAGE: u8 = 2;
 
+/// Frames and messages come and go by the megabyte: the system's allocator would give their pages
+/// back and fault them in again each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run::run(&Args::from_command_line()) {
         Ok(code) => code,

@@ -33,6 +33,11 @@ enum Command {
     Bench(commands::bench::BenchArgs),
 }
 
+/// Frames and messages come and go by the megabyte: the system's allocator would give their pages
+/// back and fault them in again each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => commands::train::run(&args),
