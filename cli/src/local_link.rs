@@ -7,7 +7,7 @@ use troop_actor::link::{Contribution, Link, LinkClosed};
 use troop_common::layout::Layout;
 use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
-use troop_learner::{Gradient, Joined, Outcome, ParameterServer, Phase};
+use troop_learner::{Gradient, Joined, Origin, Outcome, ParameterServer, Phase};
 
 /// Calls the parameter server's core straight from the worker's thread.
 pub(crate) struct LocalLink {
@@ -40,13 +40,12 @@ impl LocalLink {
                 values.len()
             )));
         }
-        let gradient = Gradient {
+        let origin = Origin {
             sequence: self.sequence,
             epoch: contribution.epoch,
             version: contribution.version,
-            values,
-            arrived: tokio::time::Instant::now(),
         };
+        let gradient = Gradient::new(origin, values);
         Ok(self
             .server
             .push(session, gradient, &contribution.report)

@@ -2,8 +2,6 @@
 
 use troop_common::proto::v1::Verdict;
 
-use crate::norm::global_norm;
-
 /// A refusal: what a worker is told and what the counters call it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
@@ -61,11 +59,10 @@ impl Admission {
         Ok(())
     }
 
-    /// Checks that all values are finite; gives their global norm.
-    pub(crate) fn check_values(values: &[f32]) -> Result<f64, Refusal> {
-        let norm = global_norm(values);
+    /// Checks by their norm that all values are finite.
+    pub(crate) fn check_norm(norm: f64) -> Result<(), Refusal> {
         if norm.is_finite() {
-            Ok(norm)
+            Ok(())
         } else {
             Err(Refusal::new(
                 Verdict::NonFinite,
@@ -78,6 +75,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::norm::global_norm;
 
     #[test]
     fn only_this_life_and_new_sequence_numbers_pass() {
@@ -90,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn only_finite_values_pass_and_give_their_norm() {
-        assert_eq!(Admission::check_values(&[2.0, 3.0, 6.0]), Ok(7.0));
-        let refusal = Admission::check_values(&[1.0, f32::NAN, 0.0]).unwrap_err();
+    fn only_finite_values_pass() {
+        assert_eq!(Admission::check_norm(global_norm(&[2.0, 3.0, 6.0])), Ok(()));
+        let refusal = Admission::check_norm(global_norm(&[1.0, f32::NAN, 0.0])).unwrap_err();
         assert_eq!(refusal.verdict, Verdict::NonFinite);
     }
 }

@@ -1,20 +1,60 @@
 //! One gradient as it reaches the parameter server.
 
+use std::fmt;
+
 use tokio::time::Instant;
 
 use crate::buffer_pool::GradientBuffer;
+use crate::norm::global_norm;
 
-/// A gradient and what it was computed on.
-#[derive(Debug)]
-pub struct Gradient {
+/// Which gradient it is, and what it was computed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
     /// Counts up from 1 within a session.
     pub sequence: u64,
     /// The learner's life that its weights came from.
     pub epoch: u64,
     /// Version of the weights that it was computed on.
     pub version: u64,
+}
+
+/// A gradient that has come whole.
+#[derive(Debug)]
+pub struct Gradient {
+    pub(crate) origin: Origin,
     /// `dL/dθ` in the layout's order.
-    pub values: GradientBuffer,
+    pub(crate) values: GradientBuffer,
+    /// Global norm; not finite exactly where one of the values is not.
+    pub(crate) norm: f64,
     /// When the last of it had come.
-    pub arrived: Instant,
+    pub(crate) arrived: Instant,
+}
+
+impl Gradient {
+    /// A gradient of which only the values are known; `dL/dθ` in the layout's order.
+    pub fn new(origin: Origin, values: GradientBuffer) -> Self {
+        let norm = global_norm(&values);
+        Self::measured(origin, values, norm)
+    }
+
+    /// A gradient whose norm was taken while it came.
+    pub(crate) fn measured(origin: Origin, values: GradientBuffer, norm: f64) -> Self {
+        Self {
+            origin,
+            values,
+            norm,
+            arrived: Instant::now(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sequence,
+            epoch,
+            version,
+        } = self;
+        write!(f, "gradient {sequence} (epoch {epoch}, version {version})")
+    }
 }

@@ -38,7 +38,7 @@ pub mod summary;
 
 pub use answers::{JoinError, Joined, OpenError, Outcome, Phase, ResumeError};
 pub use buffer_pool::GradientBuffer;
-pub use gradient::Gradient;
+pub use gradient::{Gradient, Origin};
 pub use parameter_server::ParameterServer;
 pub use progress::ProgressView;
 pub use session::SessionId;

@@ -1,6 +1,7 @@
 //! The global norm of a gradient, which also tells whether all of its values are finite.
 
 use pulp::{Arch, NullaryFnOnce};
+use troop_common::wire::BLOCK_ELEMENTS;
 
 /// Sums that are kept beside each other: enough to hide the latency of an addition at the widest
 /// vectors. The number is fixed, so that each machine gives the same result bit for bit.
@@ -8,7 +9,28 @@ const LANES: usize = 32;
 
 /// Global Euclidean norm; not finite exactly where one of the values is not.
 pub fn global_norm(values: &[f32]) -> f64 {
-    Arch::new().dispatch(SquareSum { values }).sqrt()
+    let mut norm = NormSum::default();
+    values
+        .chunks(BLOCK_ELEMENTS)
+        .for_each(|block| norm.add(block));
+    norm.norm()
+}
+
+/// The norm of a vector that comes in blocks of [`BLOCK_ELEMENTS`]: the same bit for bit as
+/// [`global_norm`] of the whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NormSum(f64);
+
+impl NormSum {
+    /// Adds the next block.
+    pub(crate) fn add(&mut self, values: &[f32]) {
+        self.0 += Arch::new().dispatch(SquareSum { values });
+    }
+
+    /// The norm of what was added.
+    pub(crate) fn norm(self) -> f64 {
+        self.0.sqrt()
+    }
 }
 
 struct SquareSum<'a> {

@@ -131,7 +131,7 @@ impl CheckpointClock {
 mod tests {
     use super::*;
     use crate::checkpoint::Checkpoint;
-    use crate::gradient::Gradient;
+    use crate::gradient::{Gradient, Origin};
     use crate::metrics::Metrics;
     use troop_common::experiment::Experiment;
     use troop_common::layout::{Initializer, Layout, TensorSpec};
@@ -186,13 +186,12 @@ mod tests {
             .unwrap();
         let mut values = server.buffer(session).await;
         values.fill(1.0);
-        let gradient = Gradient {
+        let origin = Origin {
             sequence: 1,
             epoch: 1,
             version: 0,
-            values,
-            arrived: tokio::time::Instant::now(),
         };
+        let gradient = Gradient::new(origin, values);
         let report = Report {
             env_steps: 10,
             ..Report::default()

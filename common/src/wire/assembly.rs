@@ -20,7 +20,8 @@ pub struct Place {
 
 impl Assembly {
     /// Takes the next chunk; `true` once `values` is whole. The chunk after that starts a new
-    /// vector.
+    /// vector. `seen` gets the chunk's values in blocks of [`super::BLOCK_ELEMENTS`] while they are
+    /// still in the cache.
     ///
     /// # Errors
     /// Where the chunk does not continue the vector; the part that had come is dropped.
@@ -29,9 +30,10 @@ impl Assembly {
         values: &mut [f32],
         place: Place,
         data: &Rope,
+        seen: impl FnMut(&[f32]),
     ) -> Result<bool, WireError> {
         let filled = std::mem::take(&mut self.filled);
-        let end = read_into(values, filled, place, data)?;
+        let end = read_into(values, filled, place, data, seen)?;
         let whole = end == values.len();
         self.filled = if whole { 0 } else { end };
         Ok(whole)
@@ -49,6 +51,7 @@ fn read_into(
     filled: usize,
     place: Place,
     data: &Rope,
+    seen: impl FnMut(&[f32]),
 ) -> Result<usize, WireError> {
     let expected = values.len() as u64;
     if place.total_elements != expected {
@@ -67,7 +70,7 @@ fn read_into(
     if bytes == 0 || !bytes.is_multiple_of(element) || end > values.len() {
         return Err(WireError::WrongSize { bytes, element });
     }
-    read_pieces(data.pieces(), encoding, &mut values[filled..end]);
+    read_pieces(data.pieces(), encoding, &mut values[filled..end], seen);
     Ok(end)
 }
 
@@ -94,7 +97,7 @@ mod tests {
         assert_eq!(chunks.len(), 3);
         for (i, chunk) in chunks.into_iter().enumerate() {
             let place = place(chunk.offset_elements, len as u64, Encoding::F32);
-            let whole = assembly.accept(&mut found, place, &chunk.data.into());
+            let whole = assembly.accept(&mut found, place, &chunk.data.into(), |_| {});
             assert_eq!(whole, Ok(i == 2));
         }
         assert!(found == values);
@@ -103,7 +106,8 @@ mod tests {
     #[test]
     fn chunks_that_do_not_continue_the_vector_are_refused() {
         let check = |place, bytes: usize, expected| {
-            let refused = Assembly::default().accept(&mut [0.0; 4], place, &vec![0; bytes].into());
+            let refused =
+                Assembly::default().accept(&mut [0.0; 4], place, &vec![0; bytes].into(), |_| {});
             assert_eq!(refused, Err(expected));
         };
         let wrong_size = |bytes| WireError::WrongSize { bytes, element: 4 };
@@ -138,6 +142,7 @@ mod tests {
                 &mut values,
                 place(0, 2, Encoding::F32),
                 &vec![0; bytes].into(),
+                |_| {},
             )
         };
         assert_eq!(accept(4), Ok(false));

@@ -4,6 +4,9 @@ use super::WireError;
 use crate::experiment::WireEncoding;
 use crate::proto::v1::Encoding;
 
+/// Elements that are looked at together while they are still in the cache.
+pub const BLOCK_ELEMENTS: usize = 4_096;
+
 impl From<WireEncoding> for Encoding {
     fn from(encoding: WireEncoding) -> Self {
         match encoding {
@@ -69,32 +72,66 @@ pub(super) fn read(bytes: &[u8], encoding: Encoding, values: &mut [f32]) {
     }
 }
 
-/// Reads elements from bytes that come in pieces, which may end within an element.
+/// Reads elements from bytes that come in pieces, which may end within an element. `seen` gets them
+/// in blocks of [`BLOCK_ELEMENTS`], while they are still in the cache.
 pub(super) fn read_pieces<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
     encoding: Encoding,
     values: &mut [f32],
+    mut seen: impl FnMut(&[f32]),
 ) {
-    let size = element_bytes(encoding);
-    let (mut carried, mut carry) = (0, [0_u8; 4]);
-    let mut next = 0;
-    for mut piece in pieces {
-        if carried > 0 {
-            let missing = (size - carried).min(piece.len());
-            carry[carried..carried + missing].copy_from_slice(&piece[..missing]);
-            (carried, piece) = (carried + missing, &piece[missing..]);
-            if carried < size {
-                continue;
+    let mut pieces = Pieces {
+        pieces,
+        current: &[],
+    };
+    for block in values.chunks_mut(BLOCK_ELEMENTS) {
+        pieces.read(encoding, block);
+        seen(block);
+    }
+}
+
+/// What is left of bytes that come in pieces.
+struct Pieces<'a, P> {
+    pieces: P,
+    current: &'a [u8],
+}
+
+impl<'a, P: Iterator<Item = &'a [u8]>> Pieces<'a, P> {
+    /// Fills `values`, or as many as there are bytes for.
+    fn read(&mut self, encoding: Encoding, mut values: &mut [f32]) {
+        let size = element_bytes(encoding);
+        while !values.is_empty() {
+            let whole = (self.current.len() / size).min(values.len());
+            let (bytes, rest) = self.current.split_at(whole * size);
+            let (now, later) = values.split_at_mut(whole);
+            read(bytes, encoding, now);
+            (self.current, values) = (rest, later);
+            if values.is_empty() || !self.read_straddling(encoding, &mut values[0]) {
+                return;
             }
-            read(&carry[..size], encoding, &mut values[next..=next]);
-            next += 1;
+            values = &mut values[1..];
         }
-        let whole = piece.len() / size;
-        read(piece, encoding, &mut values[next..next + whole]);
-        next += whole;
-        let rest = &piece[whole * size..];
-        carry[..rest.len()].copy_from_slice(rest);
-        carried = rest.len();
+    }
+
+    /// Reads an element that begins in this piece, if only with none of its bytes, and ends in
+    /// another one; `false` where there is none.
+    fn read_straddling(&mut self, encoding: Encoding, value: &mut f32) -> bool {
+        let (mut element, mut filled) = ([0_u8; 4], 0);
+        let size = element_bytes(encoding);
+        while filled < size {
+            if self.current.is_empty() {
+                match self.pieces.next() {
+                    Some(piece) => self.current = piece,
+                    None => return false,
+                }
+            }
+            let part = (size - filled).min(self.current.len());
+            let (bytes, rest) = self.current.split_at(part);
+            element[filled..filled + part].copy_from_slice(bytes);
+            (self.current, filled) = (rest, filled + part);
+        }
+        read(&element[..size], encoding, std::slice::from_mut(value));
+        true
     }
 }
 
@@ -109,10 +146,32 @@ mod tests {
             let mut bytes = vec![0; values.len() * element_bytes(encoding)];
             encode_into(&values, encoding, &mut bytes);
             for size in 1..=bytes.len() {
-                let mut found = vec![0.0; values.len()];
-                read_pieces(bytes.chunks(size), encoding, &mut found);
-                assert_eq!(found, values, "pieces of {size} bytes");
+                let (mut found, mut seen) = (vec![0.0; values.len()], Vec::new());
+                let pieces = bytes.chunks(size);
+                read_pieces(pieces, encoding, &mut found, |block| {
+                    seen.extend_from_slice(block);
+                });
+                assert_eq!(
+                    (&found, &seen),
+                    (&values, &values),
+                    "pieces of {size} bytes"
+                );
             }
+        }
+    }
+
+    #[test]
+    fn blocks_do_not_depend_on_where_pieces_end() {
+        let values = vec![1.0; 3 * BLOCK_ELEMENTS + 5];
+        let mut bytes = vec![0; values.len() * 4];
+        encode_into(&values, Encoding::F32, &mut bytes);
+        for size in [4_000, 65_537, bytes.len()] {
+            let (mut found, mut lengths) = (vec![0.0; values.len()], Vec::new());
+            let pieces = bytes.chunks(size);
+            read_pieces(pieces, Encoding::F32, &mut found, |block| {
+                lengths.push(block.len());
+            });
+            assert_eq!(lengths, [BLOCK_ELEMENTS, BLOCK_ELEMENTS, BLOCK_ELEMENTS, 5]);
         }
     }
 

@@ -19,7 +19,7 @@ mod train;
 pub use assembly::{Assembly, Place};
 pub use call::call;
 pub use chunk::{Chunk, chunks, encode, share};
-pub use element::{element_bytes, encode_into};
+pub use element::{BLOCK_ELEMENTS, element_bytes, encode_into};
 pub use error::WireError;
 pub use messages::{Messages, MessagesError};
 pub use outgoing::{Outgoing, OutgoingBody};

@@ -5,6 +5,7 @@ mod adam;
 mod momentum;
 mod pass;
 mod rmsprop;
+mod root;
 mod sgd;
 mod source;
 mod step;

@@ -115,9 +115,12 @@ impl ParameterServer {
             let detail = format!("session {session} is not known in this epoch");
             Refusal::new(Verdict::WrongEpoch, detail)
         })?;
-        self.admission
-            .check_origin(gradient.epoch, gradient.sequence, known.last_sequence)?;
-        known.last_sequence = gradient.sequence;
+        self.admission.check_origin(
+            gradient.origin.epoch,
+            gradient.origin.sequence,
+            known.last_sequence,
+        )?;
+        known.last_sequence = gradient.origin.sequence;
         Ok(model)
     }
 
@@ -141,9 +144,11 @@ impl ParameterServer {
         // The step is taken at the rate of the moment at which its experience began.
         let rate = self.rate.at(self.count(session, report));
         let norm = self.check_values(gradient)?;
-        let judgement = self.staleness.judge(gradient.version, model.version())?;
+        let judgement = self
+            .staleness
+            .judge(gradient.origin.version, model.version())?;
         let computed_on = match judgement.lambda {
-            Some(lambda) => Some((lambda, model.publisher.published(gradient.version)?)),
+            Some(lambda) => Some((lambda, model.publisher.published(gradient.origin.version)?)),
             None => None,
         };
         let scaling = Scaling {
@@ -164,7 +169,7 @@ impl ParameterServer {
         metrics
             .gradients_compensated
             .inc_by(u64::from(judgement.lambda.is_some()));
-        let age = model.publisher.age(gradient.version, self.now());
+        let age = model.publisher.age(gradient.origin.version, self.now());
         metrics.gradient_age.observe(age.as_secs_f64());
         self.recorder.update(Update {
             gradients: 1,
@@ -177,11 +182,12 @@ impl ParameterServer {
         Ok(judgement.staleness)
     }
 
-    /// Checks the values, now that it is their turn; gives their norm.
+    /// Checks the values, now that it is their turn; gives their global norm.
     pub(super) fn check_values(&self, gradient: &Gradient) -> Result<f64, Refusal> {
         let waited = gradient.arrived.elapsed();
         self.metrics().queue_wait.observe(waited.as_secs_f64());
-        Admission::check_values(&gradient.values)
+        Admission::check_norm(gradient.norm)?;
+        Ok(gradient.norm)
     }
 
     /// Counts a report; gives the env steps before it.

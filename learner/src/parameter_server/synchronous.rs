@@ -68,7 +68,7 @@ impl ParameterServer {
         };
         let now = self.now();
         let accepted =
-            lock(&barrier.rounds).contribute(session, gradient.version, contribution, now);
+            lock(&barrier.rounds).contribute(session, gradient.origin.version, contribution, now);
         accepted.map_err(|(refusal, _)| refusal)?;
         barrier.changed.notify_waiters();
         Ok(answered)

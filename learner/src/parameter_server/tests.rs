@@ -12,7 +12,7 @@ use troop_common::proto::v1::Verdict;
 
 use super::*;
 use crate::answers::Outcome;
-use crate::gradient::Gradient;
+use crate::gradient::{Gradient, Origin};
 
 const LIMIT: Duration = Duration::from_secs(3_600);
 
@@ -71,13 +71,12 @@ impl Peer {
     async fn push(&self, version: u64, gradient: [f32; 2]) -> Outcome {
         let mut values = self.server.buffer(self.session).await;
         values.copy_from_slice(&gradient);
-        let gradient = Gradient {
+        let origin = Origin {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
             epoch: 1,
             version,
-            values,
-            arrived: tokio::time::Instant::now(),
         };
+        let gradient = Gradient::new(origin, values);
         let report = v1::Report {
             env_steps: 1,
             ..v1::Report::default()

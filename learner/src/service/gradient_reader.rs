@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
@@ -12,7 +11,8 @@ use troop_common::wire::{Assembly, Messages, MessagesError, Place, Request, Rope
 use super::open_session::OpenSession;
 use crate::answers::{Outcome, Phase};
 use crate::buffer_pool::GradientBuffer;
-use crate::gradient::Gradient;
+use crate::gradient::{Gradient, Origin};
+use crate::norm::NormSum;
 
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
 pub(super) struct GradientReader {
@@ -22,6 +22,7 @@ pub(super) struct GradientReader {
     /// Where the gradient goes whose chunks come now.
     buffer: Option<GradientBuffer>,
     assembly: Assembly,
+    norm: NormSum,
     progress: Progress,
 }
 
@@ -34,14 +35,6 @@ enum Progress {
     Within(Origin),
     /// The rest of this gradient is skipped: it has been answered.
     Skipping(u64),
-}
-
-/// What all chunks of one gradient have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Origin {
-    sequence: u64,
-    epoch: u64,
-    version: u64,
 }
 
 /// The session cannot go on: its stream has ended, or nobody reads the answers.
@@ -58,6 +51,7 @@ impl GradientReader {
             inbound,
             answers,
             assembly: Assembly::default(),
+            norm: NormSum::default(),
             buffer: None,
             progress: Progress::Between,
         }
@@ -118,7 +112,7 @@ impl GradientReader {
         if self.progress == Progress::Skipping(chunk.sequence) {
             return Ok(());
         }
-        let origin = Origin::of(&chunk);
+        let origin = origin(&chunk);
         if let Progress::Within(begun) = self.progress
             && begun != origin
         {
@@ -133,7 +127,9 @@ impl GradientReader {
             Some(buffer) => buffer,
             None => self.session.server().buffer(self.session.id()).await,
         };
-        let assembled = self.assembly.accept(&mut buffer, place, data);
+        let norm = &mut self.norm;
+        let seen = |block: &[f32]| norm.add(block);
+        let assembled = self.assembly.accept(&mut buffer, place, data, seen);
         match assembled {
             Ok(false) => {
                 self.buffer = Some(buffer);
@@ -146,6 +142,7 @@ impl GradientReader {
                 self.push(origin, buffer, &report).await
             }
             Err(error) => {
+                self.norm = NormSum::default();
                 self.progress = Progress::Skipping(origin.sequence);
                 self.malformed(origin.sequence, error.to_string()).await
             }
@@ -155,6 +152,7 @@ impl GradientReader {
     /// A gradient whose last chunks did not come before the next one began.
     async fn drop_begun(&mut self, begun: Origin, next: Origin) -> Result<(), Ended> {
         self.assembly.reset();
+        self.norm = NormSum::default();
         self.progress = Progress::Between;
         let detail = format!("a chunk of {next} came before {begun} was whole");
         self.malformed(begun.sequence, detail).await
@@ -166,13 +164,8 @@ impl GradientReader {
         values: GradientBuffer,
         report: &v1::Report,
     ) -> Result<(), Ended> {
-        let gradient = Gradient {
-            sequence: origin.sequence,
-            epoch: origin.epoch,
-            version: origin.version,
-            values,
-            arrived: Instant::now(),
-        };
+        let norm = std::mem::take(&mut self.norm).norm();
+        let gradient = Gradient::measured(origin, values, norm);
         let outcome = self
             .session
             .server()
@@ -211,24 +204,12 @@ impl GradientReader {
     }
 }
 
-impl Origin {
-    fn of(chunk: &GradientChunk) -> Self {
-        Self {
-            sequence: chunk.sequence,
-            epoch: chunk.epoch,
-            version: chunk.version,
-        }
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            sequence,
-            epoch,
-            version,
-        } = self;
-        write!(f, "gradient {sequence} (epoch {epoch}, version {version})")
+/// What all chunks of one gradient have in common.
+fn origin(chunk: &GradientChunk) -> Origin {
+    Origin {
+        sequence: chunk.sequence,
+        epoch: chunk.epoch,
+        version: chunk.version,
     }
 }
 

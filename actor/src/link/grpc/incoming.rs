@@ -116,7 +116,7 @@ impl IncomingVector {
         };
         let whole = self
             .assembly
-            .accept(&mut self.values, place, data)
+            .accept(&mut self.values, place, data, |_| {})
             .map_err(|error| format!("weights that do not fit came: {error}"))?;
         Ok(whole.then(|| buffers.exchange(&mut self.values)))
     }
