@@ -26,6 +26,11 @@ type Joined = (GrpcLink, Experiment, JoinInfo);
 /// The first signal that came.
 type Caught = Arc<OnceLock<SignalKind>>;
 
+/// One thread carries the sessions of several workers, to whom the cores belong.
+fn network_threads() -> usize {
+    1 + std::thread::available_parallelism().map_or(0, |cores| cores.get() / 8)
+}
+
 /// The workers of this process and what they share.
 struct Actor {
     endpoint: EndpointSettings,
@@ -57,6 +62,7 @@ impl Actor {
     fn new(args: &Args) -> anyhow::Result<Self> {
         let token_file = args.token_file.as_deref();
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(network_threads())
             .enable_all()
             .build()
             .context("cannot start the threads of the network")?;

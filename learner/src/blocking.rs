@@ -1,7 +1,9 @@
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Work on fewer elements than this takes less time than handing it over would.
-const LARGE_ELEMENTS: usize = 100_000;
+/// Work on fewer elements than this, some ten milliseconds, may hold up one of the runtime's threads.
+/// Handing the thread's other tasks over costs two switches, a fifth of a gradient's time where it
+/// has a million elements.
+const LARGE_ELEMENTS: usize = 16 << 20;
 
 /// Does work on `elements` numbers; where they are many, the runtime's other tasks move to other
 /// threads meanwhile.

@@ -91,7 +91,7 @@ impl GradientReader {
 
     async fn handle(&mut self, message: Rope) -> Result<(), Ended> {
         match Request::read(message) {
-            Ok(Request::Gradient(chunk, data)) => self.accept(chunk, &data).await,
+            Ok(Request::Gradient(chunk, data)) => self.accept(chunk, data).await,
             Ok(Request::Open(_) | Request::Unknown) => {
                 let expected = "only gradients may follow the stream's first message";
                 self.refuse_stream(expected).await
@@ -106,7 +106,7 @@ impl GradientReader {
         Err(Ended("the worker does not follow the protocol"))
     }
 
-    async fn accept(&mut self, chunk: GradientChunk, data: &Rope) -> Result<(), Ended> {
+    async fn accept(&mut self, chunk: GradientChunk, data: Rope) -> Result<(), Ended> {
         let bytes = data.len() as u64;
         self.session.server().metrics().received_bytes.inc_by(bytes);
         if self.progress == Progress::Skipping(chunk.sequence) {
@@ -129,7 +129,9 @@ impl GradientReader {
         };
         let norm = &mut self.norm;
         let seen = |block: &[f32]| norm.add(block);
-        let assembled = self.assembly.accept(&mut buffer, place, data, seen);
+        let assembled = self.assembly.accept(&mut buffer, place, &data, seen);
+        // What came is in the buffer now: its memory is free while the gradient is applied.
+        drop(data);
         match assembled {
             Ok(false) => {
                 self.buffer = Some(buffer);

@@ -47,10 +47,12 @@ pub(crate) struct SenderArgs {
 /// # Errors
 /// Where the learner cannot be joined.
 pub(super) fn run(args: &SenderArgs) -> anyhow::Result<()> {
+    // As an actor with one worker has.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
-        .context("cannot start the threads of the network")?;
+        .context("cannot start the thread of the network")?;
     let part = |index| {
         let handle = runtime.handle().clone();
         move |stage: &Stage| session(args, index, &handle, stage)
