@@ -10,6 +10,7 @@ use super::helper::Helper;
 use super::ingest::{SETTLE, above_0, positive};
 use super::interruption::Interruption;
 use super::learner_process::{LearnerProcess, Transport};
+use super::message_buffer::Memory;
 use super::raw_socket::{RawSocket, RawTraffic, shares};
 use super::summary;
 use super::tally::Tally;
@@ -138,13 +139,18 @@ impl PublishArgs {
             message_bytes: self.parameter_bytes(),
             reply_bytes: 0,
             in_flight: 1,
+            // Subscribers keep no weights: they count what comes and forget it.
+            sender_memory: Memory::Whole,
+            receiver_memory: Memory::Block,
         }
     }
 }
 
 /// Every update is a publish, and the sender waits until the weights with its gradient have reached
-/// it: it publishes as fast as one receiver among the others gets them.
-const SETTINGS: [&str; 3] = [
+/// it: it publishes as fast as one receiver among the others gets them. Applying is as cheap as it
+/// can be: it is not what is measured.
+const SETTINGS: [&str; 4] = [
+    "optimizer.name=sgd",
     "learner.publish={ updates = 1 }",
     "wire.send_weights=after_gradient",
     "wire.gradients_in_flight=1",
