@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::exposition::Exposition;
 use super::helper::Helper;
@@ -129,11 +128,9 @@ struct Ratios {
 impl Round {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
         let learner = Ingest::measure(args, interruption)?;
-        let directory = args.unix.then(tempfile::tempdir).transpose()?;
-        let directory = directory.as_ref().map(TempDir::path);
         let raw_socket = |memory| {
             let seconds = args.seconds / 2.0;
-            RawSocket::measure(&args.raw_traffic(memory), directory, seconds, interruption)
+            RawSocket::measure(&args.raw_traffic(memory), seconds, interruption)
         };
         let (raw_socket, raw_socket_one_hot_block) =
             (raw_socket(Memory::Whole)?, raw_socket(Memory::Block)?);
@@ -181,6 +178,7 @@ impl IngestArgs {
             _ => ANSWER_BYTES,
         };
         RawTraffic {
+            unix: self.unix,
             senders: self.actors,
             receivers: 1,
             connections: self.actors * self.sessions_per_process,

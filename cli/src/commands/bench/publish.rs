@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::helper::Helper;
 use super::ingest::{SETTLE, above_0, positive};
@@ -104,10 +103,7 @@ impl Round {
         });
         let learner_with_stalled = stalled.transpose()?;
         bench.finish()?;
-        let directory = args.unix.then(tempfile::tempdir).transpose()?;
-        let directory = directory.as_ref().map(TempDir::path);
-        let raw_socket =
-            RawSocket::measure(&args.raw_traffic(), directory, args.seconds, interruption)?;
+        let raw_socket = RawSocket::measure(&args.raw_traffic(), args.seconds, interruption)?;
         let last = learner_with_stalled.as_ref().unwrap_or(&learner);
         let with_stalled = learner_with_stalled.as_ref();
         let ratios = Ratios {
@@ -133,6 +129,7 @@ impl PublishArgs {
 
     fn raw_traffic(&self) -> RawTraffic {
         RawTraffic {
+            unix: self.unix,
             senders: 1,
             receivers: self.processes,
             connections: self.subscribers,

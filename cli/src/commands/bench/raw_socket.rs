@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde::Serialize;
 use troop_common::address::Address;
 
@@ -11,6 +12,8 @@ use super::tally::Tally;
 
 /// What a measurement over raw sockets is like.
 pub(super) struct RawTraffic {
+    /// A Unix socket in place of TCP.
+    pub(super) unix: bool,
     /// Processes that send.
     pub(super) senders: usize,
     /// Processes that receive.
@@ -47,18 +50,17 @@ pub(super) struct RawSocket {
 }
 
 impl RawSocket {
-    /// Measures for a time. Where there is one receiver it listens, else the one sender does; on a
-    /// Unix socket in `directory` where one is given.
+    /// Measures for a time. Where there is one receiver it listens, else the one sender does.
     ///
     /// # Errors
     /// Where a process fails, or the bench is interrupted.
     pub(super) fn measure(
         traffic: &RawTraffic,
-        directory: Option<&Path>,
         seconds: f64,
         interruption: &Interruption,
     ) -> anyhow::Result<Self> {
-        let (mut senders, mut receivers) = traffic.start(directory)?;
+        let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let (mut senders, mut receivers) = traffic.start(directory.path())?;
         for helper in receivers.iter_mut().chain(&mut senders) {
             helper.wait_ready()?;
         }
@@ -77,10 +79,10 @@ impl RawSocket {
 }
 
 impl RawTraffic {
-    fn start(&self, directory: Option<&Path>) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
-        let listen = match directory {
-            Some(directory) => Address::Unix(directory.join("raw.sock")).to_string(),
-            None => "127.0.0.1:0".to_owned(),
+    fn start(&self, directory: &Path) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
+        let listen = match self.unix {
+            true => Address::Unix(directory.join("raw.sock")).to_string(),
+            false => "127.0.0.1:0".to_owned(),
         };
         let (senders, receivers) = (self.senders(), self.receivers());
         let (listening, connecting) = match self.receivers {
