@@ -1,11 +1,14 @@
-"""Measures every peer at every size, one at a time, and prints a Markdown table of medians."""
+"""Measures every peer, and Troop, at every size, one at a time, and prints a Markdown table of medians."""
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+import troop
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ["torch_rpc.py", "ray_actor.py"]
@@ -27,13 +30,14 @@ def measure(script: str, params: int, in_flight: int, seconds: float, workers: i
 
 def measure_all(options: argparse.Namespace) -> list[dict]:
     """Every run. Repetitions are the outer loop: a slow minute of the machine touches all peers alike."""
-    return [
-        measure(script, params, in_flight, options.seconds, options.workers)
-        for _ in range(options.repetitions)
-        for params in options.sizes
-        for script in SCRIPTS
-        for in_flight in (1, 2)
-    ]
+    runs = []
+    for _ in range(options.repetitions):
+        for params, in_flight in itertools.product(options.sizes, (1, 2)):
+            for script in SCRIPTS:
+                runs.append(measure(script, params, in_flight, options.seconds, options.workers))
+            for variant in troop.VARIANTS if options.troop else []:
+                runs.append(troop.measure(options.troop, variant, params, in_flight, options.seconds, options.workers))
+    return runs
 
 
 def medians(runs: list[dict]) -> dict[Row, dict[int, float]]:
@@ -60,6 +64,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each run measures (default 5)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="floats in the model")
+    parser.add_argument("--troop", type=Path, help="the `troop` binary, to be measured as well")
     parser.add_argument("--json", type=Path, help="a file to write every run to")
     options = parser.parse_args()
     runs = measure_all(options)

@@ -8,7 +8,7 @@ use super::stage::{COUNT, GO, READY};
 use super::tally::Tally;
 
 /// Another process of this program that does one part of a bench. It is killed when it is dropped,
-/// and ends by itself where this process is gone.
+/// and by the system where this process is gone.
 pub(super) struct Helper {
     name: &'static str,
     child: Child,

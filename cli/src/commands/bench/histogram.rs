@@ -48,33 +48,13 @@ impl Histogram {
         (count > 0.0).then(|| self.sum / count)
     }
 
-    /// The value that a share of `q` of all values does not exceed, with the values of a bucket
-    /// spread evenly over it. In the bucket without an upper bound it is the lower one; none where
-    /// there are no values.
-    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
-        let count = self.count();
-        if count <= 0.0 {
-            return None;
-        }
-        let rank = q * count;
-        let index = self
-            .buckets
-            .iter()
-            .position(|bucket| bucket.below >= rank)?;
-        let Bucket { upper, below } = self.buckets[index];
-        // No value is below 0.
-        let previous = match index.checked_sub(1) {
-            Some(previous) => self.buckets[previous],
-            None => Bucket {
-                upper: 0.0,
-                below: 0.0,
-            },
-        };
-        if upper.is_infinite() || below <= previous.below {
-            return Some(previous.upper);
-        }
-        let share = (rank - previous.below) / (below - previous.below);
-        Some(previous.upper + share * (upper - previous.upper))
+    /// The smallest bound that a share of `q` of all values does not exceed. None where there are
+    /// no values, or no bound.
+    pub(super) fn quantile_at_most(&self, q: f64) -> Option<f64> {
+        let rank = q * self.count();
+        let mut bounds = self.buckets.iter().filter(|bucket| bucket.below >= rank);
+        let bound = bounds.next()?.upper;
+        (rank > 0.0 && bound.is_finite()).then_some(bound)
     }
 }
 
@@ -88,28 +68,29 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_interpolated_within_their_bucket() {
+    fn a_quantile_is_known_up_to_its_bucket() {
         let four = histogram(
-            &[(1.0, 0.0), (2.0, 2.0), (4.0, 4.0), (f64::INFINITY, 4.0)],
+            &[(1.0, 1.0), (2.0, 2.0), (4.0, 4.0), (f64::INFINITY, 4.0)],
             0.0,
         );
-        assert_eq!(four.quantile(0.25), Some(1.5));
-        assert_eq!(four.quantile(0.5), Some(2.0));
-        assert_eq!(four.quantile(0.75), Some(3.0));
-        assert_eq!(four.quantile(1.0), Some(4.0));
+        assert_eq!(four.quantile_at_most(0.01), Some(1.0));
+        assert_eq!(four.quantile_at_most(0.25), Some(1.0));
+        assert_eq!(four.quantile_at_most(0.26), Some(2.0));
+        assert_eq!(four.quantile_at_most(0.75), Some(4.0));
+        assert_eq!(four.quantile_at_most(1.0), Some(4.0));
     }
 
     #[test]
-    fn values_beyond_the_last_bound_count_as_that_bound() {
+    fn nothing_bounds_values_beyond_the_last_bound() {
         let tail = histogram(&[(1.0, 1.0), (f64::INFINITY, 100.0)], 0.0);
-        assert_eq!(tail.quantile(0.99), Some(1.0));
-        assert_eq!(tail.quantile(0.005), Some(0.5));
+        assert_eq!(tail.quantile_at_most(0.99), None);
+        assert_eq!(tail.quantile_at_most(0.01), Some(1.0));
     }
 
     #[test]
     fn a_first_bucket_at_0_holds_zeros() {
         let zeros = histogram(&[(0.0, 9.0), (1.0, 10.0), (f64::INFINITY, 10.0)], 1.0);
-        assert_eq!(zeros.quantile(0.5), Some(0.0));
+        assert_eq!(zeros.quantile_at_most(0.5), Some(0.0));
         assert_eq!(zeros.mean(), Some(0.1));
     }
 
@@ -119,8 +100,8 @@ mod tests {
         let after = histogram(&[(1.0, 5.0), (2.0, 7.0), (f64::INFINITY, 7.0)], 5.5);
         let since = after.since(&before);
         assert_eq!(since.mean(), Some(1.5));
-        assert_eq!(since.quantile(0.5), Some(1.5));
-        assert_eq!(after.since(&after).quantile(0.5), None);
+        assert_eq!(since.quantile_at_most(0.5), Some(2.0));
+        assert_eq!(after.since(&after).quantile_at_most(0.5), None);
         assert_eq!(after.since(&after).mean(), None);
     }
 }

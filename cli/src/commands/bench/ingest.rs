@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use super::exposition::Exposition;
 use super::helper::Helper;
@@ -12,6 +11,8 @@ use super::histogram::Histogram;
 use super::interruption::Interruption;
 use super::learner_process::{LearnerProcess, Transport};
 use super::memory_copy::MemoryCopy;
+use super::message_buffer::Memory;
+use super::optimizer_alone::OptimizerAlone;
 use super::raw_socket::{RawSocket, RawTraffic};
 use super::summary;
 use super::tally::Tally;
@@ -25,7 +26,8 @@ const ANSWER_BYTES: usize = 16;
 /// Measure how many gradients a learner takes, beside what plain sockets carry.
 ///
 /// A learner and the senders run in processes of their own, over the real wire. The same run then
-/// measures raw sockets with the same messages, copies of memory, and the ratios.
+/// measures raw sockets with the same messages, copies of memory, the optimiser alone, and the
+/// ratios.
 #[derive(Args, Clone, Debug, Serialize)]
 pub(crate) struct IngestArgs {
     /// Parameters, each of them 4 bytes at the learner.
@@ -46,7 +48,7 @@ pub(crate) struct IngestArgs {
     /// TLS with a throw-away certificate; the raw sockets stay without.
     #[arg(long, conflicts_with = "unix")]
     tls: bool,
-    /// Seconds of each measurement.
+    /// Seconds that the learner is measured for; raw sockets take as long, both kinds together.
     #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = above_0)]
     seconds: f64,
     /// Rounds; learner and raw sockets take turns, and medians are shown.
@@ -106,8 +108,12 @@ pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
 #[derive(Debug, Serialize)]
 struct Round {
     learner: Ingest,
+    /// From memory to memory.
     raw_socket: RawSocket,
+    /// What is sent and received is nowhere as a whole: the upper limit.
+    raw_socket_one_hot_block: RawSocket,
     memory_copy: MemoryCopy,
+    optimizer_alone: OptimizerAlone,
     ratios: Ratios,
 }
 
@@ -115,26 +121,34 @@ struct Round {
 #[derive(Debug, Serialize)]
 struct Ratios {
     gigabytes_per_second_to_raw_socket: f64,
+    gradients_per_second_to_optimizer_alone: f64,
     peak_memory_to_parameters: f64,
 }
 
 impl Round {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
         let learner = Ingest::measure(args, interruption)?;
-        let directory = args.unix.then(tempfile::tempdir).transpose()?;
-        let directory = directory.as_ref().map(TempDir::path);
-        let raw_socket =
-            RawSocket::measure(&args.raw_traffic(), directory, args.seconds, interruption)?;
+        let raw_socket = |memory| {
+            let seconds = args.seconds / 2.0;
+            RawSocket::measure(&args.raw_traffic(memory), seconds, interruption)
+        };
+        let (raw_socket, raw_socket_one_hot_block) =
+            (raw_socket(Memory::Whole)?, raw_socket(Memory::Block)?);
+        let optimizer_alone = OptimizerAlone::measure(&args.optimizer, args.params)?;
         let ratios = Ratios {
             gigabytes_per_second_to_raw_socket: learner.gigabytes_per_second
                 / raw_socket.gigabytes_per_second,
+            gradients_per_second_to_optimizer_alone: learner.gradients_per_second
+                / optimizer_alone.steps_per_second,
             peak_memory_to_parameters: learner.peak_memory_bytes as f64
                 / learner.parameter_bytes as f64,
         };
         Ok(Self {
             learner,
             raw_socket,
+            raw_socket_one_hot_block,
             memory_copy: MemoryCopy::measure(args.message_bytes()),
+            optimizer_alone,
             ratios,
         })
     }
@@ -158,18 +172,21 @@ impl IngestArgs {
         }
     }
 
-    fn raw_traffic(&self) -> RawTraffic {
+    fn raw_traffic(&self, memory: Memory) -> RawTraffic {
         let reply_bytes = match self.publish_every {
             Some(1) => self.message_bytes(),
             _ => ANSWER_BYTES,
         };
         RawTraffic {
+            unix: self.unix,
             senders: self.actors,
             receivers: 1,
             connections: self.actors * self.sessions_per_process,
             message_bytes: self.message_bytes(),
             reply_bytes,
             in_flight: self.in_flight,
+            sender_memory: memory,
+            receiver_memory: memory,
         }
     }
 
@@ -226,11 +243,11 @@ struct Ingest {
     sender_cpu_seconds_per_gigabyte: f64,
     peak_memory_bytes: u64,
     parameter_bytes: u64,
-    queue_wait_p50_seconds: Option<f64>,
-    queue_wait_p99_seconds: Option<f64>,
+    queue_wait_p50_at_most_seconds: Option<f64>,
+    queue_wait_p99_at_most_seconds: Option<f64>,
     staleness_mean_updates: Option<f64>,
-    staleness_p50_updates: Option<f64>,
-    staleness_p99_updates: Option<f64>,
+    staleness_p50_at_most_updates: Option<f64>,
+    staleness_p99_at_most_updates: Option<f64>,
     /// From the first to the last gradient of the run, all answered.
     gradients_pushed: u64,
     gradients_applied: u64,
@@ -261,16 +278,16 @@ impl Ingest {
             gradients_per_second: during.gradients / during.seconds,
             gigabytes_per_second: during.gigabytes / during.seconds,
             weights_received_per_second: during.weights / during.seconds,
-            weights_received_per_gradient: during.weights / during.gradients,
+            weights_received_per_gradient: during.weights / during.sent,
             learner_cpu_seconds_per_gigabyte: during.learner_cpu / during.gigabytes,
             sender_cpu_seconds_per_gigabyte: during.sender_cpu / during.gigabytes,
             peak_memory_bytes: learner.peak_memory_bytes()?,
             parameter_bytes,
-            queue_wait_p50_seconds: during.queue_wait.quantile(0.5),
-            queue_wait_p99_seconds: during.queue_wait.quantile(0.99),
+            queue_wait_p50_at_most_seconds: during.queue_wait.quantile_at_most(0.5),
+            queue_wait_p99_at_most_seconds: during.queue_wait.quantile_at_most(0.99),
             staleness_mean_updates: during.staleness.mean(),
-            staleness_p50_updates: during.staleness.quantile(0.5),
-            staleness_p99_updates: during.staleness.quantile(0.99),
+            staleness_p50_at_most_updates: during.staleness.quantile_at_most(0.5),
+            staleness_p99_at_most_updates: during.staleness.quantile_at_most(0.99),
             gradients_pushed: tally.sent,
             gradients_applied: applied as u64,
             gradients_rejected: rejected as u64,
@@ -319,6 +336,7 @@ struct Interval {
     seconds: f64,
     gradients: f64,
     gigabytes: f64,
+    sent: f64,
     weights: f64,
     learner_cpu: f64,
     sender_cpu: f64,
@@ -333,11 +351,14 @@ impl Interval {
             let earlier = first.metrics.histogram(metric);
             last.metrics.histogram(metric).since(&earlier)
         };
+        // Both counts of a session are from one moment.
+        let tally = last.tally - first.tally;
         Self {
             seconds: last.at.duration_since(first.at).as_secs_f64(),
             gradients: applied(&last.metrics) - applied(&first.metrics),
             gigabytes: total("troop_learner_received_bytes_total") / 1e9,
-            weights: (last.tally - first.tally).received as f64,
+            sent: tally.sent as f64,
+            weights: tally.received as f64,
             learner_cpu: last.learner_cpu - first.learner_cpu,
             sender_cpu: last.sender_cpu - first.sender_cpu,
             queue_wait: histogram("troop_learner_queue_wait_seconds"),
@@ -367,7 +388,7 @@ mod tests {
     fn by_default_gradients_are_answered_and_weights_come_once_a_second() {
         let args = parse("").unwrap();
         assert_eq!(args.message_bytes(), 2_720_000);
-        assert_eq!(args.raw_traffic().reply_bytes, ANSWER_BYTES);
+        assert_eq!(args.raw_traffic(Memory::Whole).reply_bytes, ANSWER_BYTES);
         let settings = args.settings();
         assert!(settings.contains(&"learner.publish={ interval_ms = 1000 }".into()));
         assert!(settings.contains(&"wire.send_weights=each_publish".into()));
@@ -376,13 +397,13 @@ mod tests {
     #[test]
     fn with_a_publish_for_every_update_weights_answer_in_both_measurements() {
         let args = parse("--publish-every 1 --encoding bf16 --params 100").unwrap();
-        assert_eq!(args.raw_traffic().reply_bytes, 200);
+        assert_eq!(args.raw_traffic(Memory::Whole).reply_bytes, 200);
         assert!(
             args.settings()
                 .contains(&"wire.send_weights=after_gradient".into())
         );
         let rare = parse("--publish-every 2").unwrap();
-        assert_eq!(rare.raw_traffic().reply_bytes, ANSWER_BYTES);
+        assert_eq!(rare.raw_traffic(Memory::Whole).reply_bytes, ANSWER_BYTES);
         assert!(
             rare.settings()
                 .contains(&"learner.publish={ updates = 2 }".into())

@@ -1,11 +1,14 @@
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use tempfile::TempDir;
 use troop_common::address::Address;
 
@@ -40,7 +43,8 @@ pub(super) enum Transport {
     Unix,
 }
 
-/// A real learner in a process of its own. It is killed when it is dropped, and its files go.
+/// A real learner in a process of its own. It is killed when it is dropped, and its files go; where
+/// this process is killed it ends as well.
 pub(super) struct LearnerProcess {
     child: Child,
     /// Kept open: the learner may still write.
@@ -69,20 +73,14 @@ impl LearnerProcess {
         };
         let security = certificates.iter().flat_map(Certificates::settings);
         let settings = settings.iter().cloned().chain(security);
-        let mut child = command(directory.path())
+        let mut child = command(directory.path())?
             .args(["--listen", &listen.to_string()])
             .args(settings.flat_map(|setting| ["--set".to_owned(), setting]))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
             .spawn()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => anyhow::anyhow!(
-                    "found no `{PROGRAM}` beside this program or in PATH; build it, e.g. with \
-                     `cargo build --release --workspace`"
-                ),
-                _ => anyhow::Error::from(error).context(format!("cannot start {PROGRAM}")),
-            })?;
+            .context("cannot start this program once more")?;
         let mut stdout = BufReader::new(child.stdout.take().context("its output is piped")?);
         match addresses(&mut stdout) {
             Some((url, http)) => Ok(Self {
@@ -147,18 +145,41 @@ impl Drop for LearnerProcess {
 }
 
 /// The program with what every bench has, untouched by settings from the environment.
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new(program());
+fn command(directory: &Path) -> anyhow::Result<Command> {
+    let this = std::env::current_exe().context("cannot find this program's file")?;
+    let mut command = Command::new(this);
     let own = std::env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with("TROOP__")) {
         command.env_remove(name);
     }
     command
-        .args(["--experiment", "cartpole"])
+        .args(["bench", "learner", "--experiment", "cartpole"])
         .arg("--run-dir")
         .arg(directory.join("run"))
         .args(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
-    command
+    Ok(command)
+}
+
+/// What the learner is started with.
+#[derive(Args)]
+pub(crate) struct LearnerArgs {
+    #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Makes this process the learner: one that ends with its parent must have asked for that itself.
+///
+/// # Errors
+/// Where there is no such program; otherwise it never returns.
+pub(super) fn become_learner(args: &LearnerArgs) -> anyhow::Result<()> {
+    let error = Command::new(program()).args(&args.arguments).exec();
+    Err(match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!(
+            "found no `{PROGRAM}` beside this program or in PATH; build it, e.g. with \
+             `cargo build --release --workspace`"
+        ),
+        _ => anyhow::Error::from(error).context(format!("cannot start {PROGRAM}")),
+    })
 }
 
 /// The learner beside this program; else whatever the system finds by its name.

@@ -10,6 +10,9 @@ mod ingest;
 mod interruption;
 mod learner_process;
 mod memory_copy;
+mod message_buffer;
+mod optimizer_alone;
+mod parent;
 mod process_usage;
 mod publish;
 mod raw_peer;
@@ -38,6 +41,15 @@ enum Bench {
     Publish(publish::PublishArgs),
     /// The optimisers' kernels alone, and several appliers at once.
     Apply(apply::ApplyArgs),
+    #[command(flatten)]
+    Part(Part),
+}
+
+/// Processes that a bench starts.
+#[derive(Subcommand)]
+enum Part {
+    #[command(hide = true, disable_help_flag = true)]
+    Learner(learner_process::LearnerArgs),
     #[command(hide = true)]
     Sender(sender::SenderArgs),
     #[command(hide = true)]
@@ -55,9 +67,17 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Bench::Ingest(args) => ingest::run(args),
         Bench::Publish(args) => publish::run(args),
         Bench::Apply(args) => apply::run(args),
-        Bench::Sender(args) => sender::run(args),
-        Bench::Subscriber(args) => subscriber::run(args),
-        Bench::RawSender(args) => raw_peer::send(args),
-        Bench::RawReceiver(args) => raw_peer::receive(args),
+        Bench::Part(part) => run_part(part),
+    }
+}
+
+fn run_part(part: &Part) -> anyhow::Result<()> {
+    parent::end_with_parent()?;
+    match part {
+        Part::Learner(args) => learner_process::become_learner(args),
+        Part::Sender(args) => sender::run(args),
+        Part::Subscriber(args) => subscriber::run(args),
+        Part::RawSender(args) => raw_peer::send(args),
+        Part::RawReceiver(args) => raw_peer::receive(args),
     }
 }

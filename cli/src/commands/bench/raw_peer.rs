@@ -1,6 +1,7 @@
-//! One process of the raw-socket measurement: what the machine carries without any protocol.
+//! One process of the raw-socket measurement: what the machine carries without any protocol, from
+//! memory to memory. A sender has as many message buffers as messages may be in flight and takes
+//! them in turns; a receiver has one for each connection.
 
-use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -9,11 +10,9 @@ use anyhow::Context;
 use clap::Args;
 use troop_common::address::Address;
 
+use super::message_buffer::{Memory, MessageBuffer};
 use super::socket::{self, Stream};
 use super::stage::{Stage, say};
-
-/// Bytes of one read, and of one write: measured to be the fastest on loopback.
-const BLOCK_BYTES: usize = 256 << 10;
 
 /// Larger replies are read by a thread of their own, so that both directions flow at once.
 const SMALL_REPLY_BYTES: usize = 4 << 10;
@@ -38,6 +37,24 @@ pub(crate) struct RawPeerArgs {
     /// Messages of a connection that may be without a reply.
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
+    /// What messages and replies are written from and read into.
+    #[arg(long, value_enum, default_value_t = Memory::Whole)]
+    memory: Memory,
+}
+
+impl RawPeerArgs {
+    fn message(&self) -> MessageBuffer {
+        MessageBuffer::new(self.memory, self.message_bytes)
+    }
+
+    fn reply(&self) -> MessageBuffer {
+        MessageBuffer::new(self.memory, self.reply_bytes)
+    }
+
+    /// One for each message of a connection that may be in flight.
+    fn messages(&self) -> Vec<MessageBuffer> {
+        (0..self.in_flight).map(|_| self.message()).collect()
+    }
 }
 
 /// Sends messages over every connection.
@@ -45,18 +62,11 @@ pub(crate) struct RawPeerArgs {
 /// # Errors
 /// Where a connection cannot be made.
 pub(super) fn send(args: &RawPeerArgs) -> anyhow::Result<()> {
-    let part = |mut stream: Stream| {
-        move |stage: &Stage| {
-            stage.ready();
-            match args.reply_bytes {
-                0 => send_unanswered(args, &mut stream, stage),
-                1..=SMALL_REPLY_BYTES => send_in_turn(args, &mut stream, stage),
-                _ => send_and_receive(args, stream, stage),
-            }
-        }
-    };
-    let parts = connections(args)?.into_iter().map(part).collect();
-    Stage::default().run(parts)
+    match args.reply_bytes {
+        0 => broadcast(args),
+        1..=SMALL_REPLY_BYTES => play(args, |stream, stage| send_in_turn(args, stream, stage)),
+        _ => play(args, |stream, stage| send_and_receive(args, stream, stage)),
+    }
 }
 
 /// Receives and answers messages over every connection.
@@ -64,13 +74,17 @@ pub(super) fn send(args: &RawPeerArgs) -> anyhow::Result<()> {
 /// # Errors
 /// Where a connection cannot be made.
 pub(super) fn receive(args: &RawPeerArgs) -> anyhow::Result<()> {
-    let part = |mut stream: Stream| {
-        move |stage: &Stage| {
-            stage.ready();
-            answer(args, &mut stream, stage)
-        }
-    };
-    let parts = connections(args)?.into_iter().map(part).collect();
+    play(args, |stream, stage| answer(args, stream, stage))
+}
+
+/// Makes all connections and runs each in a thread of its own.
+fn play(
+    args: &RawPeerArgs,
+    part: impl Fn(Stream, &Stage) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    let part = &part;
+    let of_stream = |stream| move |stage: &Stage| part(stream, stage);
+    let parts = connections(args)?.into_iter().map(of_stream).collect();
     Stage::default().run(parts)
 }
 
@@ -89,46 +103,57 @@ fn connections(args: &RawPeerArgs) -> anyhow::Result<Vec<Stream>> {
     Ok(each.map(|_| listener.accept()).collect::<Result<_, _>>()?)
 }
 
-/// Nobody replies: the connection's own buffers say when to wait.
-fn send_unanswered(args: &RawPeerArgs, stream: &mut Stream, stage: &Stage) -> anyhow::Result<()> {
-    let message = vec![1; args.message_bytes];
-    while !stage.ended() {
-        write_message(stream, &message)?;
-        stage.sent.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(())
+/// One message, in the same memory for all connections. Nobody replies: the connections' own
+/// buffers say when to wait.
+fn broadcast(args: &RawPeerArgs) -> anyhow::Result<()> {
+    let message = args.message();
+    play(args, |mut stream, stage| {
+        stage.ready();
+        while !stage.ended() {
+            message.write_to(&mut stream)?;
+            stage.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    })
 }
 
 /// Messages and replies in one thread: a reply never fills the connection.
-fn send_in_turn(args: &RawPeerArgs, stream: &mut Stream, stage: &Stage) -> anyhow::Result<()> {
-    let message = vec![1; args.message_bytes];
-    let mut reply = vec![0; args.reply_bytes];
+fn send_in_turn(args: &RawPeerArgs, mut stream: Stream, stage: &Stage) -> anyhow::Result<()> {
+    let (messages, mut reply) = (args.messages(), args.reply());
     let mut unanswered = 0;
-    while !stage.ended() {
+    stage.ready();
+    for message in messages.iter().cycle() {
+        if stage.ended() {
+            break;
+        }
         if unanswered == args.in_flight {
-            stream.read_exact(&mut reply)?;
+            reply.read_from(&mut stream)?;
             unanswered -= 1;
         }
-        write_message(stream, &message)?;
+        message.write_to(&mut stream)?;
         unanswered += 1;
         stage.sent.fetch_add(1, Ordering::Relaxed);
     }
     for _ in 0..unanswered {
-        stream.read_exact(&mut reply)?;
+        reply.read_from(&mut stream)?;
     }
     Ok(())
 }
 
 /// Messages from this thread, while another takes the replies.
 fn send_and_receive(args: &RawPeerArgs, mut stream: Stream, stage: &Stage) -> anyhow::Result<()> {
-    let message = vec![1; args.message_bytes];
+    let messages = args.messages();
     let (unanswered, answered) = sync_channel(args.in_flight);
-    let mut replies = stream.duplicate()?;
+    let replies = stream.duplicate()?;
+    stage.ready();
     thread::scope(|scope| {
-        let receiver = scope.spawn(move || receive_replies(args, &mut replies, &answered, stage));
-        // Its error is told by the receiver.
-        while !stage.ended() && unanswered.send(()).is_ok() {
-            write_message(&mut stream, &message)?;
+        let receiver = scope.spawn(move || receive_replies(args, replies, &answered, stage));
+        for message in messages.iter().cycle() {
+            // Why the replies ended is told by their receiver.
+            if stage.ended() || unanswered.send(()).is_err() {
+                break;
+            }
+            message.write_to(&mut stream)?;
             stage.sent.fetch_add(1, Ordering::Relaxed);
         }
         stream.end()?;
@@ -140,15 +165,13 @@ fn send_and_receive(args: &RawPeerArgs, mut stream: Stream, stage: &Stage) -> an
 
 fn receive_replies(
     args: &RawPeerArgs,
-    stream: &mut Stream,
+    mut stream: Stream,
     answered: &Receiver<()>,
     stage: &Stage,
 ) -> anyhow::Result<()> {
-    let mut block = vec![0; BLOCK_BYTES];
-    while read_message(stream, args.reply_bytes, &mut block)? {
-        stage.received.fetch_add(1, Ordering::Relaxed);
-        let bytes = args.reply_bytes as u64;
-        stage.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+    let mut reply = args.reply();
+    while reply.read_from(&mut stream)? {
+        count_received(args.reply_bytes, stage);
         if answered.recv().is_err() {
             return Ok(());
         }
@@ -156,33 +179,19 @@ fn receive_replies(
     Ok(())
 }
 
-fn answer(args: &RawPeerArgs, stream: &mut Stream, stage: &Stage) -> anyhow::Result<()> {
-    let reply = vec![1; args.reply_bytes];
-    let mut block = vec![0; BLOCK_BYTES];
-    while read_message(stream, args.message_bytes, &mut block)? {
-        stage.received.fetch_add(1, Ordering::Relaxed);
-        let bytes = args.message_bytes as u64;
-        stage.received_bytes.fetch_add(bytes, Ordering::Relaxed);
-        write_message(stream, &reply)?;
+fn answer(args: &RawPeerArgs, mut stream: Stream, stage: &Stage) -> anyhow::Result<()> {
+    let (mut message, reply) = (args.message(), args.reply());
+    stage.ready();
+    while message.read_from(&mut stream)? {
+        count_received(args.message_bytes, stage);
+        reply.write_to(&mut stream)?;
     }
     Ok(())
 }
 
-fn write_message(stream: &mut Stream, message: &[u8]) -> std::io::Result<()> {
-    let mut blocks = message.chunks(BLOCK_BYTES);
-    blocks.try_for_each(|block| stream.write_all(block))
-}
-
-/// Reads a message into one small buffer again and again, which stays in the cache; `false` at the
-/// connection's end.
-fn read_message(stream: &mut Stream, bytes: usize, block: &mut [u8]) -> std::io::Result<bool> {
-    let mut left = bytes;
-    while left > 0 {
-        let room = left.min(block.len());
-        match stream.read(&mut block[..room])? {
-            0 => return Ok(false),
-            read => left -= read,
-        }
-    }
-    Ok(true)
+fn count_received(bytes: usize, stage: &Stage) {
+    stage.received.fetch_add(1, Ordering::Relaxed);
+    stage
+        .received_bytes
+        .fetch_add(bytes as u64, Ordering::Relaxed);
 }

@@ -1,15 +1,19 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde::Serialize;
 use troop_common::address::Address;
 
 use super::helper::Helper;
 use super::interruption::Interruption;
+use super::message_buffer::Memory;
 use super::tally::Tally;
 
 /// What a measurement over raw sockets is like.
 pub(super) struct RawTraffic {
+    /// A Unix socket in place of TCP.
+    pub(super) unix: bool,
     /// Processes that send.
     pub(super) senders: usize,
     /// Processes that receive.
@@ -22,6 +26,18 @@ pub(super) struct RawTraffic {
     pub(super) reply_bytes: usize,
     /// Messages of a connection that may be without a reply.
     pub(super) in_flight: usize,
+    /// What senders write from.
+    pub(super) sender_memory: Memory,
+    /// What receivers read into.
+    pub(super) receiver_memory: Memory,
+}
+
+/// All processes of one direction.
+#[derive(Clone, Copy)]
+struct Side {
+    name: &'static str,
+    processes: usize,
+    memory: Memory,
 }
 
 /// What plain blocking sockets carry between as many processes, connections and messages.
@@ -34,18 +50,17 @@ pub(super) struct RawSocket {
 }
 
 impl RawSocket {
-    /// Measures for a time. Where there is one receiver it listens, else the one sender does; on a
-    /// Unix socket in `directory` where one is given.
+    /// Measures for a time. Where there is one receiver it listens, else the one sender does.
     ///
     /// # Errors
     /// Where a process fails, or the bench is interrupted.
     pub(super) fn measure(
         traffic: &RawTraffic,
-        directory: Option<&Path>,
         seconds: f64,
         interruption: &Interruption,
     ) -> anyhow::Result<Self> {
-        let (mut senders, mut receivers) = traffic.start(directory)?;
+        let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let (mut senders, mut receivers) = traffic.start(directory.path())?;
         for helper in receivers.iter_mut().chain(&mut senders) {
             helper.wait_ready()?;
         }
@@ -64,44 +79,46 @@ impl RawSocket {
 }
 
 impl RawTraffic {
-    fn start(&self, directory: Option<&Path>) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
-        let listen = match directory {
-            Some(directory) => Address::Unix(directory.join("raw.sock")).to_string(),
-            None => "127.0.0.1:0".to_owned(),
+    fn start(&self, directory: &Path) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
+        let listen = match self.unix {
+            true => Address::Unix(directory.join("raw.sock")).to_string(),
+            false => "127.0.0.1:0".to_owned(),
         };
-        let listening = ["--listen".to_owned(), listen];
-        if self.receivers == 1 {
-            let arguments = self.arguments(&listening, self.connections);
-            let mut receiver = Helper::start("raw-receiver", &arguments)?;
-            let address = receiver.address()?;
-            Ok((
-                self.connect("raw-sender", self.senders, address)?,
-                vec![receiver],
-            ))
-        } else {
-            let arguments = self.arguments(&listening, self.connections);
-            let mut sender = Helper::start("raw-sender", &arguments)?;
-            let address = sender.address()?;
-            Ok((
-                vec![sender],
-                self.connect("raw-receiver", self.receivers, address)?,
-            ))
+        let (senders, receivers) = (self.senders(), self.receivers());
+        let (listening, connecting) = match self.receivers {
+            1 => (receivers, senders),
+            _ => (senders, receivers),
+        };
+        let arguments = self.arguments(listening, ["--listen", &listen], self.connections);
+        let mut listener = Helper::start(listening.name, &arguments)?;
+        let address = listener.address()?;
+        let others = shares(self.connections, connecting.processes)
+            .map(|share| self.arguments(connecting, ["--connect", &address], share))
+            .map(|arguments| Helper::start(connecting.name, &arguments))
+            .collect::<Result<_, _>>()?;
+        Ok(match self.receivers {
+            1 => (others, vec![listener]),
+            _ => (vec![listener], others),
+        })
+    }
+
+    fn senders(&self) -> Side {
+        Side {
+            name: "raw-sender",
+            processes: self.senders,
+            memory: self.sender_memory,
         }
     }
 
-    fn connect(
-        &self,
-        name: &'static str,
-        processes: usize,
-        address: String,
-    ) -> anyhow::Result<Vec<Helper>> {
-        let connecting = ["--connect".to_owned(), address];
-        shares(self.connections, processes)
-            .map(|share| Helper::start(name, &self.arguments(&connecting, share)))
-            .collect()
+    fn receivers(&self) -> Side {
+        Side {
+            name: "raw-receiver",
+            processes: self.receivers,
+            memory: self.receiver_memory,
+        }
     }
 
-    fn arguments(&self, address: &[String; 2], connections: usize) -> Vec<String> {
+    fn arguments(&self, side: Side, address: [&str; 2], connections: usize) -> Vec<String> {
         let numbers = [
             ("--connections", connections),
             ("--message-bytes", self.message_bytes),
@@ -109,11 +126,9 @@ impl RawTraffic {
             ("--in-flight", self.in_flight),
         ];
         let numbers = numbers.map(|(flag, number)| [flag.to_owned(), number.to_string()]);
-        address
-            .iter()
-            .cloned()
-            .chain(numbers.into_iter().flatten())
-            .collect()
+        let memory = ["--memory", side.memory.argument()];
+        let given = [address, memory].into_iter().flatten().map(str::to_owned);
+        given.chain(numbers.into_iter().flatten()).collect()
     }
 }
 

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 /// Parts of a report in the order in which people read them.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "settings",
     "learner",
     "learner_with_stalled",
     "raw_socket",
+    "raw_socket_one_hot_block",
     "memory_copy",
     "optimizer_alone",
     "ratios",
