@@ -362,7 +362,7 @@ fn an_actor_says_once_that_nobody_is_there_and_can_be_stopped() {
 #[test]
 fn an_address_that_cannot_be_a_learners_is_refused_with_an_example() {
     let scratch = Scratch::new();
-    for url in ["https://127.0.0.1:7700", "http://"] {
+    for url in ["ftp://127.0.0.1:7700", "http://"] {
         scratch
             .run(&format!("troop-actor --learner {url}"))
             .expect_code(USAGE)

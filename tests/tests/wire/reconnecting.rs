@@ -43,7 +43,7 @@ fn a_killed_learner_is_found_again_in_its_next_life_at_its_last_checkpoint() {
     let checkpoint = resumed.checkpoint;
     let metrics = Metrics::new().unwrap();
     let server = ParameterServer::in_life(resumed.experiment, metrics, resumed.epoch, checkpoint);
-    let learner = Learner::serve(server, address, None);
+    let learner = Learner::serve(server.unwrap(), address, None);
     // Weights of the first life may be handed out until the loss is seen, then none but the
     // second's.
     let weights = eventually(|| {
@@ -70,7 +70,7 @@ fn a_draining_learner_is_waited_for() {
     learner.ended();
 
     let server = ParameterServer::resume(experiment, Metrics::new().unwrap(), checkpoint);
-    let learner = Learner::serve(server, address, None);
+    let learner = Learner::serve(server.unwrap(), address, None);
     eventually(|| (peer.link.weights().unwrap().epoch == 2).then_some(()));
     train(&mut peer, 6);
     assert_eq!(learner.server.version(), 6);
