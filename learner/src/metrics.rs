@@ -6,6 +6,8 @@ use prometheus::{
 };
 use troop_common::telemetry::register_build_info;
 
+use crate::policy::round::RoundEnd;
+
 /// Everything that `/metrics` of a learner shows, in base units.
 #[derive(Clone)]
 pub struct Metrics {
@@ -85,6 +87,15 @@ impl Metrics {
             registry: Registry::new(),
         };
         register_build_info(&make.registry)?;
+        let rounds = make.counters(
+            "rounds_total",
+            "Synchronous rounds, by how they ended.",
+            "end",
+        )?;
+        // There from the start: the rate of what never happened is 0, not nothing.
+        for end in RoundEnd::ALL {
+            rounds.with_label_values(&[end.name()]);
+        }
         Ok(Self {
             gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
             gradients_rejected: make.counters(
@@ -136,11 +147,7 @@ impl Metrics {
                 "bytes_in_flight",
                 "Memory of gradients between their first byte and their apply, in bytes.",
             )?,
-            rounds: make.counters(
-                "rounds_total",
-                "Synchronous rounds, by how they ended.",
-                "end",
-            )?,
+            rounds,
             round_wait: make.histogram(
                 "round_wait_seconds",
                 "Time from a gradient's arrival to the end of its round, in seconds.",

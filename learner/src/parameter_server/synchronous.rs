@@ -14,7 +14,7 @@ use crate::lock::lock;
 use crate::model::Model;
 use crate::norm::global_norm;
 use crate::pace::{Barrier, Contribution};
-use crate::policy::round::{Round, RoundEnd};
+use crate::policy::round::Round;
 use crate::recorder::Update;
 use crate::session::SessionId;
 
@@ -127,12 +127,8 @@ impl ParameterServer {
 
     /// One step along the mean of the round's gradients.
     fn apply_round(&self, model: &Model, round: Round<Contribution>) {
-        let end = match round.end {
-            RoundEnd::Full => "full",
-            RoundEnd::Left => "left",
-            RoundEnd::Deadline => "deadline",
-        };
-        self.metrics().rounds.with_label_values(&[end]).inc();
+        let rounds = &self.metrics().rounds;
+        rounds.with_label_values(&[round.end.name()]).inc();
         let gradients = round.contributions.len() as u64;
         let share = 1.0 / gradients as f64;
         let mut sum = None;

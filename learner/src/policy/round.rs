@@ -52,6 +52,19 @@ pub(crate) enum RoundEnd {
     Deadline,
 }
 
+impl RoundEnd {
+    pub(crate) const ALL: [Self; 3] = [Self::Full, Self::Left, Self::Deadline];
+
+    /// What counters call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Left => "left",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
 /// A round that has ended: one contribution at least.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Round<C> {

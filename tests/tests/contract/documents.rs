@@ -25,14 +25,16 @@ pub(crate) fn command_lines() -> Vec<CommandLine> {
 }
 
 /// Everything that any document shows after `--set`, `section.key=value`.
-pub(crate) fn settings() -> BTreeSet<String> {
+pub(crate) fn settings() -> BTreeSet<Vec<String>> {
     let after_set = |code: String| {
         let words = words(&code);
         let pairs = words.windows(2).filter(|pair| pair[0] == "--set");
-        pairs.map(|pair| pair[1].clone()).collect::<Vec<_>>()
+        let settings = pairs.map(|pair| pair[1].clone());
+        settings.filter(|setting| is_setting(setting)).collect()
     };
-    let all = pieces_of_code().into_iter().flat_map(after_set);
-    all.filter(|setting| is_setting(setting)).collect()
+    let all = pieces_of_code().into_iter().map(after_set);
+    all.filter(|settings: &Vec<String>| !settings.is_empty())
+        .collect()
 }
 
 impl CommandLine {

@@ -127,10 +127,14 @@ fn documented_settings_can_be_set() {
     let scratch = Scratch::new();
     let settings = documents::settings();
     assert!(settings.len() > 3, "{settings:?}");
-    for setting in settings {
+    for together in settings {
         let mut command = scratch.command("troop config cartpole");
-        let config = command.args(["--set", &setting]);
-        troop_tests::Process::start(config).wait().expect_code(0);
+        for setting in &together {
+            command.args(["--set", setting]);
+        }
+        troop_tests::Process::start(&mut command)
+            .wait()
+            .expect_code(0);
     }
 }
 
