@@ -140,7 +140,9 @@ impl Ledger {
         };
         let wrong = |why: &str| {
             Err(format!(
-                "{sent:?} in epoch {epoch} after version {version}, step {step}: {why}"
+                "worker {}'s gradient {} (epoch {}, version {}) moved its element by {step} in epoch \
+                 {epoch} after version {version}: {why}",
+                sent.worker, sent.number, sent.epoch, sent.version
             ))
         };
         let staleness = version.saturating_sub(sent.version);

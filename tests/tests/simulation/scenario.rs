@@ -45,10 +45,6 @@ impl Scenario {
             workers,
         }
     }
-
-    pub(crate) fn staleness(&self) -> StalenessPolicy {
-        self.experiment.learner.staleness
-    }
 }
 
 pub(crate) fn ms(ms: u64) -> Duration {

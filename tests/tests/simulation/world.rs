@@ -27,7 +27,7 @@ use troop_learner::service::{Service, serve_connections};
 use turmoil::net::{TcpListener, TcpStream};
 use turmoil::{Builder, Sim};
 
-use crate::faults::{FaultKind, HEALED, heal};
+use crate::faults::{Chaos, HEALED};
 use crate::invariants::Invariants;
 use crate::ledger::{elements, gradient};
 use crate::scenario::{Scenario, WorkerPlan, actor_settings, ms};
@@ -84,6 +84,7 @@ pub(crate) fn simulate(seed: u64) -> Result<Vec<String>, String> {
 
 struct Run<'a> {
     sim: Sim<'a>,
+    chaos: Chaos,
     world: Shared,
     trace: Trace,
     lines: Vec<String>,
@@ -99,6 +100,8 @@ impl Run<'_> {
             .simulation_duration(Duration::from_secs(3_600))
             .tcp_capacity(4_096)
             .build();
+        let faults = scenario.faults.clone();
+        let chaos = Chaos::new(faults, scenario.workers.len(), scenario.latency);
         let world = Rc::new(RefCell::new(World {
             invariants: Invariants::new(&scenario),
             epoch: 0,
@@ -117,6 +120,7 @@ impl Run<'_> {
         }
         Self {
             sim,
+            chaos,
             world,
             trace,
             lines: Vec::new(),
@@ -138,37 +142,18 @@ impl Run<'_> {
     fn run_to_end(&mut self) -> Result<(), String> {
         let workers = self.world.borrow().workers.len();
         while self.sim.elapsed() < HEALED {
-            self.break_and_mend();
+            self.chaos.at(self.sim.elapsed(), &mut self.sim);
             self.step()?;
         }
-        heal(&mut self.sim, workers);
+        self.chaos.heal(&mut self.sim);
         self.recover()?;
         for index in 0..workers {
-            self.sim.crash(worker_name(index));
+            self.chaos.crash_worker(index, true, &mut self.sim);
         }
         self.wait("the memory of gradients does not come back", |world| {
             let server = world.invariants.server();
             server.is_some_and(|server| server.metrics().bytes_in_flight.get() == 0)
         })
-    }
-
-    /// Begins and ends the faults whose time has come.
-    fn break_and_mend(&mut self) {
-        let (now, faults) = (
-            self.sim.elapsed(),
-            self.world.borrow().scenario.faults.clone(),
-        );
-        for fault in &faults {
-            if fault.until == now {
-                fault.kind.end(&mut self.sim);
-            }
-            if fault.from == now {
-                fault.kind.begin(&mut self.sim);
-                if fault.kind == FaultKind::LearnerCrash {
-                    self.world.borrow_mut().invariants.crash();
-                }
-            }
-        }
     }
 
     fn recover(&mut self) -> Result<(), String> {
@@ -200,7 +185,12 @@ impl Run<'_> {
         self.lines
             .extend(happenings.iter().map(ToString::to_string));
         result?;
-        self.world.borrow_mut().invariants.check(&happenings)
+        let learner_runs = self.sim.is_host_running(LEARNER);
+        let invariants = &mut self.world.borrow_mut().invariants;
+        if !learner_runs {
+            invariants.crash();
+        }
+        invariants.check(&happenings)
     }
 }
 
