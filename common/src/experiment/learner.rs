@@ -9,7 +9,8 @@ use crate::address::Address;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Publish {
-    /// With the first update after this many milliseconds since the last publish.
+    /// With the first update after this many milliseconds since the last publish, or with the first
+    /// gradient then that is too old, where updates were made before.
     IntervalMs(u64),
     /// After every this many updates.
     Updates(u64),

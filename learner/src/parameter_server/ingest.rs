@@ -146,7 +146,9 @@ impl ParameterServer {
         let norm = self.check_values(gradient)?;
         let judgement = self
             .staleness
-            .judge(gradient.origin.version, model.version())?;
+            .judge(gradient.origin.version, model.version());
+        // Where all gradients are too old for the last publish no update comes that could end that.
+        let judgement = judgement.inspect_err(|_| self.publish_where_due(model))?;
         let computed_on = match judgement.lambda {
             Some(lambda) => Some((lambda, model.publisher.published(gradient.origin.version)?)),
             None => None,
@@ -229,6 +231,10 @@ impl ParameterServer {
     pub(super) fn advance_version(&self, model: &Model) {
         let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
         self.metrics().version.set(version as i64);
+        self.publish_where_due(model);
+    }
+
+    fn publish_where_due(&self, model: &Model) {
         let publishes = model.publisher.after_update(&Newest {
             server: self,
             model,

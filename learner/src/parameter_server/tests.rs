@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use troop_common::experiment::{Anneal, LearnerSettings, Optimizer};
+use troop_common::experiment::{Anneal, LearnerSettings, Optimizer, Publish};
 use troop_common::layout::{Initializer, TensorSpec};
 use troop_common::proto::v1::Verdict;
 
@@ -135,6 +135,27 @@ async fn stale_gradients_become_what_the_policy_says() {
         assert_eq!(metrics.gradients_scaled.get(), scaled);
         assert_eq!(metrics.gradients_compensated.get(), compensated);
     }
+}
+
+/// With an interval several updates may come before a publish: too many for all gradients that are
+/// on their way then and later, so that there would never be another update.
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_is_due_needs_no_update_where_all_gradients_are_stale() {
+    let server = server(LearnerSettings {
+        max_staleness_updates: 1,
+        publish: Publish::IntervalMs(50),
+        ..learner(StalenessPolicy::Drop)
+    });
+    let peer = Peer::open(&server);
+    let newest = || server.published().borrow().as_ref().unwrap().version;
+    for verdict in [Verdict::Applied, Verdict::Applied, Verdict::Stale] {
+        assert_eq!(peer.push(0, [1.0; 2]).await.verdict, verdict);
+    }
+    assert_eq!(newest(), 0, "the interval is not over");
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(peer.push(0, [1.0; 2]).await.verdict, Verdict::Stale);
+    assert_eq!(newest(), 2);
+    assert_eq!(peer.push(2, [1.0; 2]).await.verdict, Verdict::Applied);
 }
 
 #[tokio::test(start_paused = true)]

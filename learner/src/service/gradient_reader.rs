@@ -5,7 +5,7 @@ use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
 use troop_common::proto::v1::train_response::Kind as Down;
-use troop_common::proto::v1::{self, Acknowledgement, GradientChunk, Verdict};
+use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
 use troop_common::wire::{Assembly, Messages, MessagesError, Place, Request, Rope};
 
 use super::open_session::OpenSession;
@@ -60,16 +60,16 @@ impl GradientReader {
     /// Reads until the stream ends, nobody reads the answers any more, or the learner has been
     /// closed for a while.
     pub(super) async fn run(mut self) {
-        tracing::debug!("session opened");
         let (answers, phase) = (self.answers.clone(), self.session.server().phase());
         let settings = &self.session.server().experiment().learner;
         let linger = Duration::from_millis(settings.drain_timeout_ms);
         let Ended(cause) = tokio::select! {
+            biased;
             ended = self.read() => ended,
             () = answers.closed() => Ended("the worker hung up"),
             () = closed_for(phase, linger) => Ended("the learner closes"),
         };
-        tracing::info!(cause, "session ends");
+        tracing::info!(session = self.session.id(), cause, "session ends");
     }
 
     async fn read(&mut self) -> Ended {
@@ -187,14 +187,14 @@ impl GradientReader {
             detail,
             version,
         } = outcome;
-        if verdict != Verdict::Applied {
-            tracing::debug!(
-                sequence,
-                verdict = verdict.as_str_name(),
-                detail,
-                "gradient rejected"
-            );
-        }
+        tracing::trace!(
+            session = self.session.id(),
+            sequence,
+            verdict = verdict.as_str_name(),
+            version,
+            detail,
+            "gradient answered"
+        );
         let answer = Acknowledgement {
             sequence,
             verdict: verdict.into(),

@@ -134,6 +134,7 @@ impl Service {
         let elements = layout.len();
         blocking::run(elements, || self.server.open(session.id(), layout))
             .map_err(|error| open_status(&error))?;
+        tracing::debug!(session = session.id(), elements, "session opened");
         Ok(session)
     }
 

@@ -105,7 +105,7 @@ fn pieces_of_code() -> Vec<String> {
 fn pieces_of_code_in(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut fenced = false;
-    for line in text.lines() {
+    for line in text.replace("\\\n", " ").lines() {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
         } else if fenced {

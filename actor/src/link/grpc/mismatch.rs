@@ -7,19 +7,24 @@ use std::io;
 use tonic::transport::Uri;
 use troop_common::causes::with_causes;
 
+use super::connector::Connector;
+use super::endpoint::EndpointSettings;
 use super::probe::{Spoken, spoken};
 use super::session::SessionEnd;
 
 /// What both sides of TLS call the other's last word before it closed.
 const ALERT: &str = "received fatal alert";
 
-/// How a session ends that could not connect to `url`.
-pub(super) async fn of_connecting(url: &str, error: tonic::transport::Error) -> SessionEnd {
+/// How a session ends that could not connect.
+pub(super) async fn of_connecting(
+    settings: &EndpointSettings,
+    error: tonic::transport::Error,
+) -> SessionEnd {
     let reason = with_causes(&error);
     if !is_handshake(&error) {
         return SessionEnd::Lost(reason);
     }
-    let advice = match speaks(url).await {
+    let advice = match speaks(settings).await {
         Some(Spoken::Plain) => "the learner there speaks no TLS: use http:// in place of https://",
         _ => {
             "--tls-ca must hold the CA that signed the learner's certificate, and the \
@@ -29,8 +34,8 @@ pub(super) async fn of_connecting(url: &str, error: tonic::transport::Error) -> 
     SessionEnd::Refused(format!("{reason}; {advice}"))
 }
 
-/// How a session ends whose first call over `url` ended like `end`.
-pub(super) async fn of_first_call(url: &str, end: SessionEnd) -> SessionEnd {
+/// How a session ends whose first call ended like `end`.
+pub(super) async fn of_first_call(settings: &EndpointSettings, end: SessionEnd) -> SessionEnd {
     let SessionEnd::Lost(reason) = end else {
         return end;
     };
@@ -41,7 +46,7 @@ pub(super) async fn of_first_call(url: &str, end: SessionEnd) -> SessionEnd {
              signed: name it with --tls-certificate and --tls-key"
         ));
     }
-    if url.starts_with("http://") && speaks(url).await == Some(Spoken::Tls) {
+    if settings.full_url().starts_with("http://") && speaks(settings).await == Some(Spoken::Tls) {
         return SessionEnd::Refused(format!(
             "{reason}; the learner there speaks TLS: use https:// in place of http://, and --tls-ca"
         ));
@@ -58,8 +63,12 @@ fn is_handshake(error: &tonic::transport::Error) -> bool {
     })
 }
 
-async fn speaks(url: &str) -> Option<Spoken> {
-    let url: Uri = url.parse().ok()?;
+/// What is spoken there; none where that is not on the system's network.
+async fn speaks(settings: &EndpointSettings) -> Option<Spoken> {
+    if let Connector::Custom(_) = settings.connector {
+        return None;
+    }
+    let url: Uri = settings.full_url().parse().ok()?;
     let port = match url.scheme_str() {
         Some("https") => 443,
         _ => 80,

@@ -62,7 +62,7 @@ pub(super) async fn connect(
     let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
     match settings.connector.connect(&endpoint).await {
         Ok(channel) => Ok(settings.client(channel)),
-        Err(error) => Err(mismatch::of_connecting(&settings.full_url(), error).await),
+        Err(error) => Err(mismatch::of_connecting(settings, error).await),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn join(
     };
     let answer = match within(CALL_LIMIT, client.join(request)).await {
         Ok(answer) => answer,
-        Err(end) => return Err(mismatch::of_first_call(&settings.full_url(), end).await),
+        Err(end) => return Err(mismatch::of_first_call(settings, end).await),
     };
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
