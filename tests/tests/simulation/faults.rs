@@ -1,12 +1,16 @@
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use turmoil::Sim;
 
-use crate::scenario::ms;
+use crate::scenario::{Scenario, ms};
 use crate::world::{LEARNER, worker_name};
+
+/// Probability that a link's latency changes in a tick.
+const LATENCY_CHANGES: f64 = 0.05;
 
 /// When all faults are over.
 pub(crate) const HEALED: Duration = Duration::from_millis(3_000);
@@ -30,7 +34,7 @@ pub(crate) enum FaultKind {
     /// The learner is gone, whether or not its system says so to the workers; it comes back from
     /// its last checkpoint.
     LearnerCrash(bool),
-    /// Each message breaks its connection with this probability.
+    /// Each link loses all that is on its way, with this probability in each tick.
     Loss(f64),
 }
 
@@ -59,26 +63,36 @@ pub(crate) fn plan(rng: &mut ChaCha8Rng, workers: usize) -> Vec<Fault> {
 }
 
 /// Makes faults happen.
+///
+/// In which order tokio wakes the tasks of a host is its own choice, not the seed's. So chance is
+/// never asked message by message: each link has a latency that changes between two ticks.
 pub(crate) struct Chaos {
     faults: Vec<Fault>,
     workers: usize,
-    /// Of messages, from the shortest to the longest.
+    /// The shortest and the longest of a message.
     latency: (Duration, Duration),
     loss: f64,
+    /// When the links work again that lose everything for a moment.
+    losing: BTreeMap<usize, Duration>,
+    rng: ChaCha8Rng,
 }
 
 impl Chaos {
-    pub(crate) fn new(faults: Vec<Fault>, workers: usize, latency: (Duration, Duration)) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         Self {
-            faults,
-            workers,
-            latency,
+            faults: scenario.faults.clone(),
+            workers: scenario.workers.len(),
+            latency: scenario.latency,
             loss: 0.0,
+            losing: BTreeMap::new(),
+            rng: ChaCha8Rng::seed_from_u64(!scenario.seed),
         }
     }
 
     /// Ends and begins the faults whose time has come.
     pub(crate) fn at(&mut self, now: Duration, sim: &mut Sim<'_>) {
+        self.change_latency(sim);
+        self.lose(now, sim);
         for fault in self.faults.clone() {
             if fault.until == now {
                 self.end(fault.kind, sim);
@@ -91,7 +105,7 @@ impl Chaos {
 
     /// Ends whatever is left of the faults.
     pub(crate) fn heal(&mut self, sim: &mut Sim<'_>) {
-        self.set_loss(0.0, sim);
+        self.loss = 0.0;
         start_again(sim, LEARNER);
         for worker in 0..self.workers {
             sim.release(worker_name(worker), LEARNER);
@@ -107,7 +121,7 @@ impl Chaos {
             FaultKind::LearnerCrash(goodbye) => {
                 self.crash(LEARNER, 0..self.workers, goodbye, sim);
             }
-            FaultKind::Loss(rate) => self.set_loss(rate, sim),
+            FaultKind::Loss(rate) => self.loss = rate,
         }
     }
 
@@ -118,35 +132,50 @@ impl Chaos {
             }
             FaultKind::WorkerCrash(worker, _) => start_again(sim, &worker_name(worker)),
             FaultKind::LearnerCrash(_) => start_again(sim, LEARNER),
-            FaultKind::Loss(_) => self.set_loss(0.0, sim),
+            FaultKind::Loss(_) => self.loss = 0.0,
         }
-    }
-
-    fn set_loss(&mut self, rate: f64, sim: &mut Sim<'_>) {
-        self.loss = rate;
-        sim.set_fail_rate(rate);
     }
 
     pub(crate) fn crash_worker(&self, worker: usize, goodbye: bool, sim: &mut Sim<'_>) {
         self.crash(&worker_name(worker), worker..worker + 1, goodbye, sim);
     }
 
-    /// In which order a host's connections end with it is tokio's choice and not the seed's. So
-    /// that nothing depends on it, their last messages are all lost or all take the same time.
     fn crash(&self, host: &str, workers: Range<usize>, goodbye: bool, sim: &mut Sim<'_>) {
-        for worker in workers.clone().map(worker_name) {
-            match goodbye {
-                true => sim.release(worker, LEARNER),
-                false => sim.partition(worker, LEARNER),
-            }
+        if goodbye {
+            sim.crash(host);
+            return;
         }
-        sim.set_fail_rate(0.0);
-        sim.set_max_message_latency(self.latency.0);
+        for worker in workers.clone().map(worker_name) {
+            sim.partition(worker, LEARNER);
+        }
         sim.crash(host);
-        sim.set_max_message_latency(self.latency.1);
-        sim.set_fail_rate(self.loss);
         for worker in workers.map(worker_name) {
             sim.release(worker, LEARNER);
+        }
+    }
+
+    /// Now and then messages between a worker and the learner become slower or faster.
+    fn change_latency(&mut self, sim: &mut Sim<'_>) {
+        let (shortest, longest) = self.latency;
+        for worker in 0..self.workers {
+            if self.rng.random_bool(LATENCY_CHANGES) {
+                let latency = shortest + (longest - shortest).mul_f64(self.rng.random());
+                sim.set_link_latency(worker_name(worker), LEARNER, latency);
+            }
+        }
+    }
+
+    /// Loses what is between a worker and the learner at this moment, and for a little longer.
+    fn lose(&mut self, now: Duration, sim: &mut Sim<'_>) {
+        for worker in 0..self.workers {
+            if self.losing.get(&worker) == Some(&now) {
+                sim.release(worker_name(worker), LEARNER);
+            }
+            if self.loss > 0.0 && self.rng.random_bool(self.loss) {
+                sim.partition(worker_name(worker), LEARNER);
+                self.losing
+                    .insert(worker, now + ms(self.rng.random_range(1..20)));
+            }
         }
     }
 }

@@ -96,12 +96,11 @@ impl Run<'_> {
             .rng_seed(scenario.seed)
             .tick_duration(TICK)
             .min_message_latency(scenario.latency.0)
-            .max_message_latency(scenario.latency.1)
+            .max_message_latency(scenario.latency.0)
             .simulation_duration(Duration::from_secs(3_600))
             .tcp_capacity(4_096)
             .build();
-        let faults = scenario.faults.clone();
-        let chaos = Chaos::new(faults, scenario.workers.len(), scenario.latency);
+        let chaos = Chaos::new(&scenario);
         let world = Rc::new(RefCell::new(World {
             invariants: Invariants::new(&scenario),
             epoch: 0,
