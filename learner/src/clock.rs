@@ -21,19 +21,20 @@ impl PublishClock {
         }
     }
 
-    /// Whether a publish is due at `version` and `now`; then the clock starts again.
-    pub(crate) fn due(&mut self, version: u64, now: Duration) -> bool {
-        let due = match self.rule {
+    /// Whether a publish is due at `version` and `now`, until one is made.
+    pub(crate) fn is_due(&self, version: u64, now: Duration) -> bool {
+        match self.rule {
             Publish::Updates(updates) => version >= self.last_version + updates,
             Publish::IntervalMs(ms) => {
                 version > self.last_version && now >= self.last_at + Duration::from_millis(ms)
             }
-        };
-        if due {
-            self.last_version = version;
-            self.last_at = now;
         }
-        due
+    }
+
+    /// Starts again: `version` is published at `now`.
+    pub(crate) fn restart(&mut self, version: u64, now: Duration) {
+        self.last_version = version;
+        self.last_at = now;
     }
 }
 
@@ -72,10 +73,20 @@ impl TargetClock {
 mod tests {
     use super::*;
 
+    fn publish(clock: &mut PublishClock, version: u64, now: Duration) -> bool {
+        let due = clock.is_due(version, now);
+        if due {
+            clock.restart(version, now);
+        }
+        due
+    }
+
     #[test]
     fn publishing_by_updates_ignores_time() {
         let mut clock = PublishClock::new(Publish::Updates(3), 0, Duration::ZERO);
-        let due: Vec<u64> = (1..=9).filter(|v| clock.due(*v, Duration::ZERO)).collect();
+        let due: Vec<u64> = (1..=9)
+            .filter(|v| publish(&mut clock, *v, Duration::ZERO))
+            .collect();
         assert_eq!(due, [3, 6, 9]);
     }
 
@@ -83,11 +94,11 @@ mod tests {
     fn publishing_by_time_needs_something_new() {
         let mut clock = PublishClock::new(Publish::IntervalMs(10), 5, Duration::ZERO);
         let ms = Duration::from_millis;
-        assert!(!clock.due(6, ms(9)));
-        assert!(clock.due(6, ms(10)));
-        assert!(!clock.due(6, ms(50)));
-        assert!(clock.due(7, ms(51)));
-        assert!(!clock.due(8, ms(60)));
+        assert!(!publish(&mut clock, 6, ms(9)));
+        assert!(publish(&mut clock, 6, ms(10)));
+        assert!(!publish(&mut clock, 6, ms(50)));
+        assert!(publish(&mut clock, 7, ms(51)));
+        assert!(!publish(&mut clock, 8, ms(60)));
     }
 
     #[test]

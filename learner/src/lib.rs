@@ -26,6 +26,7 @@ mod parameter_server;
 mod parameters;
 mod policy;
 mod progress;
+mod publish_buffers;
 mod publisher;
 mod recorder;
 pub mod run_directory;

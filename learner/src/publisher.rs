@@ -11,6 +11,7 @@ use crate::admission::Refusal;
 use crate::clock::{PublishClock, TargetClock};
 use crate::lock::lock;
 use crate::policy::history::PublishHistory;
+use crate::publish_buffers::PublishBuffers;
 
 /// Publishes whose time is remembered; older gradients get the oldest one's age.
 const REMEMBERED_PUBLISHES: usize = 1_024;
@@ -30,8 +31,7 @@ struct State {
     last_at: Duration,
     /// Times of recent publishes by version, to tell a gradient's age.
     times: VecDeque<(u64, Duration)>,
-    /// Publishes that somebody may still read, and those that can be written again.
-    buffers: Vec<Arc<Vec<f32>>>,
+    buffers: PublishBuffers,
     copying: bool,
     due_again: bool,
 }
@@ -41,6 +41,8 @@ pub(crate) struct PublishRules {
     pub(crate) clock: PublishClock,
     pub(crate) target_clock: Option<TargetClock>,
     pub(crate) history: PublishHistory,
+    /// Publishes that are in memory at most, as long as all their readers get on with them.
+    pub(crate) most_in_memory: usize,
 }
 
 /// What is published.
@@ -81,6 +83,7 @@ impl Publisher {
             clock,
             target_clock,
             history,
+            most_in_memory,
         } = rules;
         Self {
             epoch,
@@ -91,7 +94,7 @@ impl Publisher {
                 history,
                 last_at: now,
                 times: VecDeque::new(),
-                buffers: Vec::new(),
+                buffers: PublishBuffers::new(most_in_memory),
                 copying: false,
                 due_again: false,
             }),
@@ -205,37 +208,27 @@ impl Publisher {
 }
 
 impl State {
+    /// What to copy next. A publish for which there is no memory yet stays due.
     fn next(&mut self, source: &impl PublishSource) -> Option<Draft> {
-        let version = source.version();
-        self.copying = self.clock.due(version, source.now());
-        self.copying.then(|| {
-            let (env_steps, frames) = source.steps();
-            let label = PublishLabel {
-                version,
-                env_steps,
-                frames,
-            };
-            (label, self.free_buffer(source.elements()))
-        })
-    }
-
-    /// A buffer that nobody reads any more, or a new one.
-    fn free_buffer(&mut self, elements: usize) -> Arc<Vec<f32>> {
-        let free = |buffer: &Arc<Vec<f32>>| Arc::strong_count(buffer) == 1;
-        match self.buffers.iter().position(free) {
-            Some(index) => {
-                let buffer = self.buffers.swap_remove(index);
-                // One is enough: at most one copy is made at a time.
-                self.buffers.retain(|buffer| !free(buffer));
-                buffer
-            }
-            None => Arc::new(vec![0.0; elements]),
+        let (version, now) = (source.version(), source.now());
+        if !self.clock.is_due(version, now) {
+            return None;
         }
+        let buffer = self.buffers.take(source.elements(), now)?;
+        self.clock.restart(version, now);
+        self.copying = true;
+        let (env_steps, frames) = source.steps();
+        let label = PublishLabel {
+            version,
+            env_steps,
+            frames,
+        };
+        Some((label, buffer))
     }
 
     fn remember(&mut self, version: u64, parameters: &Arc<Vec<f32>>, now: Duration) {
         self.history.push(version, parameters);
-        self.buffers.push(Arc::clone(parameters));
+        self.buffers.keep(parameters, now);
         self.last_at = now;
         if self.times.len() == REMEMBERED_PUBLISHES {
             self.times.pop_front();
@@ -301,6 +294,7 @@ mod tests {
             clock: PublishClock::new(Publish::Updates(2), 0, Duration::ZERO),
             target_clock: target_sync.map(|rule| TargetClock::new(rule, 0, 0)),
             history: PublishHistory::new(0),
+            most_in_memory: usize::MAX,
         };
         let publisher = Publisher::new(rules, 1, sender, Duration::ZERO);
         let label = PublishLabel {
@@ -330,7 +324,7 @@ mod tests {
         let last = weights(&newest);
         assert_eq!((last.version, last.env_steps), (6, 60));
         assert_eq!(*last.parameters, [6.0; 3]);
-        assert_eq!(lock(&publisher.state).buffers.len(), 2);
+        assert_eq!(lock(&publisher.state).buffers.in_memory(), 2);
         assert_eq!(
             publisher.age(5, Duration::from_secs(9)),
             Duration::from_secs(3)
@@ -354,7 +348,7 @@ mod tests {
         drop(held);
         update(&publisher, &source);
         update(&publisher, &source);
-        assert_eq!(lock(&publisher.state).buffers.len(), 2);
+        assert_eq!(lock(&publisher.state).buffers.in_memory(), 2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use troop_common::experiment::{Experiment, StalenessPolicy};
+use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
 use troop_common::layout::Layout;
 use troop_common::proto::v1;
 use troop_common::weights::{Target, Weights};
@@ -34,6 +34,9 @@ use crate::publisher::{PublishLabel, PublishRules, Publisher};
 use crate::recorder::Recorder;
 use crate::schedule::LearningRate;
 use crate::session::{SessionId, Sessions};
+
+/// Publishes may take this much memory whatever their number: small ones are never put off.
+const SMALL_PUBLISHES_BYTES: usize = 64 << 20;
 
 /// Owns the parameters and the optimiser's state, admits and applies gradients, publishes weights.
 ///
@@ -167,6 +170,9 @@ impl ParameterServer {
             clock: PublishClock::new(settings.publish, version, now),
             target_clock: target_sync.map(|rule| TargetClock::new(rule, frames, version)),
             history: PublishHistory::new(kept),
+            most_in_memory: self
+                .most_publishes(parameters.len())
+                .saturating_add(kept + usize::from(target_sync.is_some())),
         };
         let publisher = Publisher::new(rules, self.epoch, self.published.clone(), now);
         let striped = StripedParameters::new(rule, &parameters, &optimizer, settings.stripes);
@@ -196,6 +202,18 @@ impl ParameterServer {
             .publish_first(label, parameters, target, now);
         self.metrics().publishes.inc();
         model
+    }
+
+    /// Publishes of `elements` that are in memory at most while their readers get on. Where workers
+    /// wait for each update's weights nothing else would make a publish that was put off.
+    fn most_publishes(&self, elements: usize) -> usize {
+        let settings = &self.experiment;
+        let awaited = settings.learner.staleness == StalenessPolicy::Synchronous
+            || settings.wire.send_weights == SendWeights::AfterGradient;
+        if awaited {
+            return usize::MAX;
+        }
+        (SMALL_PUBLISHES_BYTES / (size_of::<f32>() * elements.max(1))).max(2)
     }
 
     /// The experiment that this run executes.

@@ -143,15 +143,16 @@ impl PublishArgs {
     }
 }
 
-/// Every update is a publish, and the sender waits until the weights with its gradient have reached
-/// it: it publishes as fast as one receiver among the others gets them. Applying is as cheap as it
-/// can be: it is not what is measured.
-const SETTINGS: [&str; 4] = [
+/// Every update is a publish as soon as there is memory for one, which is when the subscribers have
+/// got on. Applying is as cheap as it can be: it is not what is measured.
+const SETTINGS: [&str; 3] = [
     "optimizer.name=sgd",
     "learner.publish={ updates = 1 }",
-    "wire.send_weights=after_gradient",
     "wire.gradients_in_flight=1",
 ];
+
+/// Gradients/s, each of which makes the learner look whether it can publish.
+const UPDATES_PER_SECOND: &str = "10";
 
 /// The processes of one round.
 struct Bench {
@@ -169,7 +170,17 @@ impl Bench {
         let learner = LearnerProcess::start(transport, &SETTINGS.map(String::from))?;
         let url = learner.url().to_owned();
         let params = args.params.to_string();
-        let sender = ["--url", &url, "--params", &params, "--sessions", "1"].map(String::from);
+        let sender = [
+            "--url",
+            &url,
+            "--params",
+            &params,
+            "--sessions",
+            "1",
+            "--rate",
+            UPDATES_PER_SECOND,
+        ]
+        .map(String::from);
         let mut sender = Helper::start("sender", &sender)?;
         // There are weights to follow once it has sent some gradients.
         sender.wait_ready()?;
