@@ -5,7 +5,6 @@ mod adam;
 mod momentum;
 mod pass;
 mod rmsprop;
-mod root;
 mod sgd;
 mod source;
 mod step;

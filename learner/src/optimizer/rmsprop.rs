@@ -2,7 +2,6 @@
 //! `g ← αg + (1−α)Δ²; θ ← θ − ηΔ/√(g+ε)`
 
 use super::pass::Kernel;
-use super::root::reciprocal_root;
 
 #[derive(Clone, Copy)]
 pub(super) struct Rmsprop {
@@ -27,6 +26,6 @@ impl Kernel<1> for Rmsprop {
     #[inline(always)]
     fn advance(self, [g]: [f32; 1], d: f32) -> ([f32; 1], f32) {
         let g = self.decay * g + self.rest * d * d;
-        ([g], self.rate * d * reciprocal_root(g + self.epsilon))
+        ([g], self.rate * d / (g + self.epsilon).sqrt())
     }
 }
