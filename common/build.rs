@@ -6,6 +6,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile([proto], ["../proto"])?;
     tonic_prost_build::configure()
         .bytes(".")
+        // Few messages have them: those that do not should stay small.
+        .boxed(".troop.v1.Report.observations")
+        .boxed(".troop.v1.WeightsChunk.observations")
         .compile_fds(descriptors)?;
     Ok(())
 }

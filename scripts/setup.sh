@@ -103,7 +103,8 @@ make_venv() {
 venv_fingerprint() { # the path too: an editable install and a virtual environment stop working when moved
     pwd
     echo "pip $pip_version"
-    cat actor/python/requirements.txt actor/python/requirements-dev.txt actor/python/pyproject.toml
+    cat actor/python/requirements.txt actor/python/requirements-dev.txt actor/python/pyproject.toml \
+        tests/browser/requirements.txt tests/containers/requirements.txt
 }
 
 pip_install() {
@@ -121,6 +122,7 @@ python_packages() {
     rm -f "$venv_stamp"
     pip_install "pip==$pip_version"
     pip_install --only-binary=:all: -r actor/python/requirements-dev.txt
+    pip_install --only-binary=:all: --no-deps -r tests/browser/requirements.txt -r tests/containers/requirements.txt
     pip_install --no-deps --editable actor/python
     printf '%s\n' "$fingerprint" >"$venv_stamp"
 }

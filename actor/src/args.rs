@@ -19,8 +19,8 @@ use troop_common::pem::PemError;
 pub(crate) struct Args {
     /// The learner's address: `http://host:port`, `https://host:port` with --tls-ca, or
     /// `unix:/path/to/socket`.
-    #[arg(long, value_name = "URL", value_parser = address)]
-    pub(crate) learner: String,
+    #[arg(long, value_name = "URL", value_parser = address, required_unless_present = "probe")]
+    learner: Option<String>,
     /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers].
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
@@ -59,6 +59,10 @@ pub(crate) struct Args {
     /// How log lines look.
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
     log_format: String,
+    /// Only ask the actor whose --http is ADDR for its health: exit code 0 where it is well, 1 where
+    /// it is not.
+    #[arg(long, value_name = "ADDR", exclusive = true)]
+    pub(crate) probe: Option<SocketAddr>,
 }
 
 fn address(url: &str) -> Result<String, String> {
@@ -78,8 +82,15 @@ impl Args {
     }
 
     fn check(&self) -> Result<(), String> {
-        EndpointSettings::check_tls(&self.learner, self.tls_ca.is_some())?;
+        if let Some(learner) = &self.learner {
+            EndpointSettings::check_tls(learner, self.tls_ca.is_some())?;
+        }
         self.check_http()
+    }
+
+    /// The learner's address; empty for a probe, which needs none.
+    pub(crate) fn learner(&self) -> String {
+        self.learner.clone().unwrap_or_default()
     }
 
     fn check_http(&self) -> Result<(), String> {
@@ -114,6 +125,7 @@ impl Args {
         TelemetrySettings {
             log: self.log.clone(),
             log_format,
+            ..TelemetrySettings::default()
         }
     }
 }
@@ -138,6 +150,16 @@ mod tests {
             Some(true)
         );
         assert_eq!(check("--allow-insecure-listen"), None);
+    }
+
+    #[test]
+    fn a_probe_needs_no_learner_and_does_nothing_else() {
+        let check = |line: &str| Args::try_parse_from(line.split_whitespace()).is_ok();
+        assert!(check("troop-actor --probe 127.0.0.1:7790"));
+        assert!(!check(
+            "troop-actor --probe 127.0.0.1:7790 --learner http://127.0.0.1:7700"
+        ));
+        assert!(!check("troop-actor"));
     }
 
     #[test]

@@ -8,10 +8,14 @@ pub mod environment;
 pub mod episodes;
 pub mod evaluation;
 pub mod link;
+pub mod memory;
 pub mod method;
 pub mod metrics;
 pub mod model;
+pub mod normalizer;
 mod push_delay;
+pub mod replay;
+mod reward_shaping;
 pub mod segment;
 pub mod worker;
 #[cfg(test)]

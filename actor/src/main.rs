@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use troop_common::causes::with_causes;
 use troop_common::pem::PemError;
+use troop_common::telemetry::probe;
 use troop_common::token::TokenError;
 
 use args::Args;
@@ -20,7 +21,14 @@ const USAGE: u8 = 2;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run::run(&Args::from_command_line()) {
+    let args = Args::from_command_line();
+    let outcome = match args.probe {
+        Some(address) => probe(address)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
+        None => run::run(&args),
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", with_causes(error.as_ref()));

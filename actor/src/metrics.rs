@@ -1,9 +1,11 @@
 //! The actor's Prometheus metrics.
 
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry, exponential_buckets,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry, exponential_buckets,
 };
-use troop_common::telemetry::register_build_info;
+use troop_common::telemetry::{RunInfo, register_process};
+
+const PREFIX: &str = "troop_actor";
 
 /// Everything that `/metrics` of an actor shows, all of its workers together, in base units.
 #[derive(Clone)]
@@ -26,8 +28,14 @@ pub struct ActorMetrics {
     pub weights_staleness: Gauge,
     /// Gradients that workers scaled down to `actor.max_gradient_norm`.
     pub gradients_clipped: IntCounter,
+    /// Gradients that methods did not want to be learnt from.
+    pub gradients_withheld: IntCounter,
     /// Environment hosts that were restarted.
     pub environment_restarts: IntCounter,
+    /// Workers that are at work.
+    pub workers: IntGauge,
+    /// What runs.
+    pub run: RunInfo,
 }
 
 impl ActorMetrics {
@@ -37,7 +45,7 @@ impl ActorMetrics {
     /// Where two metrics have one name, which the tests rule out.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        register_build_info(&registry)?;
+        register_process(&registry)?;
         Self::within(registry)
     }
 
@@ -46,7 +54,7 @@ impl ActorMetrics {
     /// # Errors
     /// Where two metrics have one name.
     pub fn within(registry: Registry) -> prometheus::Result<Self> {
-        let options = |name: &str, help: &str| Opts::new(name, help).namespace("troop_actor");
+        let options = |name: &str, help: &str| Opts::new(name, help).namespace(PREFIX);
         let counter = |name: &str, help: &str| {
             register(&registry, IntCounter::with_opts(options(name, help))?)
         };
@@ -91,10 +99,19 @@ impl ActorMetrics {
                 "gradients_clipped_total",
                 "Gradients scaled down to actor.max_gradient_norm.",
             )?,
+            gradients_withheld: counter(
+                "gradients_withheld_total",
+                "Gradients that were not sent because the method refused their loss.",
+            )?,
             environment_restarts: counter(
                 "environment_restarts_total",
                 "Environment hosts restarted.",
             )?,
+            workers: register(
+                &registry,
+                IntGauge::with_opts(options("workers", "Workers that are at work."))?,
+            )?,
+            run: RunInfo::register(&registry, PREFIX)?,
             registry,
         })
     }

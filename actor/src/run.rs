@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::worker::{Worker, WorkerError, worker_seed};
+use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
 use troop_common::experiment::{ActorSettings, Experiment};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
@@ -67,7 +67,7 @@ impl Actor {
             .build()
             .context("cannot start the threads of the network")?;
         let endpoint = EndpointSettings {
-            url: args.learner.clone(),
+            url: args.learner(),
             tls: args.tls()?,
             token: token_file.map(BearerToken::read).transpose()?,
             worker: String::new(),
@@ -134,16 +134,18 @@ impl Actor {
         tracing::info!(
             learner = self.endpoint.url,
             experiment = first.1.experiment.name,
+            run = first.2.run,
             epoch = first.2.epoch,
             workers,
             "actor joined"
         );
+        self.metrics.run.set(&first.2.run, &first.1);
         let mut first = Some(first);
         let failed = std::thread::scope(|scope| {
             let start = |index| {
                 let joined = first.take();
                 let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-                thread.spawn_scoped(scope, move || self.run_worker(index, joined))
+                thread.spawn_scoped(scope, move || self.run_worker(index, workers, joined))
             };
             let threads: Vec<_> = (0..workers).map(start).collect::<Result<_, _>>()?;
             let ended = threads
@@ -160,9 +162,11 @@ impl Actor {
     }
 
     /// Whether a worker ended well. The others go on either way.
-    fn run_worker(&self, index: usize, joined: Option<Joined>) -> bool {
+    fn run_worker(&self, index: usize, workers: usize, joined: Option<Joined>) -> bool {
         let result = match joined.map_or_else(|| self.join(index), Ok) {
-            Ok(joined) => self.run_joined(joined).map_err(anyhow::Error::from),
+            Ok(joined) => self
+                .run_joined(joined, workers)
+                .map_err(anyhow::Error::from),
             Err(closed) => finished(closed),
         };
         if let Err(error) = &result {
@@ -171,12 +175,20 @@ impl Actor {
         result.is_ok()
     }
 
-    fn run_joined(&self, (link, mut experiment, info): Joined) -> Result<(), WorkerError> {
+    fn run_joined(
+        &self,
+        (link, mut experiment, info): Joined,
+        workers_here: usize,
+    ) -> Result<(), WorkerError> {
         if self.python.is_some() {
             experiment.environment.python.clone_from(&self.python);
         }
-        let seed = worker_seed(experiment.experiment.seed, info.epoch, info.session);
-        Worker::new(&experiment, seed, Box::new(link), self.metrics.clone())?.run()
+        let identity = Identity {
+            seed: worker_seed(experiment.experiment.seed, info.epoch, info.session),
+            index: info.worker_index as usize,
+            workers_here,
+        };
+        Worker::new(&experiment, identity, Box::new(link), self.metrics.clone())?.run()
     }
 
     fn join(&self, index: usize) -> Result<Joined, LinkClosed> {

@@ -1,15 +1,26 @@
 //! What a worker has lived through since it last took weights.
 
 use tch::{Kind, Tensor};
-use troop_common::spaces::{ElementType, ObservationSpace};
+use troop_common::spaces::{ElementType, ObservationSpace, Spaces};
 
 use crate::environment::{Actions, End, Observations};
+use crate::memory::Memory;
 
-/// Observations one after the other, `[N, …]`.
+/// Observations one after the other, `[N, …]`, with their masks where the environment gives them.
 #[derive(Clone, Debug)]
 pub struct ObservationBuffer {
     values: Values,
     shape: Vec<i64>,
+    masks: Vec<bool>,
+}
+
+/// Observations as tensors.
+#[derive(Debug)]
+pub struct Observed {
+    /// `[N, …]`
+    pub observations: Tensor,
+    /// Which choices are open, `[N, M]` of booleans; absent: all.
+    pub masks: Option<Tensor>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,14 +39,16 @@ impl ObservationBuffer {
         Self {
             values,
             shape: space.shape.iter().map(|axis| *axis as i64).collect(),
+            masks: Vec::new(),
         }
     }
 
-    /// Appends whole observations.
+    /// Appends whole observations with their masks `[N, M]`.
     ///
     /// # Panics
     /// Where their element type is not the buffer's.
-    pub fn extend(&mut self, observations: Observations<'_>) {
+    pub fn extend(&mut self, observations: Observations<'_>, masks: Option<&[bool]>) {
+        self.masks.extend_from_slice(masks.unwrap_or_default());
         match (&mut self.values, observations) {
             (Values::F32(all), Observations::F32(new)) => all.extend_from_slice(new),
             (Values::U8(all), Observations::U8(new)) => all.extend_from_slice(new),
@@ -43,22 +56,62 @@ impl ObservationBuffer {
         }
     }
 
-    /// Appends the observation of one environment out of `[E, …]`.
-    pub fn extend_one(&mut self, observations: Observations<'_>, environment: usize) {
+    /// Appends one observation, as [`bytes`](Self::bytes) gives it, with its mask `[M]`.
+    pub fn extend_bytes(&mut self, bytes: &[u8], mask: Option<&[bool]>) {
+        self.masks.extend_from_slice(mask.unwrap_or_default());
+        match &mut self.values {
+            Values::F32(all) => {
+                let (numbers, _) = bytes.as_chunks();
+                all.extend(numbers.iter().map(|number| f32::from_ne_bytes(*number)));
+            }
+            Values::U8(all) => all.extend_from_slice(bytes),
+        }
+    }
+
+    /// Appends the observation of one environment out of `[E, …]` with its mask out of `[E, M]`.
+    pub fn extend_one(
+        &mut self,
+        observations: Observations<'_>,
+        masks: Option<&[bool]>,
+        environment: usize,
+    ) {
         let size = self.observation_len();
         let range = environment * size..(environment + 1) * size;
-        self.extend(match observations {
-            Observations::F32(all) => Observations::F32(&all[range]),
-            Observations::U8(all) => Observations::U8(&all[range]),
-        });
+        let (observation, environments) = match observations {
+            Observations::F32(all) => (Observations::F32(&all[range]), all.len() / size),
+            Observations::U8(all) => (Observations::U8(&all[range]), all.len() / size),
+        };
+        let choices = |masks: &[bool]| masks.len() / environments;
+        let mask = masks.map(|all| &all[environment * choices(all)..][..choices(all)]);
+        self.extend(observation, mask);
     }
 
     /// Empties it; the memory is kept.
     pub fn clear(&mut self) {
+        self.masks.clear();
         match &mut self.values {
             Values::F32(all) => all.clear(),
             Values::U8(all) => all.clear(),
         }
+    }
+
+    /// The bytes of one observation.
+    ///
+    /// # Panics
+    /// Where there are not so many.
+    pub fn bytes(&self, index: usize) -> &[u8] {
+        let size = self.observation_len();
+        let range = index * size..(index + 1) * size;
+        match &self.values {
+            Values::F32(all) => bytemuck::cast_slice(&all[range]),
+            Values::U8(all) => &all[range],
+        }
+    }
+
+    /// Which choices one observation leaves open, `[M]`, where the environment says so.
+    pub fn mask(&self, index: usize) -> Option<&[bool]> {
+        let choices = self.masks.len() / self.len().max(1);
+        (choices > 0).then(|| &self.masks[index * choices..(index + 1) * choices])
     }
 
     /// How many observations it holds, `N`.
@@ -85,6 +138,20 @@ impl ObservationBuffer {
         }
     }
 
+    /// Which choices they leave open, `[N, M]`, where the environment says so.
+    pub fn masks(&self) -> Option<Tensor> {
+        let rows = self.len() as i64;
+        (!self.masks.is_empty()).then(|| Tensor::from_slice(&self.masks).view([rows, -1]))
+    }
+
+    /// All of them with their masks.
+    pub fn observed(&self) -> Observed {
+        Observed {
+            observations: self.tensor(),
+            masks: self.masks(),
+        }
+    }
+
     fn observation_len(&self) -> usize {
         self.shape.iter().product::<i64>() as usize
     }
@@ -102,6 +169,9 @@ pub struct Segment {
     pub observations: ObservationBuffer,
     /// `a_t`, `[T, E]` or `[T, E, D]`.
     pub actions: Actions,
+    /// `μ(·|s_t)`, the statistics of the distribution that `a_t` was drawn from, `[T·E, P]`; empty
+    /// where the method does not need them.
+    pub behaviour: Vec<f32>,
     /// `r_t` for learning (clipped where the experiment says so), `[T, E]`.
     pub rewards: Vec<f32>,
     /// How step `t` ended, `[T, E]`.
@@ -110,46 +180,37 @@ pub struct Segment {
     pub bootstrap_observations: ObservationBuffer,
     /// The final observation of each truncated episode, `[F, …]`, in the order of `ends`.
     pub truncated_observations: ObservationBuffer,
+    /// Recurrent state before the first step, `[E, S]`.
+    pub initial_memory: Memory,
 }
 
 impl Segment {
-    /// An empty segment for `environments` environments with these observations.
-    pub fn new(environments: usize, observation: &ObservationSpace, no_actions: Actions) -> Self {
-        let buffer = || ObservationBuffer::new(observation);
+    /// An empty segment for `environments` environments with these spaces.
+    pub fn new(environments: usize, spaces: &Spaces) -> Self {
+        let buffer = || ObservationBuffer::new(&spaces.observation);
         Self {
             environments,
             observations: buffer(),
-            actions: no_actions,
+            actions: Actions::none(&spaces.action),
+            behaviour: Vec::new(),
             rewards: Vec::new(),
             ends: Vec::new(),
             bootstrap_observations: buffer(),
             truncated_observations: buffer(),
+            initial_memory: Memory::new(environments, 0),
         }
     }
 
-    /// Empties it; the memory is kept.
-    pub fn clear(&mut self) {
+    /// Empties it, for an episode's continuation that starts with `memory`.
+    pub fn restart(&mut self, memory: &Memory) {
         self.observations.clear();
+        self.actions.clear();
+        self.behaviour.clear();
         self.rewards.clear();
         self.ends.clear();
         self.bootstrap_observations.clear();
         self.truncated_observations.clear();
-        match &mut self.actions {
-            Actions::Discrete(actions) => actions.clear(),
-            Actions::Continuous(actions) => actions.clear(),
-        }
-    }
-
-    /// Appends one step's actions.
-    ///
-    /// # Panics
-    /// Where discrete and continuous actions are mixed.
-    pub fn extend_actions(&mut self, actions: &Actions) {
-        match (&mut self.actions, actions) {
-            (Actions::Discrete(all), Actions::Discrete(new)) => all.extend_from_slice(new),
-            (Actions::Continuous(all), Actions::Continuous(new)) => all.extend_from_slice(new),
-            _ => panic!("the method changed the kind of its actions"),
-        }
+        self.initial_memory.clone_from(memory);
     }
 
     /// Steps taken in all environments together, `T·E`.
@@ -164,15 +225,23 @@ impl Segment {
 
     /// Observations that still have a value although no action follows them: `s_T` of each
     /// environment, then the final ones of truncated episodes. `[E + F, …]`.
-    pub fn open_observations(&self) -> Tensor {
-        let bootstrap = self.bootstrap_observations.tensor();
+    pub fn open(&self) -> Observed {
+        let bootstrap = self.bootstrap_observations.observed();
         if self.truncated_observations.is_empty() {
             return bootstrap;
         }
-        Tensor::cat(&[bootstrap, self.truncated_observations.tensor()], 0)
+        let truncated = self.truncated_observations.observed();
+        let both = |a: Tensor, b: Tensor| Tensor::cat(&[a, b], 0);
+        Observed {
+            observations: both(bootstrap.observations, truncated.observations),
+            masks: bootstrap
+                .masks
+                .zip(truncated.masks)
+                .map(|(a, b)| both(a, b)),
+        }
     }
 
-    /// Spreads the values of [`open_observations`](Self::open_observations), `[E + F]`, to where
+    /// Spreads the values of [`open`](Self::open), `[E + F]`, to where
     /// the returns need them.
     pub fn open_values(&self, values: &Tensor) -> OpenValues {
         let values = to_vec(values);

@@ -12,13 +12,17 @@ use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
 use crate::clipping::clip_to_norm;
-use crate::environment::{self, EnvironmentError, VectorEnvironment};
+use crate::environment::{self, End, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::link::{Contribution, Link, LinkClosed};
-use crate::method::{self, Behaviour, Loss, Method, MethodError};
+use crate::memory::Memory;
+use crate::method::{self, Behaviour, Decision, Loss, Method, MethodError, Setting};
 use crate::metrics::ActorMetrics;
 use crate::model::Parameters;
+use crate::normalizer::{NormalizerError, ObservationNormalizer};
 use crate::push_delay::PushDelay;
+use crate::replay::available_memory::{self, ReplayTooLarge};
+use crate::reward_shaping::RewardShaping;
 use crate::segment::{ObservationBuffer, Segment};
 
 /// Why a worker ended before the run did.
@@ -30,9 +34,15 @@ pub enum WorkerError {
     /// The method or the model cannot take the environment's spaces.
     #[error(transparent)]
     Method(#[from] MethodError),
+    /// The environment's observations cannot be normalised.
+    #[error(transparent)]
+    Normalizer(#[from] NormalizerError),
     /// The learner is gone or refuses it.
     #[error("{0}")]
     Link(String),
+    /// What it wants to remember does not fit into memory.
+    #[error(transparent)]
+    Replay(#[from] ReplayTooLarge),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -41,6 +51,17 @@ pub enum WorkerError {
         "the learner published no target network; its software is older or another experiment runs there"
     )]
     NoTarget,
+}
+
+/// Who a worker is among those of its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Every random number of the worker comes from it, see [`worker_seed`].
+    pub seed: u64,
+    /// Its place, from 0: the smallest that no other live session had when it joined.
+    pub index: usize,
+    /// Workers of its process, which share its memory.
+    pub workers_here: usize,
 }
 
 /// Steps its environments, computes gradients, and holds one session with the learner.
@@ -52,9 +73,13 @@ pub struct Worker {
     target: Option<LoadedTarget>,
     segment: Segment,
     newest: ObservationBuffer,
+    normalizer: ObservationNormalizer,
+    memory: Memory,
+    loaded: Option<(u64, u64)>,
+    frames: u64,
     episodes: EpisodeStatistics,
     contribution: Contribution,
-    reward_clip: Option<f32>,
+    rewards: RewardShaping,
     max_gradient_norm: Option<f64>,
     push_delay: PushDelay,
     reset_seed: u64,
@@ -75,20 +100,45 @@ enum Collected {
 }
 
 impl Worker {
-    /// Makes the environments, the method and the model that `experiment` describes. Every random
-    /// number of the worker comes from `seed`.
+    /// Makes the environments, the method and the model that `experiment` describes.
     ///
     /// # Errors
     /// Where the environment cannot start, or nothing can learn in it.
     pub fn new(
         experiment: &Experiment,
-        seed: u64,
+        identity: Identity,
         link: Box<dyn Link>,
         metrics: ActorMetrics,
     ) -> Result<Self, WorkerError> {
         let environment = environment::make(&experiment.environment)?;
+        let method = method::make(Setting {
+            experiment,
+            spaces: environment.spaces(),
+            worker_index: identity.index,
+            rng: ChaCha8Rng::seed_from_u64(identity.seed),
+        })?;
+        if let Some(demand) = method.replay_demand() {
+            available_memory::check(&demand, identity.workers_here)?;
+        }
+        Self::of_parts(
+            experiment,
+            environment,
+            method,
+            identity.seed,
+            link,
+            metrics,
+        )
+    }
+
+    pub(crate) fn of_parts(
+        experiment: &Experiment,
+        environment: Box<dyn VectorEnvironment>,
+        method: Box<dyn Method>,
+        seed: u64,
+        link: Box<dyn Link>,
+        metrics: ActorMetrics,
+    ) -> Result<Self, WorkerError> {
         let spaces = environment.spaces();
-        let method = method::make(experiment, spaces, ChaCha8Rng::seed_from_u64(seed))?;
         let network = method.network();
         let target = method.needs_target().then(|| LoadedTarget {
             parameters: network.parameters(),
@@ -101,15 +151,15 @@ impl Worker {
         Ok(Self {
             online: network.parameters(),
             target,
-            segment: Segment::new(
-                environment.count(),
-                &spaces.observation,
-                method.no_actions(),
-            ),
+            segment: Segment::new(environment.count(), spaces),
             newest: ObservationBuffer::new(&spaces.observation),
+            normalizer: ObservationNormalizer::new(&experiment.environment, &spaces.observation)?,
+            memory: Memory::new(environment.count(), network.memory_len()),
+            loaded: None,
+            frames: 0,
             episodes: EpisodeStatistics::new(environment.count()),
             contribution,
-            reward_clip: experiment.environment.reward_clip,
+            rewards: RewardShaping::new(&experiment.environment),
             max_gradient_norm: experiment.actor.max_gradient_norm,
             push_delay: PushDelay::new(Duration::from_millis(experiment.actor.push_delay_ms), seed),
             reset_seed: seed,
@@ -128,7 +178,10 @@ impl Worker {
     pub fn run(&mut self) -> Result<(), WorkerError> {
         // Parallelism comes from workers; libtorch's own threads would only get in their way.
         tch::set_num_threads(1);
-        match self.work() {
+        self.metrics.workers.inc();
+        let ended = self.work();
+        self.metrics.workers.dec();
+        match ended {
             Ok(never) => match never {},
             Err(Stop::Link(LinkClosed::Finished(reason))) => {
                 tracing::debug!(%reason, "worker ends");
@@ -142,16 +195,28 @@ impl Worker {
     fn work(&mut self) -> Result<std::convert::Infallible, Stop> {
         self.link.open(self.method.network().layout())?;
         self.reset()?;
-        let mut loaded = None;
         loop {
-            let weights = timed(&self.metrics.weights_wait, || self.link.weights())?;
-            self.load(&weights, loaded)?;
-            loaded = Some((weights.epoch, weights.version));
+            let weights = self.take_weights()?;
             if let Collected::Whole = self.collect(&weights)? {
-                self.compute_gradient()?;
-                self.push(&weights)?;
+                self.learn(weights)?;
             }
         }
+    }
+
+    /// Sends the gradients that the method makes of the segment, the first one on the weights that
+    /// it was acted with, the others on the newest.
+    fn learn(&mut self, mut weights: Arc<Weights>) -> Result<(), Stop> {
+        for index in 0..self.method.receive(&self.online, &self.segment) {
+            if index > 0 {
+                weights = self.take_weights()?;
+            }
+            if self.compute_gradient(index)? {
+                self.push(&weights)?;
+            } else {
+                self.metrics.gradients_withheld.inc();
+            }
+        }
+        Ok(())
     }
 
     /// A new episode everywhere, each time from another seed of the worker's own sequence.
@@ -162,6 +227,8 @@ impl Worker {
                 .wrapping_add(self.resets.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             self.resets += 1;
             self.episodes.restart();
+            self.memory.restart();
+            self.method.interrupted();
             match self.environment.reset(seed) {
                 Ok(()) => return Ok(()),
                 Err(EnvironmentError::Restarted(_)) => self.count_restart(),
@@ -175,16 +242,31 @@ impl Worker {
         self.metrics.environment_restarts.inc();
     }
 
-    fn load(&mut self, weights: &Weights, loaded: Option<(u64, u64)>) -> Result<(), Stop> {
-        if let Some((epoch, version)) = loaded {
-            if (epoch, version) == (weights.epoch, weights.version) {
-                return Ok(());
+    /// The newest weights, loaded.
+    fn take_weights(&mut self) -> Result<Arc<Weights>, Stop> {
+        let weights = timed(&self.metrics.weights_wait, || self.link.weights())?;
+        let newest = (weights.epoch, weights.version);
+        let updates = match self.loaded.replace(newest) {
+            Some(loaded) if loaded == newest => return Ok(weights),
+            Some((epoch, version)) if epoch == weights.epoch => {
+                Some(weights.version.saturating_sub(version))
             }
-            self.metrics
-                .weights_staleness
-                .set(weights.version.saturating_sub(version) as f64);
+            _ => None,
+        };
+        if let Some(updates) = updates {
+            self.metrics.weights_staleness.set(updates as f64);
         }
         self.online.load(&weights.parameters);
+        if let Some(observations) = &weights.observations {
+            let loaded = self.normalizer.load(observations);
+            loaded.map_err(WorkerError::from)?;
+        }
+        self.load_target(&weights)?;
+        self.method.weights_loaded(&self.online, updates);
+        Ok(weights)
+    }
+
+    fn load_target(&mut self, weights: &Weights) -> Result<(), WorkerError> {
         if let Some(target) = &mut self.target {
             let newest = weights.target.as_ref().ok_or(WorkerError::NoTarget)?;
             if target.taken_at_version != Some(newest.taken_at_version) {
@@ -197,10 +279,9 @@ impl Worker {
 
     /// Acts `t_max` steps in every environment with weights that do not change meanwhile.
     fn collect(&mut self, weights: &Weights) -> Result<Collected, Stop> {
-        self.segment.clear();
-        let frame_skip = u64::from(self.environment.frame_skip());
+        self.segment.restart(&self.memory);
         let behaviour = Behaviour::Explore {
-            frames: weights.env_steps * frame_skip,
+            frames: self.frames_of_run(weights),
         };
         for _ in 0..self.method.t_max() {
             match self.step(behaviour) {
@@ -213,55 +294,85 @@ impl Worker {
                 Err(fatal) => return Err(WorkerError::from(fatal).into()),
             }
         }
+        let step = self.environment.last();
+        let observations = self.normalizer.normalize(step.observations);
         self.segment
             .bootstrap_observations
-            .extend(self.environment.last().observations);
-        let env_steps = self.segment.len() as u64;
-        let report = &mut self.contribution.report;
-        report.env_steps += env_steps;
-        report.frames += env_steps * frame_skip;
-        report.episodes.append(&mut self.episodes.take_finished());
-        self.metrics.env_steps.inc_by(env_steps);
+            .extend(observations, step.masks);
+        self.report_segment();
         Ok(Collected::Whole)
     }
 
+    fn report_segment(&mut self) {
+        let env_steps = self.segment.len() as u64;
+        let report = &mut self.contribution.report;
+        report.env_steps += env_steps;
+        report.frames += env_steps * u64::from(self.environment.frame_skip());
+        report.episodes.append(&mut self.episodes.take_finished());
+        self.metrics.env_steps.inc_by(env_steps);
+    }
+
+    /// What the learner had counted, and what it does not know yet: schedules move on while no
+    /// gradient carries a report.
+    fn frames_of_run(&mut self, weights: &Weights) -> u64 {
+        let counted = weights.env_steps * u64::from(self.environment.frame_skip());
+        self.frames = self.frames.max(counted + self.contribution.report.frames);
+        self.frames
+    }
+
     fn step(&mut self, behaviour: Behaviour) -> Result<(), EnvironmentError> {
-        let observations = self.environment.last().observations;
-        self.segment.observations.extend(observations);
+        let step = self.environment.last();
+        self.normalizer.gather(step.observations);
+        let observations = self.normalizer.normalize(step.observations);
+        self.segment.observations.extend(observations, step.masks);
         self.newest.clear();
-        self.newest.extend(observations);
-        let actions = timed(&self.metrics.inference_seconds, || {
+        self.newest.extend(observations, step.masks);
+        let decision = timed(&self.metrics.inference_seconds, || {
+            let memory = self.memory.tensor();
             self.method
-                .act(&self.online, &self.newest.tensor(), behaviour)
+                .act(&self.online, &self.newest.observed(), &memory, behaviour)
         });
         timed(&self.metrics.step_seconds, || {
-            self.environment.step(&actions)
+            self.environment.step(&decision.actions)
         })?;
-        let step = self.environment.last();
-        self.segment.extend_actions(&actions);
-        self.segment.ends.extend_from_slice(step.ends);
-        for (environment, end) in step.ends.iter().enumerate() {
-            if *end == environment::End::Truncated {
-                self.segment
-                    .truncated_observations
-                    .extend_one(step.final_observations, environment);
-            }
-        }
-        match self.reward_clip {
-            Some(limit) => self
-                .segment
-                .rewards
-                .extend(step.rewards.iter().map(|r| r.clamp(-limit, limit))),
-            None => self.segment.rewards.extend_from_slice(step.rewards),
-        }
-        self.episodes.record(step.rewards, step.ends);
+        self.record(&decision);
         Ok(())
     }
 
-    fn compute_gradient(&mut self) -> Result<(), WorkerError> {
+    /// Adds what a step led to to the segment.
+    fn record(&mut self, decision: &Decision) {
+        let step = self.environment.last();
+        self.memory.carry(&decision.memory, step.ends);
+        self.segment.actions.extend(&decision.actions);
+        self.segment.behaviour.extend(&decision.behaviour);
+        self.segment.ends.extend_from_slice(step.ends);
+        if step.ends.contains(&End::Truncated) {
+            let observations = self.normalizer.normalize(step.final_observations);
+            for (environment, end) in step.ends.iter().enumerate() {
+                if *end == End::Truncated {
+                    self.segment.truncated_observations.extend_one(
+                        observations,
+                        step.final_masks,
+                        environment,
+                    );
+                }
+            }
+        }
+        let rewards = self.rewards;
+        self.segment
+            .rewards
+            .extend(step.rewards.iter().map(|reward| rewards.of(*reward)));
+        self.episodes.record(step.rewards, step.ends);
+    }
+
+    /// Whether there is one: the method may refuse.
+    fn compute_gradient(&mut self, index: usize) -> Result<bool, WorkerError> {
         let started = Instant::now();
         let target = self.target.as_ref().map(|target| &target.parameters);
-        let Loss { total, terms } = self.method.loss(&self.online, target, &self.segment);
+        let loss = self.method.loss(&self.online, target, &self.segment, index);
+        let Some(Loss { total, terms }) = loss else {
+            return Ok(false);
+        };
         self.online
             .gradient(&total, &mut self.contribution.gradient)?;
         self.clip();
@@ -273,7 +384,7 @@ impl Worker {
         self.metrics
             .gradient_seconds
             .observe(started.elapsed().as_secs_f64());
-        Ok(())
+        Ok(true)
     }
 
     fn clip(&mut self) {
@@ -289,6 +400,7 @@ impl Worker {
         self.contribution.version = weights.version;
         // Stands for a slower worker, and is no wait for the learner.
         std::thread::sleep(self.push_delay.next());
+        self.contribution.report.observations = self.normalizer.take();
         timed(&self.metrics.push_wait, || {
             self.link.push(&mut self.contribution)
         })?;

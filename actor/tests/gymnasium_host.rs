@@ -150,6 +150,56 @@ fn spaces_of_other_environments() {
 }
 
 #[test]
+fn several_choices_and_their_masks_cross_in_both_directions() {
+    let module = actor().join("tests/python/choosy.py");
+    let mut host = start(&EnvironmentSettings {
+        imports: vec![module.to_str().unwrap().into()],
+        ..settings("Choosy-v0", 2)
+    });
+    assert_eq!(
+        host.spaces().action,
+        ActionSpace::MultiDiscrete { n: vec![2, 3] }
+    );
+    let masks = |host: &GymnasiumHost| host.last().masks.unwrap().to_vec();
+    assert_eq!(masks(&host), [true; 10]);
+    let both = |a: [i64; 2], b: [i64; 2]| Actions::MultiDiscrete([a, b].concat());
+    host.step(&both([0, 1], [1, 2])).unwrap();
+    assert_eq!(host.last().ends, [End::Continues, End::Terminated]);
+    let after_zero = [false, true, true, true, false];
+    assert_eq!(masks(&host), [after_zero, [true; 5]].concat());
+    assert_eq!(floats(host.last().observations), [0.0, 1.0, 0.0, 0.0]);
+    let after_one = [true, false, true, true, true];
+    assert_eq!(host.last().final_masks.unwrap()[5..], after_one);
+    for unfit in [
+        both([2, 0], [0, 0]),
+        both([0, 3], [0, 0]),
+        both([0, 0], [-1, 0]),
+        Actions::MultiDiscrete(vec![0, 0]),
+        Actions::Discrete(vec![0, 0]),
+    ] {
+        assert!(fatal(host.step(&unfit)).contains("MultiDiscrete"));
+    }
+}
+
+#[test]
+fn environments_without_masks_give_none_and_taxi_gives_its_own() {
+    let mut host = start(&settings("MountainCar-v0", 2));
+    step(&mut host, 0).unwrap();
+    assert_eq!((host.last().masks, host.last().final_masks), (None, None));
+    let mut host = start(&settings("Taxi-v4", 1));
+    let open = |host: &GymnasiumHost| host.last().masks.unwrap().to_vec();
+    assert_eq!(open(&host).len(), 6);
+    for _ in 0..20 {
+        let mask = open(&host);
+        assert!(mask.contains(&false), "Taxi always rules something out");
+        let before = floats(host.last().observations).to_vec();
+        let action = mask.iter().position(|open| *open).unwrap() as i64;
+        step(&mut host, action).unwrap();
+        assert_ne!(floats(host.last().observations), before, "it led somewhere");
+    }
+}
+
+#[test]
 fn actions_are_clipped_to_their_bounds() {
     let run = |torque: f32| {
         let mut host = start(&settings("Pendulum-v1", 2));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use troop_actor::link::{Contribution, Link, LinkClosed};
+use troop_actor::link::{Contribution, Link, LinkClosed, Rejections};
 use troop_common::layout::Layout;
 use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
@@ -14,6 +14,7 @@ pub(crate) struct LocalLink {
     server: Arc<ParameterServer>,
     joined: Joined,
     sequence: u64,
+    rejections: Rejections,
     /// Where the worker's thread waits for the others, if it has to.
     runtime: Handle,
 }
@@ -25,6 +26,7 @@ impl LocalLink {
             server,
             joined,
             sequence: 0,
+            rejections: Rejections::default(),
             runtime,
         }
     }
@@ -84,11 +86,12 @@ impl Link for LocalLink {
         self.sequence += 1;
         let outcome = self.runtime.block_on(self.hand_over(contribution))?;
         match outcome.verdict {
-            Verdict::Applied => {}
-            Verdict::Closed => return Err(LinkClosed::Finished(outcome.detail)),
-            verdict => tracing::warn!(?verdict, detail = %outcome.detail, "gradient rejected"),
+            Verdict::Closed => Err(LinkClosed::Finished(outcome.detail)),
+            verdict => {
+                self.rejections.note(verdict, &outcome.detail);
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 

@@ -29,6 +29,10 @@ enum Command {
     Presets(commands::presets::PresetsArgs),
     /// Show an experiment with every key, and where each value comes from.
     Config(commands::config::ConfigArgs),
+    /// Show the runs of a directory in a browser.
+    Dashboard(commands::dashboard::DashboardArgs),
+    /// Make a page of tables and learning curves from finished runs.
+    Report(commands::report::ReportArgs),
     /// Measure what this machine can carry: gradients into a learner, weights out of it.
     Bench(commands::bench::BenchArgs),
 }
@@ -44,6 +48,8 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Presets(args) => commands::presets::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Config(args) => commands::config::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Dashboard(args) => commands::dashboard::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Report(args) => commands::report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => commands::bench::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| exit::report(&error))

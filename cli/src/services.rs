@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 use std::process;
-use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use troop_common::experiment::Experiment;
 use troop_common::token::BearerToken;
-use troop_learner::{ParameterServer, http, service};
+use troop_learner::run_keeper::RunKeeper;
+use troop_learner::{ParameterServer, http, last_scrape, service};
 
 use crate::exit::INTERRUPTED;
 
@@ -19,6 +20,9 @@ use crate::exit::INTERRUPTED;
 pub(crate) struct Services {
     interrupted: watch::Receiver<bool>,
     http: SocketAddr,
+    served: JoinHandle<std::io::Result<()>>,
+    /// True tells HTTP to end.
+    closing: watch::Sender<bool>,
     runtime: Runtime,
 }
 
@@ -51,20 +55,21 @@ impl Bound {
         })
     }
 
-    /// Serves what `server` has to tell, and listens for SIGINT and SIGTERM.
+    /// Serves what there is to tell of the run that `keeper` keeps, and listens for SIGINT and SIGTERM.
     ///
     /// # Errors
     /// Where signals cannot be caught.
-    pub(crate) fn serve(self, server: &Arc<ParameterServer>) -> anyhow::Result<Services> {
+    pub(crate) fn serve(self, keeper: &RunKeeper) -> anyhow::Result<Services> {
         let Self {
             runtime,
             listener,
             token,
         } = self;
         let http = listener.local_addr()?;
-        let router = http::router(Arc::clone(server), token);
-        let forever = std::future::pending();
-        runtime.spawn(troop_common::telemetry::serve(listener, router, forever));
+        let (closing, closed) = watch::channel(false);
+        let router = http::router(keeper.live_run(), closed.clone(), token);
+        let closed = http::closed(closed);
+        let served = runtime.spawn(troop_common::telemetry::serve(listener, router, closed));
         let (sender, interrupted) = watch::channel(false);
         let signals = {
             let _inside = runtime.enter();
@@ -77,6 +82,8 @@ impl Bound {
         Ok(Services {
             interrupted,
             http,
+            served,
+            closing,
             runtime,
         })
     }
@@ -98,8 +105,26 @@ impl Services {
         *self.interrupted.borrow()
     }
 
-    /// Ends what runs without waiting for open requests.
+    /// Waits until Prometheus has read how the run ended, where that is asked for; a signal ends
+    /// the waiting.
+    pub(crate) fn wait_for_last_scrape(&mut self, server: &ParameterServer) {
+        let interrupted = &mut self.interrupted;
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = last_scrape(server) => {}
+                _ = interrupted.wait_for(|interrupted| *interrupted) => {}
+            }
+        });
+    }
+
+    /// Ends what runs; who looks at the page is told how the run ended first.
     pub(crate) fn stop(self) {
+        self.closing.send_replace(true);
+        match self.runtime.block_on(self.served) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "HTTP ended with an error"),
+            Err(error) => tracing::warn!(%error, "HTTP ended with a panic"),
+        }
         self.runtime.shutdown_background();
     }
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use tokio::runtime::Handle;
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::worker::{Worker, WorkerError, worker_seed};
+use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
 use troop_common::experiment::Experiment;
 use troop_learner::{Joined, ParameterServer};
 
@@ -26,14 +26,19 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts as many as the experiment says. They wait on `runtime`.
+    /// Starts as many as the experiment says, of a run that is called `run`. They wait on `runtime`.
     ///
     /// # Errors
     /// Where the learner refuses one, or a thread cannot start.
-    pub(crate) fn start(server: &Arc<ParameterServer>, runtime: &Handle) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        server: &Arc<ParameterServer>,
+        run: &str,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
         let experiment = server.experiment();
         let count = worker_count(experiment);
         let metrics = ActorMetrics::within(server.metrics().registry.clone())?;
+        metrics.run.set(run, experiment);
         // All join before any starts, so that each one's number and seed do not depend on timing.
         let joined: Vec<Joined> = (0..count)
             .map(|index| server.join(format!("local/{index}"), "this process".into()))
@@ -75,7 +80,11 @@ fn work(
     link: LocalLink,
     metrics: ActorMetrics,
 ) -> impl FnOnce() -> Result<(), WorkerError> + Send + 'static {
-    let seed = worker_seed(experiment.experiment.seed, joined.epoch, joined.session);
+    let identity = Identity {
+        seed: worker_seed(experiment.experiment.seed, joined.epoch, joined.session),
+        index: joined.worker_index as usize,
+        workers_here: worker_count(experiment),
+    };
     let experiment = experiment.clone();
-    move || Worker::new(&experiment, seed, Box::new(link), metrics)?.run()
+    move || Worker::new(&experiment, identity, Box::new(link), metrics)?.run()
 }

@@ -5,14 +5,17 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Which quarter of an LSTM's biases belongs to the forget gate: gates are i, f, g, o, as in torch.
+const FORGET_GATE: usize = 1;
+
 /// How a tensor's first values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Initializer {
     /// All 0.
     Zeros,
-    /// All the same value.
-    Constant(f32),
+    /// An LSTM's biases: those of the forget gate this value, the others 0.
+    ForgetGate(f32),
     /// Each from `U(−bound, bound)`.
     Uniform(f32),
     /// Orthogonal rows (first axis against the rest flattened), scaled by the gain.
@@ -149,7 +152,16 @@ impl Layout {
             let n = tensor.len();
             match tensor.initializer {
                 Initializer::Zeros => flat.resize(flat.len() + n, 0.0),
-                Initializer::Constant(value) => flat.resize(flat.len() + n, value),
+                Initializer::ForgetGate(bias) => {
+                    let gate = |element| {
+                        if element * 4 / n == FORGET_GATE {
+                            bias
+                        } else {
+                            0.0
+                        }
+                    };
+                    flat.extend((0..n).map(gate));
+                }
                 Initializer::Uniform(bound) => {
                     flat.extend((0..n).map(|_| rng.random_range(-1.0_f32..1.0) * bound));
                 }
@@ -257,14 +269,15 @@ mod tests {
     fn first_parameters_follow_their_initializers_and_the_seed() {
         let layout = Layout::new(vec![
             spec("zeros", &[2], Initializer::Zeros),
-            spec("constant", &[2], Initializer::Constant(3.0)),
+            spec("gates", &[8], Initializer::ForgetGate(3.0)),
             spec("uniform", &[1000], Initializer::Uniform(0.5)),
         ])
         .unwrap();
         let first = layout.initialize(7);
-        assert_eq!(first[..4], [0.0, 0.0, 3.0, 3.0]);
-        assert!(first[4..].iter().all(|v| v.abs() <= 0.5));
-        assert!(first[4..].iter().any(|v| v.abs() > 0.45));
+        assert_eq!(first[..2], [0.0, 0.0]);
+        assert_eq!(first[2..10], [0.0, 0.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!(first[10..].iter().all(|v| v.abs() <= 0.5));
+        assert!(first[10..].iter().any(|v| v.abs() > 0.45));
         assert_eq!(first, layout.initialize(7));
         assert_ne!(first, layout.initialize(8));
     }

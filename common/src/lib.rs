@@ -8,6 +8,7 @@ pub mod call_error;
 pub mod causes;
 pub mod experiment;
 pub mod layout;
+pub mod moments;
 pub mod pem;
 pub mod proto;
 pub mod spaces;

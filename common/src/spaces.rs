@@ -44,6 +44,11 @@ pub enum ActionSpace {
         /// Number of choices, `A`.
         n: usize,
     },
+    /// Several choices at once, each numbered from 0.
+    MultiDiscrete {
+        /// Number of choices of each, `[K]`.
+        n: Vec<usize>,
+    },
     /// A vector of real numbers.
     Box {
         /// Lowest value of each dimension (may be −∞).
@@ -51,6 +56,17 @@ pub enum ActionSpace {
         /// Highest value of each dimension (may be +∞).
         high: Vec<f32>,
     },
+}
+
+impl ActionSpace {
+    /// Choices that a mask can rule out, `M`: all those of all components; 0 for real numbers.
+    pub fn choices(&self) -> usize {
+        match self {
+            Self::Discrete { n } => *n,
+            Self::MultiDiscrete { n } => n.iter().sum(),
+            Self::Box { .. } => 0,
+        }
+    }
 }
 
 /// Both spaces of an environment.

@@ -3,7 +3,9 @@
 mod http;
 mod logging;
 mod metrics;
+mod probe;
 
 pub use http::{metrics_router, serve};
 pub use logging::{LOG_VARIABLE, LoggingError, init_logging, init_logging_to};
-pub use metrics::{VERSION, register_build_info};
+pub use metrics::{RunInfo, VERSION, register_process};
+pub use probe::{ProbeError, probe};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::moments::Moments;
+
 /// The target network's parameters, for methods that have one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -24,4 +26,6 @@ pub struct Weights {
     pub parameters: Arc<Vec<f32>>,
     /// The target network, where the method has one.
     pub target: Option<Target>,
+    /// Moments of all workers' observations, where the experiment normalises them.
+    pub observations: Option<Arc<Moments>>,
 }

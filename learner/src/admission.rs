@@ -18,6 +18,17 @@ impl Refusal {
     }
 }
 
+/// Every verdict that refuses a gradient.
+pub(crate) const REFUSALS: [Verdict; 7] = [
+    Verdict::Stale,
+    Verdict::NonFinite,
+    Verdict::Malformed,
+    Verdict::Duplicate,
+    Verdict::WrongEpoch,
+    Verdict::Closed,
+    Verdict::Late,
+];
+
 /// The bounded label of a verdict in metrics and summaries.
 pub(crate) fn reason(verdict: Verdict) -> &'static str {
     match verdict {

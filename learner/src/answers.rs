@@ -15,6 +15,20 @@ pub enum Phase {
     Finished(String),
 }
 
+impl Phase {
+    /// What the phases are called in metrics and in `/api/status`.
+    pub const NAMES: [&str; 3] = ["running", "draining", "finished"];
+
+    /// What this one is called there.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Draining(_) => "draining",
+            Self::Finished(_) => "finished",
+        }
+    }
+}
+
 /// What a worker learns when it joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
@@ -81,6 +95,15 @@ pub enum ResumeError {
         missing: String,
         /// Those there are.
         found: String,
+    },
+    /// Its network was trained on other observations.
+    #[error(
+        "the run began with environment.normalize_observations = {began_with}: its network knows no \
+         other observations; resume with that, or start a new run"
+    )]
+    OtherObservations {
+        /// Whether observations were normalised when the checkpoint was written.
+        began_with: bool,
     },
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A checkpoint is a directory named after its version:
 //! `weights.safetensors` (parameters by the layout's names), `optimizer.safetensors` and
-//! `target.safetensors` where there is such state, `state.json`, and `manifest.json` with the
+//! `target.safetensors` where there is such state, `observations.safetensors` where observations are
+//! normalised, `state.json`, and `manifest.json` with the
 //! SHA-256 of each of the others.
 
 use std::collections::BTreeMap;
@@ -16,13 +17,16 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use troop_common::layout::Layout;
+use troop_common::moments::Moments;
 use troop_common::weights::Target;
 
+use crate::moments_file;
 use crate::progress::Counters;
 
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const TARGET: &str = "target.safetensors";
+const OBSERVATIONS: &str = "observations.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 
@@ -83,6 +87,8 @@ pub struct Checkpoint {
     pub optimizer: BTreeMap<String, Vec<f32>>,
     /// The target network's parameters.
     pub target: Option<Arc<Vec<f32>>>,
+    /// Moments of the run's observations, where they are normalised.
+    pub observations: Option<Moments>,
 }
 
 impl Checkpoint {
@@ -132,6 +138,11 @@ impl Checkpoint {
         if let Some(target) = &self.target {
             files.push((TARGET, serialize(&named(layout, "", target), directory)?));
         }
+        if let Some(moments) = &self.observations {
+            let bytes = moments_file::write(moments);
+            let why = |why| damaged(&directory.join(OBSERVATIONS), why);
+            files.push((OBSERVATIONS, bytes.map_err(why)?));
+        }
         files.push((STATE, json(&self.state, directory)?));
         let manifest: BTreeMap<&str, String> = files
             .iter()
@@ -177,6 +188,10 @@ impl Checkpoint {
             .map(|bytes| flat(TARGET, "", &bytes))
             .transpose()?
             .map(Arc::new);
+        let observations = load(OBSERVATIONS)?
+            .map(|bytes| moments_file::read(&bytes))
+            .transpose()
+            .map_err(|why| damaged(&path.join(OBSERVATIONS), why))?;
         let mut optimizer = BTreeMap::new();
         if let Some(bytes) = load(OPTIMIZER)? {
             for name in prefixes(&bytes).map_err(|why| damaged(&path.join(OPTIMIZER), why))? {
@@ -189,6 +204,7 @@ impl Checkpoint {
             parameters,
             optimizer,
             target,
+            observations,
         })
     }
 
@@ -396,6 +412,9 @@ mod tests {
             parameters: vec![1.0, 2.0, 3.0, 4.0, version as f32],
             optimizer: BTreeMap::from([("square_average".into(), vec![0.1, 0.2, 0.3, 0.4, 0.5])]),
             target: Some(Arc::new(vec![5.0, 4.0, 3.0, 2.0, 1.0])),
+            observations: Some(
+                Moments::from_parts(9, vec![0.1, -7.0], vec![1.0 / 3.0, 0.0]).unwrap(),
+            ),
         }
     }
 
@@ -412,6 +431,19 @@ mod tests {
     }
 
     #[test]
+    fn observations_before_the_first_report_are_kept_too() {
+        let directory = tempfile::tempdir().unwrap();
+        for observations in [None, Some(Moments::default())] {
+            let checkpoint = Checkpoint {
+                observations,
+                ..checkpoint(1)
+            };
+            let path = checkpoint.write(directory.path(), 1).unwrap();
+            assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint);
+        }
+    }
+
+    #[test]
     fn writing_one_version_again_replaces_it() {
         let directory = tempfile::tempdir().unwrap();
         checkpoint(5).write(directory.path(), 3).unwrap();
@@ -421,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_damaged_newest_one_is_passed_over_and_all_damaged_is_an_error() {
-        for file in [WEIGHTS, OPTIMIZER, TARGET, STATE, MANIFEST] {
+        for file in [WEIGHTS, OPTIMIZER, TARGET, OBSERVATIONS, STATE, MANIFEST] {
             let directory = tempfile::tempdir().unwrap();
             checkpoint(1).write(directory.path(), 3).unwrap();
             let newest = checkpoint(2).write(directory.path(), 3).unwrap();

@@ -1,5 +1,6 @@
 //! What people and probes read over HTTP.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -9,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio::sync::watch;
 use troop_common::telemetry::{VERSION, metrics_router};
 use troop_common::token::BearerToken;
 
 use crate::answers::Phase;
+use crate::dashboard::{self, LiveRun};
 use crate::parameter_server::ParameterServer;
 use crate::progress::ProgressView;
 
@@ -30,8 +33,9 @@ struct StatusView {
     sessions: Vec<SessionView>,
 }
 
-#[derive(Serialize)]
-struct SessionView {
+/// A live session.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct SessionView {
     session: u64,
     worker: String,
     peer: String,
@@ -43,22 +47,50 @@ struct SessionView {
     seconds_since_last_gradient: f64,
 }
 
-/// `/metrics`, `/healthz` (503 while draining) and `/api/status` of a learner. With a token, all but
-/// `/healthz` ask for it.
-pub fn router(server: Arc<ParameterServer>, token: Option<BearerToken>) -> Router {
+/// `/metrics`, `/healthz` (503 while draining), `/api/status` and the [`dashboard`] of a learner. With
+/// a token all ask for it but `/healthz` and the page's own files, which hold nothing of the run.
+/// Once `closing` is true the page's streams end.
+pub fn router(run: LiveRun, closing: watch::Receiver<bool>, token: Option<BearerToken>) -> Router {
+    let server = run.server();
     let refreshed = Arc::clone(&server);
     let refresh = axum::middleware::map_request(move |request: Request| {
-        refreshed.refresh_metrics();
+        if request.uri().path() == "/metrics" {
+            refreshed.refresh_metrics();
+        }
         std::future::ready(request)
     });
-    let guard = axum::middleware::from_fn(move |request, next| admit(token.clone(), request, next));
     let metrics = metrics_router(server.metrics().registry.clone());
-    Router::new()
+    let own = Router::new()
         .route("/api/status", get(status))
         .with_state(Arc::clone(&server))
-        .fallback_service(metrics.layer(refresh))
-        .layer(guard)
+        .fallback_service(metrics.layer(refresh));
+    guard(own, token.clone())
+        .merge(dashboard::router(run, closing, token))
         .route("/healthz", get(health).with_state(server))
+}
+
+/// What a browser on this machine is given to open the page of a service that listens on `address`.
+pub fn page_url(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}/", SocketAddr::new(host, address.port()))
+}
+
+/// Completes once `closing` is true.
+pub async fn closed(mut closing: watch::Receiver<bool>) {
+    // Where the sender is gone nothing will ever close it but the process's end.
+    if closing.wait_for(|closing| *closing).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Lets only those in who present the token, where there is one.
+pub(crate) fn guard(router: Router, token: Option<BearerToken>) -> Router {
+    let admit = move |request, next| admit(token.clone(), request, next);
+    router.layer(axum::middleware::from_fn(admit))
 }
 
 async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Response {
@@ -86,16 +118,11 @@ async fn health(State(server): State<Arc<ParameterServer>>) -> (StatusCode, &'st
 
 async fn status(State(server): State<Arc<ParameterServer>>) -> Json<StatusView> {
     let run = &server.experiment().experiment;
-    let phase = match &*server.phase().borrow() {
-        Phase::Running => "running",
-        Phase::Draining(_) => "draining",
-        Phase::Finished(_) => "finished",
-    };
     Json(StatusView {
         software: VERSION,
         experiment: run.name.clone(),
         seed: run.seed,
-        phase,
+        phase: server.phase().borrow().name(),
         epoch: server.epoch(),
         version: server.version(),
         total_env_steps: run.total_env_steps,
@@ -131,6 +158,7 @@ mod tests {
     use troop_common::experiment::Experiment;
 
     use super::*;
+    use crate::history::SharedHistory;
     use crate::metrics::Metrics;
 
     /// A learner's answers, status line included, to one request each.
@@ -141,15 +169,18 @@ mod tests {
     ) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = router(Arc::clone(server), token);
+        let run = LiveRun::new("run", Arc::clone(server), SharedHistory::default());
+        let (_open, closing) = watch::channel(false);
+        let router = router(run, closing, token);
         let service = tokio::spawn(async move { axum::serve(listener, router).await });
         for (path, headers, expected) in requests {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let request =
                 format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
             stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer);
             assert!(answer.contains(expected), "{path}: {answer}");
         }
         service.abort();
@@ -158,6 +189,17 @@ mod tests {
     fn server() -> Arc<ParameterServer> {
         let metrics = Metrics::new().unwrap();
         Arc::new(ParameterServer::new(Experiment::default(), metrics))
+    }
+
+    #[test]
+    fn a_browser_is_given_an_address_that_it_can_open() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(page_url(address.parse().unwrap()), expected);
+        };
+        check("127.0.0.1:7780", "http://127.0.0.1:7780/");
+        check("0.0.0.0:80", "http://127.0.0.1:80/");
+        check("[::]:7780", "http://[::1]:7780/");
+        check("10.0.0.7:7780", "http://10.0.0.7:7780/");
     }
 
     #[tokio::test]
@@ -170,6 +212,13 @@ mod tests {
             ("/metrics", "", "troop_build_info{"),
             ("/api/status", "", "\"phase\":\"running\""),
             ("/api/status", "", "\"worker\":\"host/0\""),
+            ("/api/runs", "", "\"run\":\"run\""),
+            ("/api/config", "", "[experiment]"),
+            ("/api/config?run=run", "", "HTTP/1.1 200"),
+            ("/api/config?run=other", "", "there is no run `other` here"),
+            ("/api/events?run=other", "", "HTTP/1.1 404"),
+            ("/", "", "content-security-policy: default-src 'self'"),
+            ("/assets/plotly.min.js", "", "content-encoding: gzip"),
             ("/nothing", "", "HTTP/1.1 404"),
         ];
         check(&server, None, &requests).await;
@@ -199,6 +248,11 @@ mod tests {
             ("/healthz", "", "HTTP/1.1 200"),
             ("/metrics", "", "HTTP/1.1 401"),
             ("/api/status", wrong, "HTTP/1.1 401"),
+            ("/api/runs", "", "HTTP/1.1 401"),
+            ("/api/config", "", "HTTP/1.1 401"),
+            ("/api/events", wrong, "HTTP/1.1 401"),
+            ("/", "", "HTTP/1.1 200"),
+            ("/api/config", right, "HTTP/1.1 200"),
             ("/metrics", right, "HTTP/1.1 200"),
             ("/api/status", right, "HTTP/1.1 200"),
         ];

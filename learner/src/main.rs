@@ -1,6 +1,7 @@
 //! `troop-learner`: a parameter server as a process of its own.
 
 mod args;
+mod link;
 mod run;
 
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use clap::Parser;
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
 use troop_common::pem::PemError;
+use troop_common::telemetry::probe;
 use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
 
@@ -23,7 +25,13 @@ const USAGE: u8 = 2;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let outcome = run::run(&Args::parse());
+    let args = Args::parse();
+    let outcome = match args.probe {
+        Some(address) => probe(address)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
+        None => run::run(&args),
+    };
     match outcome {
         Ok(code) => code,
         Err(error) => {

@@ -1,11 +1,14 @@
 //! The learner's Prometheus metrics.
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    exponential_buckets, linear_buckets,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, exponential_buckets, linear_buckets,
 };
-use troop_common::telemetry::register_build_info;
+use tokio::sync::watch;
+use troop_common::telemetry::{RunInfo, register_process};
 
+use crate::admission::{REFUSALS, reason};
+use crate::answers::Phase;
 use crate::policy::round::RoundEnd;
 
 /// Everything that `/metrics` of a learner shows, in base units.
@@ -51,6 +54,10 @@ pub struct Metrics {
     pub weights_age: Gauge,
     /// Live sessions.
     pub sessions: IntGauge,
+    /// Sessions that joined.
+    pub sessions_joined: IntCounter,
+    /// Sessions that left.
+    pub sessions_left: IntCounter,
     /// Env steps.
     pub env_steps: IntCounter,
     /// Frames.
@@ -75,6 +82,25 @@ pub struct Metrics {
     pub environment_restarts: IntCounter,
     /// Checkpoints written.
     pub checkpoints: IntCounter,
+    /// Unix time of this life's last checkpoint, in seconds; before the first that of its beginning.
+    pub last_checkpoint: Gauge,
+    /// Time between two checkpoints, in seconds.
+    pub checkpoint_interval: Gauge,
+    /// Room that is left where the run is kept, in bytes.
+    pub disk_available: IntGauge,
+    /// Size of the file system on which the run is kept, in bytes.
+    pub disk_size: IntGauge,
+    /// What runs.
+    pub run: RunInfo,
+    /// Env steps of the run, earlier lives included.
+    pub run_env_steps: IntGauge,
+    /// Env steps at which the run is over.
+    pub run_env_steps_target: IntGauge,
+    /// `learner.max_staleness_updates`.
+    pub max_staleness: IntGauge,
+    /// How often all this was read.
+    pub(crate) reads: watch::Sender<u64>,
+    phase: IntGaugeVec,
 }
 
 impl Metrics {
@@ -86,7 +112,7 @@ impl Metrics {
         let make = Maker {
             registry: Registry::new(),
         };
-        register_build_info(&make.registry)?;
+        register_process(&make.registry)?;
         let rounds = make.counters(
             "rounds_total",
             "Synchronous rounds, by how they ended.",
@@ -96,13 +122,17 @@ impl Metrics {
         for end in RoundEnd::ALL {
             rounds.with_label_values(&[end.name()]);
         }
+        let gradients_rejected = make.counters(
+            "gradients_rejected_total",
+            "Gradients rejected, by reason.",
+            "reason",
+        )?;
+        for verdict in REFUSALS {
+            gradients_rejected.with_label_values(&[reason(verdict)]);
+        }
         Ok(Self {
             gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
-            gradients_rejected: make.counters(
-                "gradients_rejected_total",
-                "Gradients rejected, by reason.",
-                "reason",
-            )?,
+            gradients_rejected,
             gradients_scaled: make.counter(
                 "gradients_scaled_total",
                 "Gradients applied at a lower learning rate because of their staleness.",
@@ -166,6 +196,8 @@ impl Metrics {
                 "Time since the last publish, in seconds.",
             )?,
             sessions: make.int_gauge("sessions", "Live sessions.")?,
+            sessions_joined: make.counter("sessions_joined_total", "Sessions that joined.")?,
+            sessions_left: make.counter("sessions_left_total", "Sessions that left.")?,
             env_steps: make.counter(
                 "env_steps_total",
                 "Env steps (actions of the agent) in this life of the run.",
@@ -209,8 +241,49 @@ impl Metrics {
                 "Environment hosts restarted by actors.",
             )?,
             checkpoints: make.counter("checkpoints_total", "Checkpoints written.")?,
+            last_checkpoint: make.gauge(
+                "last_checkpoint_timestamp_seconds",
+                "Unix time of the last checkpoint; before the first, of this life's beginning.",
+            )?,
+            checkpoint_interval: make.gauge(
+                "checkpoint_interval_seconds",
+                "Time between two checkpoints (checkpoint.interval_s).",
+            )?,
+            disk_available: make.int_gauge(
+                "disk_available_bytes",
+                "Room that is left on the file system of the run directory, in bytes.",
+            )?,
+            disk_size: make.int_gauge(
+                "disk_size_bytes",
+                "Size of the file system of the run directory, in bytes.",
+            )?,
+            run: RunInfo::register(&make.registry, PREFIX)?,
+            run_env_steps: make.int_gauge(
+                "run_env_steps",
+                "Env steps of the run, earlier lives included.",
+            )?,
+            run_env_steps_target: make.int_gauge(
+                "run_env_steps_target",
+                "Env steps at which the run is over (experiment.total_env_steps).",
+            )?,
+            max_staleness: make.int_gauge(
+                "max_staleness_updates",
+                "Staleness that should not be exceeded (learner.max_staleness_updates).",
+            )?,
+            reads: watch::Sender::new(0),
+            phase: make.int_gauges("phase", "1 for what the learner is doing, else 0.", "phase")?,
             registry: make.registry,
         })
+    }
+}
+
+impl Metrics {
+    /// Shows what the learner is doing.
+    pub(crate) fn set_phase(&self, phase: &Phase) {
+        for name in Phase::NAMES {
+            let is = i64::from(name == phase.name());
+            self.phase.with_label_values(&[name]).set(is);
+        }
     }
 }
 
@@ -248,6 +321,10 @@ impl Maker {
 
     fn gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<GaugeVec> {
         self.register(GaugeVec::new(Self::options(name, help), &[label])?)
+    }
+
+    fn int_gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+        self.register(IntGaugeVec::new(Self::options(name, help), &[label])?)
     }
 
     fn int_gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {

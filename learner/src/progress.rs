@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use troop_common::proto::v1;
 
 use crate::admission::reason;
-use crate::staleness::{StalenessCounts, StalenessSummary};
+use crate::history::ProgressPoint;
+use crate::recorder::Update;
+use crate::staleness::{StalenessBucket, StalenessCounts, StalenessSummary};
 
 /// Episodes in the mean that decides whether a task is solved.
 const RETURN_WINDOW: usize = 100;
@@ -43,6 +45,9 @@ pub struct Counters {
     pub wall_seconds: f64,
     /// Raw returns of the last 100 episodes, oldest first.
     pub recent_returns: VecDeque<f64>,
+    /// Lengths of the last 100 episodes in env steps, oldest first.
+    #[serde(default)]
+    pub recent_lengths: VecDeque<u64>,
     /// Best mean over 100 episodes.
     pub best_return_mean_100: Option<f64>,
     /// `wall_seconds` at which the task was solved.
@@ -57,6 +62,12 @@ impl Counters {
         let n = self.recent_returns.len();
         (n > 0).then(|| self.recent_returns.iter().sum::<f64>() / n as f64)
     }
+
+    /// Mean length of the last 100 episodes in env steps; none before the first.
+    pub fn episode_length_mean_100(&self) -> Option<f64> {
+        let n = self.recent_lengths.len();
+        (n > 0).then(|| self.recent_lengths.iter().sum::<u64>() as f64 / n as f64)
+    }
 }
 
 /// What people are shown of a run's progress.
@@ -67,6 +78,8 @@ pub struct ProgressView {
     pub counters: Counters,
     /// Mean return of the last 100 episodes; none before the first.
     pub return_mean_100: Option<f64>,
+    /// Mean length of the last 100 episodes, in env steps; none before the first.
+    pub episode_length_mean_100: Option<f64>,
     /// Env steps a second over the last ten seconds.
     pub env_steps_per_second: f64,
     /// Updates a second over the last ten seconds.
@@ -92,7 +105,16 @@ pub(crate) struct Progress {
     solve_return: Option<f64>,
     losses: BTreeMap<String, f64>,
     staleness: StalenessCounts,
+    since_point: SincePoint,
     samples: VecDeque<RateSample>,
+}
+
+/// Updates since the last point of the history.
+#[derive(Debug, Default)]
+struct SincePoint {
+    staleness: StalenessCounts,
+    updates: u64,
+    norm_sum: f64,
 }
 
 impl Progress {
@@ -108,23 +130,26 @@ impl Progress {
             solve_return,
             losses: BTreeMap::new(),
             staleness: StalenessCounts::default(),
+            since_point: SincePoint::default(),
             samples: VecDeque::from([start]),
         }
     }
 
     /// Counts what a worker reports; whether the task is solved for the first time by it.
     pub(crate) fn record_report(&mut self, report: &v1::Report, now: Duration) -> bool {
+        let wall_seconds = self.wall_seconds(now);
         let counters = &mut self.counters;
         counters.env_steps += report.env_steps;
         counters.frames += report.frames;
         counters.environment_restarts += report.environment_restarts;
-        counters.wall_seconds = self.earlier_seconds + now.as_secs_f64();
+        counters.wall_seconds = wall_seconds;
         for term in &report.losses {
             self.record_loss(term);
         }
         let mut solved = false;
         for episode in &report.episodes {
             solved |= self.record_return(episode.return_sum);
+            self.record_length(episode.length);
         }
         self.sample(now);
         solved
@@ -179,11 +204,29 @@ impl Progress {
         solved
     }
 
-    /// Counts an update that `gradients` gradients of this staleness made together.
-    pub(crate) fn record_update(&mut self, gradients: u64, staleness: u64) {
+    fn record_length(&mut self, length: u64) {
+        let lengths = &mut self.counters.recent_lengths;
+        lengths.push_back(length);
+        if lengths.len() > RETURN_WINDOW {
+            lengths.pop_front();
+        }
+    }
+
+    /// Counts an update.
+    pub(crate) fn record_update(&mut self, update: Update) {
+        let Update {
+            gradients,
+            staleness,
+            norm,
+        } = update;
         self.counters.updates += 1;
         self.counters.gradients_applied += gradients;
-        (0..gradients).for_each(|_| self.staleness.record(staleness));
+        self.since_point.updates += 1;
+        self.since_point.norm_sum += norm;
+        for _ in 0..gradients {
+            self.staleness.record(staleness);
+            self.since_point.staleness.record(staleness);
+        }
     }
 
     pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {
@@ -194,21 +237,61 @@ impl Progress {
             .or_default() += 1;
     }
 
+    /// Time that the run has been going on, in seconds, earlier lives included.
+    pub(crate) fn wall_seconds(&self, now: Duration) -> f64 {
+        self.earlier_seconds + now.as_secs_f64()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
 
     pub(crate) fn view(&mut self, now: Duration) -> ProgressView {
-        self.counters.wall_seconds = self.earlier_seconds + now.as_secs_f64();
+        self.counters.wall_seconds = self.wall_seconds(now);
         self.sample(now);
         let (env_steps_per_second, updates_per_second) = self.rates(now);
         ProgressView {
             return_mean_100: self.counters.return_mean_100(),
+            episode_length_mean_100: self.counters.episode_length_mean_100(),
             counters: self.counters.clone(),
             env_steps_per_second,
             updates_per_second,
             losses: self.losses.clone(),
             staleness_updates: self.staleness.summary(),
+        }
+    }
+
+    /// The gradients applied in this life by their staleness.
+    pub(crate) fn staleness_histogram(&self) -> Vec<StalenessBucket> {
+        self.staleness.histogram()
+    }
+
+    /// The history's next point. What only the learner knows is left open.
+    pub(crate) fn point(&mut self, now: Duration) -> ProgressPoint {
+        let view = self.view(now);
+        let since = std::mem::take(&mut self.since_point);
+        let any = since.updates > 0;
+        let staleness = since.staleness.summary();
+        let counters = view.counters;
+        ProgressPoint {
+            wall_seconds: counters.wall_seconds,
+            env_steps: counters.env_steps,
+            frames: counters.frames,
+            episodes: counters.episodes,
+            updates: counters.updates,
+            env_steps_per_second: view.env_steps_per_second,
+            updates_per_second: view.updates_per_second,
+            return_mean_100: view.return_mean_100,
+            episode_length_mean_100: view.episode_length_mean_100,
+            staleness_mean_updates: staleness.mean,
+            staleness_p50_updates: any.then_some(staleness.p50),
+            staleness_p99_updates: any.then_some(staleness.p99),
+            staleness_max_updates: any.then_some(staleness.max),
+            gradient_norm_mean: any.then(|| since.norm_sum / since.updates as f64),
+            gradients_applied: Some(counters.gradients_applied),
+            gradients_rejected: Some(counters.rejected.values().sum()),
+            losses: view.losses,
+            ..ProgressPoint::default()
         }
     }
 

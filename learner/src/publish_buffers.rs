@@ -3,16 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A reader that holds a publish for longer than this has stopped reading: the others do not wait
-/// for it.
-const READING: Duration = Duration::from_secs(1);
+/// Where none of a publish has been read for so long, those that hold it have stopped reading: the
+/// others do not wait for them.
+const STOPPED: Duration = Duration::from_secs(1);
 
 /// Publishes that somebody may still read, and those that can be written again. However many read,
 /// and however slowly, there are no more than a few, and one for each reader that has stopped.
 pub(crate) struct PublishBuffers {
     most: usize,
-    /// Each with the time at which it was published.
-    buffers: Vec<(Duration, Arc<Vec<f32>>)>,
+    buffers: Vec<Buffer>,
+}
+
+/// A publish in memory.
+struct Buffer {
+    version: u64,
+    /// When it was published, or some of it was sent last.
+    last_read: Duration,
+    parameters: Arc<Vec<f32>>,
+}
+
+impl Buffer {
+    fn is_free(&self) -> bool {
+        Arc::strong_count(&self.parameters) == 1
+    }
 }
 
 impl PublishBuffers {
@@ -26,22 +39,33 @@ impl PublishBuffers {
 
     /// A buffer that nobody reads any more, or a new one where there may be one more.
     pub(crate) fn take(&mut self, elements: usize, now: Duration) -> Option<Arc<Vec<f32>>> {
-        let free = |(_, buffer): &(Duration, Arc<Vec<f32>>)| Arc::strong_count(buffer) == 1;
-        if let Some(index) = self.buffers.iter().position(free) {
-            let (_, buffer) = self.buffers.swap_remove(index);
+        if let Some(index) = self.buffers.iter().position(Buffer::is_free) {
+            let free = self.buffers.swap_remove(index);
             // One is enough: at most one copy is made at a time.
-            self.buffers.retain(|buffer| !free(buffer));
-            return Some(buffer);
+            self.buffers.retain(|buffer| !buffer.is_free());
+            return Some(free.parameters);
         }
-        let newest = self.buffers.iter().map(|(at, _)| *at).max();
-        let being_read = |at: &Duration| Some(*at) == newest || now < *at + READING;
-        let in_use = self.buffers.iter().filter(|(at, _)| being_read(at));
+        let newest = self.buffers.iter().map(|buffer| buffer.version).max();
+        let being_read = |it: &&Buffer| Some(it.version) == newest || now < it.last_read + STOPPED;
+        let in_use = self.buffers.iter().filter(being_read);
         (in_use.count() < self.most).then(|| Arc::new(vec![0.0; elements]))
     }
 
     /// Keeps what was published at `now`.
-    pub(crate) fn keep(&mut self, published: &Arc<Vec<f32>>, now: Duration) {
-        self.buffers.push((now, Arc::clone(published)));
+    pub(crate) fn keep(&mut self, version: u64, parameters: &Arc<Vec<f32>>, now: Duration) {
+        self.buffers.push(Buffer {
+            version,
+            last_read: now,
+            parameters: Arc::clone(parameters),
+        });
+    }
+
+    /// Notes that somebody gets on with `version`.
+    pub(crate) fn being_read(&mut self, version: u64, now: Duration) {
+        let mut buffers = self.buffers.iter_mut();
+        if let Some(buffer) = buffers.find(|buffer| buffer.version == version) {
+            buffer.last_read = now;
+        }
     }
 
     #[cfg(test)]
@@ -57,7 +81,7 @@ mod tests {
     fn publish(buffers: &mut PublishBuffers, ms: u64) -> Option<Arc<Vec<f32>>> {
         let now = Duration::from_millis(ms);
         let buffer = buffers.take(1, now)?;
-        buffers.keep(&buffer, now);
+        buffers.keep(ms, &buffer, now);
         Some(buffer)
     }
 
@@ -66,9 +90,12 @@ mod tests {
         let mut buffers = PublishBuffers::new(2);
         let slow = publish(&mut buffers, 0).unwrap();
         let newest = publish(&mut buffers, 10).unwrap();
-        assert!(publish(&mut buffers, 20).is_none());
+        for ms in (20..10_000).step_by(500) {
+            buffers.being_read(0, Duration::from_millis(ms));
+            assert!(publish(&mut buffers, ms + 400).is_none());
+        }
         drop(slow);
-        let next = publish(&mut buffers, 30).unwrap();
+        let next = publish(&mut buffers, 10_000).unwrap();
         assert!(!Arc::ptr_eq(&newest, &next));
         assert_eq!(buffers.in_memory(), 2);
     }

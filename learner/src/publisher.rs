@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use troop_common::moments::Moments;
 use troop_common::weights::{Target, Weights};
 
 use crate::admission::Refusal;
@@ -53,6 +54,8 @@ pub(crate) trait PublishSource {
     fn version(&self) -> u64;
     /// Env steps and frames counted so far.
     fn steps(&self) -> (u64, u64);
+    /// Moments of the observations reported so far, where they are normalised.
+    fn observations(&self) -> Option<Arc<Moments>>;
     /// Elements of the parameter vector.
     fn elements(&self) -> usize;
     /// Copies the parameters, while others may apply.
@@ -62,13 +65,14 @@ pub(crate) trait PublishSource {
 /// A copy to be made: its label, and memory for it.
 type Draft = (PublishLabel, Arc<Vec<f32>>);
 
-/// Counters that go with a publish, read before its copy begins: the copy may hold newer updates,
-/// never fewer.
-#[derive(Clone, Copy, Debug)]
+/// What goes with a publish, read before its copy begins: the copy may hold newer updates, never
+/// fewer.
+#[derive(Clone, Debug)]
 pub(crate) struct PublishLabel {
     pub(crate) version: u64,
     pub(crate) env_steps: u64,
     pub(crate) frames: u64,
+    pub(crate) observations: Option<Arc<Moments>>,
 }
 
 impl Publisher {
@@ -168,6 +172,7 @@ impl Publisher {
             version,
             env_steps,
             frames,
+            observations,
         } = label;
         let fresh = || Target {
             taken_at_version: version,
@@ -188,12 +193,18 @@ impl Publisher {
             env_steps,
             parameters,
             target,
+            observations,
         })));
     }
 
     /// The publish of `version`, for as long as it is kept.
     pub(crate) fn published(&self, version: u64) -> Result<Arc<Vec<f32>>, Refusal> {
         lock(&self.state).history.get(version)
+    }
+
+    /// Notes that a receiver gets on with the publish of `version`.
+    pub(crate) fn being_read(&self, version: u64, now: Duration) {
+        lock(&self.state).buffers.being_read(version, now);
     }
 
     /// How long ago `version` was published.
@@ -222,13 +233,14 @@ impl State {
             version,
             env_steps,
             frames,
+            observations: source.observations(),
         };
         Some((label, buffer))
     }
 
     fn remember(&mut self, version: u64, parameters: &Arc<Vec<f32>>, now: Duration) {
         self.history.push(version, parameters);
-        self.buffers.keep(parameters, now);
+        self.buffers.keep(version, parameters, now);
         self.last_at = now;
         if self.times.len() == REMEMBERED_PUBLISHES {
             self.times.pop_front();
@@ -275,6 +287,10 @@ mod tests {
             (self.version.get() * 10, self.version.get() * 40)
         }
 
+        fn observations(&self) -> Option<Arc<Moments>> {
+            None
+        }
+
         fn elements(&self) -> usize {
             3
         }
@@ -301,6 +317,7 @@ mod tests {
             version: 0,
             env_steps: 0,
             frames: 0,
+            observations: None,
         };
         publisher.publish_first(label, vec![0.0; 3], None, Duration::ZERO);
         (publisher, newest)

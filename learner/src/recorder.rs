@@ -1,5 +1,6 @@
 //! Writes down what happens in a run: for its files, for people, for Prometheus.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -7,15 +8,21 @@ use troop_common::experiment::RunSettings;
 use troop_common::proto::v1::{self, Verdict};
 
 use crate::admission::reason;
+use crate::history::{ProgressPoint, RunEvent};
+use crate::journal::{Journal, Moment, Occurrence};
 use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::progress::{Counters, Progress, ProgressView};
+use crate::staleness::StalenessBucket;
 
 /// The counters of a run and the metrics of this life, kept in step. Times are since this life
 /// began.
 pub(crate) struct Recorder {
     progress: Mutex<Progress>,
+    journal: Mutex<Journal>,
     metrics: Metrics,
+    /// When this life began, in seconds since 1970.
+    started_unix_seconds: f64,
 }
 
 /// An update, as it is counted.
@@ -30,10 +37,17 @@ pub(crate) struct Update {
 }
 
 impl Recorder {
-    pub(crate) fn new(counters: Counters, run: &RunSettings, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        counters: Counters,
+        run: &RunSettings,
+        metrics: Metrics,
+        started_unix_seconds: f64,
+    ) -> Self {
         Self {
             progress: Mutex::new(Progress::new(counters, run.solve_return)),
+            journal: Mutex::default(),
             metrics,
+            started_unix_seconds,
         }
     }
 
@@ -47,6 +61,10 @@ impl Recorder {
         (progress.counters().env_steps, progress.counters().frames)
     }
 
+    pub(crate) fn staleness_histogram(&self) -> Vec<StalenessBucket> {
+        lock(&self.progress).staleness_histogram()
+    }
+
     pub(crate) fn view(&self, now: Duration) -> ProgressView {
         lock(&self.progress).view(now)
     }
@@ -55,25 +73,66 @@ impl Recorder {
     pub(crate) fn report(&self, report: &v1::Report, now: Duration) -> u64 {
         let mut progress = lock(&self.progress);
         let before = progress.counters().env_steps;
-        if progress.record_report(report, now) {
-            tracing::info!(
-                env_steps = progress.counters().env_steps,
-                seconds = progress.counters().seconds_to_solve,
-                "task solved"
+        let solved = progress.record_report(report, now);
+        self.report_metrics(report, &progress);
+        let mean = progress.counters().return_mean_100();
+        let seconds = progress.counters().seconds_to_solve;
+        drop(progress);
+        if solved {
+            tracing::info!(return_mean_100 = mean, seconds, "task solved");
+            self.note(
+                Occurrence::info("task solved").with("return_mean_100", mean),
+                now,
             );
         }
-        self.report_metrics(report, &progress);
+        if report.environment_restarts > 0 {
+            let restarts = report.environment_restarts;
+            let occurrence = Occurrence::warning("environment host restarted");
+            self.note(occurrence.with("restarts", restarts), now);
+        }
         before
+    }
+
+    /// Notes for the event log what has happened; false where there has been enough of its kind.
+    pub(crate) fn note(&self, occurrence: Occurrence, now: Duration) -> bool {
+        let moment = {
+            let progress = lock(&self.progress);
+            Moment {
+                since_start: now,
+                wall_seconds: progress.wall_seconds(now),
+                unix_seconds: self.unix_seconds(now),
+                env_steps: progress.counters().env_steps,
+            }
+        };
+        lock(&self.journal).note(occurrence, moment)
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take_events(&self) -> VecDeque<RunEvent> {
+        lock(&self.journal).take()
+    }
+
+    /// The history's next point. What only the learner knows is left open.
+    pub(crate) fn point(&self, now: Duration) -> ProgressPoint {
+        ProgressPoint {
+            unix_seconds: Some(self.unix_seconds(now)),
+            ..lock(&self.progress).point(now)
+        }
+    }
+
+    /// A moment, in seconds since 1970.
+    pub(crate) fn unix_seconds(&self, now: Duration) -> f64 {
+        self.started_unix_seconds + now.as_secs_f64()
     }
 
     /// Counts an update, before anybody can see it.
     pub(crate) fn update(&self, update: Update) {
+        lock(&self.progress).record_update(update);
         let Update {
             gradients,
             staleness,
             norm,
         } = update;
-        lock(&self.progress).record_update(gradients, staleness);
         self.metrics.gradients_applied.inc_by(gradients);
         self.metrics.gradient_norm.observe(norm);
         for _ in 0..gradients {

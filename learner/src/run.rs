@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,19 +7,21 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
 use troop_common::address::Address;
 use troop_common::experiment::{Experiment, resolve};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::metrics::Metrics;
-use troop_learner::run_directory::RunDirectory;
+use troop_learner::run_directory::{RunDirectory, RunDirectoryError};
 use troop_learner::run_keeper::{RunKeeper, TICK};
 use troop_learner::service::{self, Listener, ServerTls, Service};
 use troop_learner::summary::Summary;
-use troop_learner::{ParameterServer, Phase, http};
+use troop_learner::{ParameterServer, Phase, http, last_scrape};
 
 use crate::args::Args;
+use crate::link::Link;
 
 /// What SIGINT asks for was done.
 const INTERRUPTED: u8 = 130;
@@ -50,9 +53,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let signals = Signals::new()?;
     let metrics = Metrics::new()?;
     // Listeners come first: where one fails no run directory is left behind.
-    let (server, listeners, directory) = if let (true, Some(path)) = (args.resume, &args.run_dir) {
+    let (server, listeners, directory) = if let Some(path) = args.resumed() {
         // Logs come before checkpoints: some of these may be passed over.
-        let listeners = start(&RunDirectory::experiment(path, &args.overrides())?).await?;
+        let listeners = start(&experiment_there(path, args)?).await?;
         let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
         let (experiment, epoch) = (resumed.experiment, resumed.epoch);
         let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint)?;
@@ -72,10 +75,31 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
     };
     let server = Arc::new(server);
-    let services = Services::spawn(&server, listeners)?;
-    services.announce(&server, &directory);
     let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
+    let services = Services::spawn(&server, &keeper, listeners)?;
+    services.announce(&server, keeper.directory(), &args.links);
     keep(&server, services, keeper, signals).await
+}
+
+/// What the run at `path` goes on with. Where an experiment was asked for as well, it must be that one.
+fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
+    let there = RunDirectory::experiment(path, &args.overrides())?;
+    if let Some(source) = &args.experiment {
+        let expected = resolve(source, &args.overrides())?
+            .experiment
+            .experiment
+            .name;
+        let found = &there.experiment.name;
+        if expected != *found {
+            let (path, found) = (path.into(), found.clone());
+            anyhow::bail!(RunDirectoryError::Other {
+                path,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(there)
 }
 
 /// Logging, and addresses that are listened on.
@@ -108,33 +132,42 @@ struct Services {
     /// What actors are given.
     grpc_url: String,
     http_address: SocketAddr,
+    /// What people open.
+    page_url: String,
     grpc: JoinHandle<Result<(), tonic::transport::Error>>,
     http: JoinHandle<std::io::Result<()>>,
+    /// True tells HTTP to end.
+    closing: watch::Sender<bool>,
 }
 
 impl Services {
-    fn spawn(server: &Arc<ParameterServer>, listeners: Listeners) -> anyhow::Result<Self> {
+    fn spawn(
+        server: &Arc<ParameterServer>,
+        keeper: &RunKeeper,
+        listeners: Listeners,
+    ) -> anyhow::Result<Self> {
         let Listeners {
             token,
             tls,
             grpc,
             http,
         } = listeners;
-        let service = Service::new(Arc::clone(server))?;
-        let router = http::router(Arc::clone(server), token.clone());
+        let service = Service::new(Arc::clone(server))?.of_run(&keeper.directory().name());
+        let http_address = http.local_addr()?;
+        let (closing, closed) = watch::channel(false);
+        let router = http::router(keeper.live_run(), closed.clone(), token.clone());
         Ok(Self {
             grpc_url: url(&grpc.address()?, tls.is_some()),
-            http_address: http.local_addr()?,
+            http_address,
+            page_url: http::page_url(http_address),
             grpc: tokio::spawn(service::serve(grpc, service, token, tls)),
             // It is the last to go: until then it tells what goes on.
-            http: tokio::spawn(telemetry::serve(http, router, std::future::pending())),
+            http: tokio::spawn(telemetry::serve(http, router, http::closed(closed))),
+            closing,
         })
     }
 
-    fn announce(&self, server: &ParameterServer, directory: &RunDirectory) {
-        println!("gRPC  {}", self.grpc_url);
-        println!("HTTP  http://{}", self.http_address);
-        println!("run   {}", directory.path().display());
+    fn announce(&self, server: &ParameterServer, directory: &RunDirectory, links: &[Link]) {
         let run = &server.experiment().experiment;
         tracing::info!(
             experiment = run.name,
@@ -146,6 +179,15 @@ impl Services {
             run_dir = %directory.path().display(),
             "learner ready"
         );
+        println!("gRPC  {}", self.grpc_url);
+        println!("HTTP  http://{}", self.http_address);
+        println!("run   {}", directory.path().display());
+        if !links.iter().any(Link::is_page) {
+            println!("page  {}", self.page_url);
+        }
+        for link in links {
+            println!("{link}");
+        }
     }
 }
 
@@ -189,8 +231,17 @@ async fn keep(
     };
     let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
     log(&summary, &server.phase().borrow());
-    services.http.abort();
     served.context("the gRPC service panicked")??;
+    if end == Some(End::RunOver) {
+        tokio::select! {
+            () = last_scrape(server) => {}
+            _ = signals.next() => {}
+        }
+    }
+    services.closing.send_replace(true);
+    if let Err(error) = services.http.await.context("the HTTP service panicked")? {
+        tracing::warn!(%error, "HTTP ended with an error");
+    }
     Ok(end.unwrap_or(End::RunOver).exit_code())
 }
 

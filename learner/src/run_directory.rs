@@ -10,14 +10,16 @@ use troop_common::experiment::{ConfigError, Experiment, resolve};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::event_log::EventLog;
+use crate::history::HistoryReader;
 use crate::summary::Summary;
+use crate::tensorboard::{LifeStart, TensorBoardFile};
 
 /// The resolved experiment, in a run directory.
 pub const EXPERIMENT: &str = "experiment.toml";
 /// The checkpoints, in a run directory.
 pub const CHECKPOINTS: &str = "checkpoints";
-const EVENTS: &str = "events.jsonl";
-const SUMMARY: &str = "summary.json";
+pub(crate) const EVENTS: &str = "events.jsonl";
+pub(crate) const SUMMARY: &str = "summary.json";
 const EPOCH: &str = "epoch";
 const LOCK: &str = ".lock";
 
@@ -30,6 +32,16 @@ pub enum RunDirectoryError {
     /// There is nothing to continue.
     #[error("{} is no run directory: it has no experiment.toml; expected one that an earlier run has made", .0.display())]
     NoRun(PathBuf),
+    /// It holds a run of another experiment.
+    #[error("run directory {} holds a run of `{found}`, expected `{expected}`; choose another --run-dir", path.display())]
+    Other {
+        /// The directory.
+        path: PathBuf,
+        /// The name of the experiment that was asked for.
+        expected: String,
+        /// The name of the one that is there.
+        found: String,
+    },
     /// Another process trains there.
     #[error("run directory {} is in use by another process", .0.display())]
     InUse(PathBuf),
@@ -60,7 +72,10 @@ pub enum RunDirectoryError {
 impl RunDirectoryError {
     /// Whether the user asked for something that cannot be, rather than something having failed.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Exists(_) | Self::NoRun(_) | Self::Experiment(_))
+        matches!(
+            self,
+            Self::Exists(_) | Self::NoRun(_) | Self::Other { .. } | Self::Experiment(_)
+        )
     }
 }
 
@@ -71,6 +86,15 @@ pub struct RunDirectory {
     path: PathBuf,
     /// Holds the lock; the system gives it back even where the process is killed.
     _lock: File,
+}
+
+/// The file system of a run directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What this user may still write.
+    pub available_bytes: u64,
+    /// All of it.
+    pub size_bytes: u64,
 }
 
 /// A run that goes on.
@@ -135,6 +159,11 @@ impl RunDirectory {
         }
     }
 
+    /// Whether a run has begun in `path`.
+    pub fn holds_run(path: &Path) -> bool {
+        path.join(EXPERIMENT).is_file()
+    }
+
     /// What the run at `path` would go on with; nothing is written, and another process may have it.
     ///
     /// # Errors
@@ -142,6 +171,16 @@ impl RunDirectory {
     pub fn experiment(path: &Path, overrides: &[String]) -> Result<Experiment, RunDirectoryError> {
         let file = experiment_file(path)?;
         Ok(resolve(&file.to_string_lossy(), overrides)?.experiment)
+    }
+
+    /// The experiment of the run at `path` as it was written, without the environment's layer.
+    ///
+    /// # Errors
+    /// Where there is no run, or its experiment cannot be read.
+    pub fn stored_experiment(path: &Path) -> Result<Experiment, RunDirectoryError> {
+        let file = experiment_file(path)?;
+        let text = fs::read_to_string(&file).map_err(io_error(&file))?;
+        Ok(Experiment::from_toml(&text)?)
     }
 
     /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which is
@@ -177,6 +216,25 @@ impl RunDirectory {
         &self.path
     }
 
+    /// What it is called: the last part of its path.
+    pub fn name(&self) -> String {
+        let path = self.path.canonicalize();
+        let name = path.as_ref().unwrap_or(&self.path).file_name();
+        name.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// How much room there is where it is kept.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn disk(&self) -> io::Result<Disk> {
+        let found = rustix::fs::statvfs(&self.path)?;
+        Ok(Disk {
+            available_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            size_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+        })
+    }
+
     /// Where its checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
@@ -193,10 +251,44 @@ impl RunDirectory {
         )
     }
 
-    /// The run's history, to be gone on with.
+    /// The run's event log, to be gone on with.
     pub(crate) fn event_log(&self) -> Result<EventLog, RunDirectoryError> {
         let path = self.path.join(EVENTS);
         EventLog::open(&path).map_err(io_error(&path))
+    }
+
+    /// A reader of the history of the run at `path`, whether or not it is going on; it has been
+    /// read once.
+    ///
+    /// # Errors
+    /// Where the event log cannot be read.
+    pub fn history(path: &Path) -> Result<HistoryReader, RunDirectoryError> {
+        let path = path.join(EVENTS);
+        let mut reader = HistoryReader::new(&path);
+        reader.refresh().map_err(io_error(&path))?;
+        Ok(reader)
+    }
+
+    /// The summary of the run at `path`; none before it was written.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn summary(path: &Path) -> Result<Option<Summary>, RunDirectoryError> {
+        let path = path.join(SUMMARY);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(io_error(&path))?,
+        };
+        let parsed = serde_json::from_slice(&bytes);
+        parsed.map_err(|error| io_error(&path)(error.into()))
+    }
+
+    /// A file for TensorBoard, beside those of earlier lives.
+    pub(crate) fn tensorboard_file(
+        &self,
+        start: LifeStart,
+    ) -> Result<TensorBoardFile, RunDirectoryError> {
+        TensorBoardFile::create(&self.path, start).map_err(io_error(&self.path))
     }
 
     fn lock(path: &Path) -> Result<Self, RunDirectoryError> {

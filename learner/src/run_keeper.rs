@@ -1,26 +1,38 @@
 //! Checkpoints while a run goes on, and what is left when it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::dashboard::LiveRun;
 use crate::event_log::EventLog;
-use crate::parameter_server::ParameterServer;
+use crate::history::{Line, SharedHistory};
+use crate::journal::Occurrence;
+use crate::lock::lock;
+use crate::parameter_server::{ParameterServer, unix_seconds};
 use crate::run_directory::{RunDirectory, RunDirectoryError};
 use crate::summary::Summary;
+use crate::tensorboard::TensorBoardFile;
 
 /// How often [`RunKeeper::tick`] should be called.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// Time between two lines of the event log.
-const EVENT_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two points of the history at most.
+const POINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A run that is done sooner than that takes long has this many points all the same.
+const POINTS_OF_A_SHORT_RUN: u64 = 200;
 
 /// Keeps a run's directory up to date. It blocks while it writes.
 pub struct RunKeeper {
     server: Arc<ParameterServer>,
     directory: RunDirectory,
     clock: CheckpointClock,
-    events: EventLog,
-    next_event: Duration,
+    log: EventLog,
+    history: SharedHistory,
+    tensorboard: Option<TensorBoardFile>,
+    points: PointClock,
+    /// Env steps and updates at the last point of this life.
+    last_point: Option<(u64, u64)>,
     started: Instant,
 }
 
@@ -28,21 +40,38 @@ impl RunKeeper {
     /// Keeps `server`'s run in `directory`.
     ///
     /// # Errors
-    /// Where the event log cannot be opened.
+    /// Where the event log or TensorBoard's file cannot be read or opened.
     pub fn new(
         server: Arc<ParameterServer>,
         directory: RunDirectory,
     ) -> Result<Self, RunDirectoryError> {
         let interval = Duration::from_secs(server.experiment().checkpoint.interval_s);
+        let metrics = server.metrics();
+        metrics.run.set(&directory.name(), server.experiment());
+        metrics.checkpoint_interval.set(interval.as_secs_f64());
+        metrics.last_checkpoint.set(unix_seconds());
         let clock = CheckpointClock::new(interval, server.version());
-        Ok(Self {
+        let run = &server.experiment().experiment;
+        let points = PointClock::new(run.total_env_steps, server.env_steps());
+        let history = RunDirectory::history(directory.path())?.into_history();
+        let tensorboard = server.experiment().telemetry.tensorboard;
+        let start = server.life_start();
+        let mut keeper = Self {
             server,
-            events: directory.event_log()?,
+            log: directory.event_log()?,
+            tensorboard: tensorboard
+                .then(|| directory.tensorboard_file(start))
+                .transpose()?,
+            history: Arc::new(Mutex::new(history)),
             directory,
             clock,
-            next_event: EVENT_INTERVAL,
+            points,
+            last_point: None,
             started: Instant::now(),
-        })
+        };
+        keeper.look_at_the_disk();
+        keeper.write_events();
+        Ok(keeper)
     }
 
     /// Where the run is kept.
@@ -50,13 +79,27 @@ impl RunKeeper {
         &self.directory
     }
 
-    /// Writes an event and a checkpoint where they are due. What cannot be written is logged and
+    /// The run's history, earlier lives included. It grows while the run is kept.
+    pub fn history(&self) -> SharedHistory {
+        Arc::clone(&self.history)
+    }
+
+    /// The run as a page shows it, under its directory's name.
+    pub fn live_run(&self) -> LiveRun {
+        let path = self.directory.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let server = Arc::clone(&self.server);
+        LiveRun::new(&name.to_string_lossy(), server, self.history())
+    }
+
+    /// Writes what happened, and a point of the history and a checkpoint where they are due. What cannot be written is logged and
     /// tried again after another interval; the run goes on.
     pub fn tick(&mut self) {
         let now = self.started.elapsed();
-        if now >= self.next_event {
-            self.next_event = now + EVENT_INTERVAL;
-            self.write_event();
+        self.write_events();
+        if self.points.due(self.server.env_steps(), now) {
+            self.write_point();
+            self.look_at_the_disk();
         }
         if self.clock.due(self.server.version(), now)
             && let Err(error) = self.write_checkpoint()
@@ -70,20 +113,51 @@ impl RunKeeper {
     /// # Errors
     /// Where one of them cannot be written; the other one is tried all the same.
     pub fn close(mut self) -> Result<Summary, RunDirectoryError> {
-        self.write_event();
+        if self.last_point != Some((self.server.env_steps(), self.server.version())) {
+            self.write_point();
+        }
         let checkpoint = self.write_checkpoint();
+        self.write_events();
         let summary = Summary::of(&self.server);
         self.directory.write_summary(&summary)?;
         checkpoint.map(|()| summary)
     }
 
-    fn write_event(&mut self) {
-        if let Err(error) = self.events.write(&self.server.progress()) {
-            tracing::error!(%error, "cannot write to the event log; the run goes on");
+    fn write_point(&mut self) {
+        let point = self.server.progress_point();
+        self.last_point = Some((point.env_steps, point.updates));
+        if let Some(file) = &mut self.tensorboard
+            && let Err(error) = file.write_point(&point)
+        {
+            tracing::error!(%error, "cannot write for TensorBoard; the run goes on");
+        }
+        self.write_line(Line::Progress(point));
+    }
+
+    fn write_events(&mut self) {
+        for event in self.server.take_events() {
+            self.write_line(Line::Event(event));
         }
     }
 
+    fn write_line(&mut self, line: Line) {
+        if let Err(error) = self.log.write(&line) {
+            tracing::error!(%error, "cannot write to the event log; the run goes on");
+        }
+        lock(&self.history).push(line);
+    }
+
+    /// Writes a checkpoint, and notes what came of it.
     fn write_checkpoint(&self) -> Result<(), RunDirectoryError> {
+        let written = self.try_write_checkpoint();
+        if let Err(error) = &written {
+            let failed = Occurrence::error("checkpoint not written");
+            self.server.note(failed.with("error", error.to_string()));
+        }
+        written
+    }
+
+    fn try_write_checkpoint(&self) -> Result<(), RunDirectoryError> {
         // There is nothing to keep before the first worker has opened its session.
         let Some(checkpoint) = self.server.checkpoint() else {
             return Ok(());
@@ -92,9 +166,52 @@ impl RunKeeper {
         let keep = self.server.experiment().checkpoint.keep;
         let path = checkpoint.write(&self.directory.checkpoints(), keep)?;
         self.server.metrics().checkpoints.inc();
+        self.server.metrics().last_checkpoint.set(unix_seconds());
         let (version, seconds) = (checkpoint.state.version, started.elapsed().as_secs_f64());
         tracing::info!(version, path = %path.display(), seconds, "checkpoint written");
+        let written = Occurrence::info("checkpoint written").with("version", version);
+        self.server.note(written.with("seconds", seconds));
         Ok(())
+    }
+
+    fn look_at_the_disk(&self) {
+        match self.directory.disk() {
+            Ok(disk) => {
+                let metrics = self.server.metrics();
+                metrics.disk_available.set(disk.available_bytes as i64);
+                metrics.disk_size.set(disk.size_bytes as i64);
+            }
+            Err(error) => tracing::warn!(%error, "cannot tell how full the disk is"),
+        }
+    }
+}
+
+/// Says when a point of the history is due.
+#[derive(Debug)]
+struct PointClock {
+    every_env_steps: u64,
+    next_env_steps: u64,
+    next_at: Duration,
+}
+
+impl PointClock {
+    fn new(total_env_steps: u64, env_steps: u64) -> Self {
+        let every_env_steps = (total_env_steps / POINTS_OF_A_SHORT_RUN).max(1);
+        Self {
+            every_env_steps,
+            next_env_steps: env_steps + every_env_steps,
+            next_at: POINT_INTERVAL,
+        }
+    }
+
+    /// Whether one is due; then the clock starts again.
+    fn due(&mut self, env_steps: u64, now: Duration) -> bool {
+        let due = env_steps >= self.next_env_steps || now >= self.next_at;
+        if due {
+            self.next_env_steps = env_steps + self.every_env_steps;
+            self.next_at = now + POINT_INTERVAL;
+        }
+        due
     }
 }
 
@@ -132,6 +249,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::Checkpoint;
     use crate::gradient::{Gradient, Origin};
+    use crate::history::History;
     use crate::metrics::Metrics;
     use troop_common::experiment::Experiment;
     use troop_common::layout::{Initializer, Layout, TensorSpec};
@@ -147,6 +265,20 @@ mod tests {
         assert!(clock.due(7, seconds(500)));
         assert!(!clock.due(8, seconds(559)));
         assert!(clock.due(8, seconds(560)));
+    }
+
+    #[test]
+    fn a_point_is_due_after_five_seconds_or_a_part_of_the_run() {
+        let mut clock = PointClock::new(200_000, 500);
+        let millis = Duration::from_millis;
+        assert!(!clock.due(1_499, millis(250)));
+        assert!(clock.due(1_600, millis(500)));
+        assert!(!clock.due(2_599, millis(5_499)));
+        assert!(clock.due(2_599, millis(5_500)));
+        assert!(!clock.due(3_598, millis(5_750)));
+        let mut tiny = PointClock::new(10, 0);
+        assert!(!tiny.due(0, millis(250)), "nothing has been done");
+        assert!(tiny.due(1, millis(500)));
     }
 
     fn directory(parent: &tempfile::TempDir) -> RunDirectory {
@@ -168,6 +300,28 @@ mod tests {
         assert_eq!(summary.updates, 0);
         assert!(parent.path().join("run/summary.json").is_file());
         assert!(!parent.path().join("run/checkpoints").exists());
+    }
+
+    /// That of a run of one session and one update.
+    fn check_history(history: &History) {
+        let point = history.points().last().unwrap();
+        assert_eq!((point.env_steps, point.updates), (10, 1));
+        assert_eq!(point.gradient_norm_mean, Some(3_f64.sqrt()));
+        assert_eq!(point.sessions, Some(0));
+        let rate = Experiment::default().optimizer.learning_rate;
+        let found = point.learning_rate.unwrap();
+        assert!((0.99..1.0).contains(&(found / rate)), "{found}");
+        let messages: Vec<&str> = history
+            .events_after(0)
+            .map(|(_, event)| event.message.as_str())
+            .collect();
+        let expected = [
+            "run started",
+            "session joined",
+            "session left",
+            "checkpoint written",
+        ];
+        assert_eq!(messages, expected);
     }
 
     #[tokio::test]
@@ -199,8 +353,12 @@ mod tests {
         server.push(session, gradient, &report).await;
         keeper.tick();
         let path = keeper.directory().path().to_path_buf();
+        server.leave(session);
+        let history = keeper.history();
         let summary = keeper.close().unwrap();
         assert_eq!((summary.updates, summary.env_steps), (1, 10));
+        check_history(&lock(&history));
+        check_history(RunDirectory::history(&path).unwrap().history());
 
         let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
         let checkpoint: Checkpoint = resumed.checkpoint.unwrap();

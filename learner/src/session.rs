@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use troop_common::proto::v1;
 
+use crate::journal::Occurrence;
+
 /// Identifies a session within an epoch.
 pub type SessionId = u64;
 
@@ -38,6 +40,17 @@ impl Session {
             staleness_updates: self.staleness_updates,
             seconds_since_last_gradient: self.last_gradient_at.map_or(0.0, silent),
         }
+    }
+
+    /// What is noted of it once it has left.
+    pub(crate) fn farewell(self, id: SessionId) -> Occurrence {
+        Occurrence::info("session left")
+            .with("session", id)
+            .with("worker", self.worker)
+            .with("peer", self.peer)
+            .with("env_steps", self.env_steps)
+            .with("gradients_applied", self.gradients_applied)
+            .with("gradients_rejected", self.gradients_rejected)
     }
 }
 

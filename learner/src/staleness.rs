@@ -27,6 +27,17 @@ pub struct StalenessSummary {
     pub max: u64,
 }
 
+/// Gradients whose staleness is within bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StalenessBucket {
+    /// Least staleness in it, in updates.
+    pub from: u64,
+    /// Largest staleness in it, in updates.
+    pub to: u64,
+    /// Gradients.
+    pub count: u64,
+}
+
 impl StalenessCounts {
     pub(crate) fn record(&mut self, staleness: u64) {
         let slot = (staleness as usize).min(LARGEST_COUNTED);
@@ -48,6 +59,25 @@ impl StalenessCounts {
         }
     }
 
+    /// Gradients with a staleness of 0, 1, 2–3, 4–7, and so on, up to the largest.
+    pub(crate) fn histogram(&self) -> Vec<StalenessBucket> {
+        let mut buckets: Vec<StalenessBucket> = Vec::new();
+        for (staleness, count) in (0..).zip(&self.counts) {
+            match buckets.last_mut() {
+                Some(bucket) if staleness <= bucket.to => bucket.count += count,
+                _ => buckets.push(StalenessBucket {
+                    from: staleness,
+                    to: (2 * staleness).saturating_sub(1).max(staleness),
+                    count: *count,
+                }),
+            }
+        }
+        if let Some(last) = buckets.last_mut() {
+            last.to = last.to.max(self.max);
+        }
+        buckets
+    }
+
     fn quantile(&self, q: f64) -> u64 {
         let rank = (q * self.total as f64).ceil() as u64;
         let mut seen = 0;
@@ -64,6 +94,21 @@ impl StalenessCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_double_and_hold_everything() {
+        let mut counts = StalenessCounts::default();
+        assert!(counts.histogram().is_empty());
+        (0..10).for_each(|staleness| counts.record(staleness));
+        let bounds = |counts: &StalenessCounts| -> Vec<(u64, u64, u64)> {
+            let buckets = counts.histogram();
+            buckets.iter().map(|b| (b.from, b.to, b.count)).collect()
+        };
+        let expected = [(0, 0, 1), (1, 1, 1), (2, 3, 2), (4, 7, 4), (8, 15, 2)];
+        assert_eq!(bounds(&counts), expected);
+        counts.record(1_000_000);
+        assert_eq!(bounds(&counts).last(), Some(&(2048, 1_000_000, 1)));
+    }
 
     #[test]
     fn quantiles_mean_and_maximum() {

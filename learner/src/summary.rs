@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Phase;
 use crate::parameter_server::ParameterServer;
-pub use crate::staleness::StalenessSummary;
+pub use crate::staleness::{StalenessBucket, StalenessSummary};
 
 /// Gradients by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Summary {
     pub seed: u64,
     /// Version of the software.
     pub version: String,
+    /// Whether the run is over, rather than interrupted.
+    #[serde(default = "yes")]
+    pub finished: bool,
     /// Actions taken by all workers together.
     pub env_steps: u64,
     /// Emulator ticks.
@@ -49,10 +53,18 @@ pub struct Summary {
     pub env_steps_to_solve: Option<u64>,
     /// Staleness of the gradients applied in the run's last life.
     pub staleness_updates: StalenessSummary,
+    /// The same gradients by their staleness.
+    #[serde(default)]
+    pub staleness_histogram: Vec<StalenessBucket>,
     /// Gradients by what became of them.
     pub gradients: GradientCounts,
     /// Environment hosts that were restarted.
     pub environment_restarts: u64,
+}
+
+/// Earlier versions did not tell: most runs that left a summary were over.
+fn yes() -> bool {
+    true
 }
 
 impl Summary {
@@ -66,6 +78,7 @@ impl Summary {
             experiment: run.name.clone(),
             seed: run.seed,
             version: env!("CARGO_PKG_VERSION").into(),
+            finished: matches!(&*server.phase().borrow(), Phase::Finished(_)),
             env_steps: counters.env_steps,
             frames: counters.frames,
             episodes: counters.episodes,
@@ -78,6 +91,7 @@ impl Summary {
             seconds_to_solve: counters.seconds_to_solve,
             env_steps_to_solve: counters.env_steps_to_solve,
             staleness_updates: view.staleness_updates,
+            staleness_histogram: server.staleness_histogram(),
             gradients: GradientCounts {
                 applied: counters.gradients_applied,
                 rejected: counters.rejected,

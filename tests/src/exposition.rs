@@ -39,6 +39,17 @@ impl Exposition {
         value.unwrap_or_else(|| panic!("no sample `{name}` among {:#?}", self.samples.keys()))
     }
 
+    /// Every value of a label, whatever the metric.
+    pub fn label_values(&self, label: &str) -> BTreeSet<String> {
+        let start = format!("{label}=\"");
+        let value = |sample: &String| {
+            let (_, rest) = sample.split_once(&start)?;
+            let (value, _) = rest.split_once('"')?;
+            Some(value.to_owned())
+        };
+        self.samples.keys().filter_map(value).collect()
+    }
+
     /// The names of a metric's own labels.
     pub fn labels(&self, metric: &str) -> BTreeSet<String> {
         let of_metric = |sample: &&String| {
@@ -75,5 +86,7 @@ mod tests {
         let labels: Vec<String> = exposition.labels("a").into_iter().collect();
         assert_eq!(labels, ["x", "y"]);
         assert!(exposition.labels("b").is_empty());
+        let values: Vec<String> = exposition.label_values("y").into_iter().collect();
+        assert_eq!(values, ["b, c"]);
     }
 }

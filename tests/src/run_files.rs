@@ -34,14 +34,27 @@ impl RunFiles {
         serde_json::from_str(&self.text("summary.json")).expect("summary.json is JSON")
     }
 
-    /// The objects of `events.jsonl`.
+    /// What `events.jsonl` says of the run's progress, oldest first.
+    ///
+    /// # Panics
+    /// Where it is not there, or a line is no JSON.
+    pub fn progress(&self) -> Vec<Value> {
+        self.lines("progress")
+    }
+
+    /// What `events.jsonl` says has happened, oldest first.
     ///
     /// # Panics
     /// Where it is not there, or a line is no JSON.
     pub fn events(&self) -> Vec<Value> {
+        self.lines("event")
+    }
+
+    fn lines(&self, kind: &str) -> Vec<Value> {
         let text = self.text("events.jsonl");
         let parse = |line| serde_json::from_str(line).expect("each line is JSON");
-        text.lines().map(parse).collect()
+        let lines = text.lines().map(parse);
+        lines.filter(|line: &Value| line["kind"] == kind).collect()
     }
 
     /// The checkpoints' directories, oldest first; none before the first was written.

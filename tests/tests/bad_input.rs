@@ -142,7 +142,16 @@ fn environments_that_cannot_be_made_end_the_run_with_gymnasiums_reason() {
     );
     check(
         "--set environment.id=Taxi-v3 --set environment.host=native",
-        &["`Taxi-v3` is not native"],
+        &["`Taxi-v3` is not native", "`Troop/TMaze-v0`"],
+    );
+    let maze = "--set environment.id=Troop/TMaze-v0";
+    check(
+        &format!("{maze} --set environment.kwargs.length=0"),
+        &["environment.kwargs.length is 0", "from 1 to 10000"],
+    );
+    check(
+        &format!("{maze} --set environment.kwargs.width=3"),
+        &["environment.kwargs", "width", "expected `length`"],
     );
 }
 
@@ -163,14 +172,37 @@ fn spaces_that_method_or_model_cannot_take_are_named() {
         &["`n_step_q` needs discrete actions", "use method `a3c`"],
     );
     check(
+        "--set environment.id=Painted-v0 --set environment.imports=[\"talking\"] \
+         --set environment.normalize_observations=true",
+        &["`Painted-v0` shows pixels [3, 40, 40]", "set it to false"],
+    );
+    check(
         "--set environment.id=Talking-v0 --set environment.imports=[\"talking\"]",
         &["environment `Talking-v0` cannot start", "Sequence"],
     );
 }
 
-/// An environment whose observations have no fixed length.
+#[test]
+fn a_replay_that_memory_cannot_hold_is_refused_with_what_to_change() {
+    let scratch = Scratch::new();
+    let line =
+        "troop train cartpole-dqn --run-dir run --set method.replay_capacity_env_steps=4294967295";
+    scratch
+        .run(line)
+        .expect_code(FAILED)
+        .expect_text("`method.replay_capacity_env_steps` = 4294967295 needs")
+        .expect_text("for the replays of 2 workers")
+        .expect_text("or run fewer workers");
+    let checkpoints = scratch.path().join("run/checkpoints");
+    let trained = fs::read_dir(checkpoints)
+        .is_ok_and(|mut all| all.any(|one| one.unwrap().file_name() != "000000000000"));
+    assert!(!trained);
+}
+
+/// Environments whose observations have no fixed length, or are pixels.
 const TALKING: &str = r#"
 import gymnasium
+import numpy as np
 from gymnasium import spaces
 
 class Talking(gymnasium.Env):
@@ -184,7 +216,11 @@ class Talking(gymnasium.Env):
     def step(self, action):
         return (0, 1), 0.0, False, False, {}
 
+class Painted(Talking):
+    observation_space = spaces.Box(0, 255, (40, 40, 3), np.uint8)
+
 gymnasium.register("Talking-v0", entry_point=Talking)
+gymnasium.register("Painted-v0", entry_point=Painted)
 "#;
 
 #[test]

@@ -38,6 +38,37 @@ fn two_actors_solve_cartpole_although_one_is_killed_and_replaced() {
 }
 
 #[test]
+fn processes_tell_of_their_health_and_of_what_runs_beside_them() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let links = "--link Prometheus=http://localhost:9090 --link Grafana=http://localhost:3000";
+    let learner = Learner::start(
+        &scratch,
+        &format!("--experiment cartpole {ENDLESS} {links}"),
+    );
+    let last = learner.process.wait_for("Grafana  http://localhost:3000");
+    assert_eq!(last, "Grafana  http://localhost:3000");
+    assert_eq!(
+        learner
+            .process
+            .count_lines("Prometheus  http://localhost:9090"),
+        1
+    );
+    let actor = scratch.start(&format!(
+        "troop-actor --learner {} --http 127.0.0.1:0",
+        learner.url
+    ));
+    let actor_address = actor.address_after("HTTP  http://");
+    let probe = |program: &str, address| scratch.run(&format!("{program} --probe {address}"));
+    probe("troop-learner", learner.http.address).expect_code(0);
+    probe("troop-actor", actor_address).expect_code(0);
+    drop(actor.kill());
+    probe("troop-actor", actor_address)
+        .expect_code(1)
+        .expect_text("no answer");
+}
+
+#[test]
 fn actors_find_a_killed_learner_again_in_its_next_epoch() {
     let _serial = serial();
     let scratch = Scratch::new();

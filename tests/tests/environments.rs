@@ -68,7 +68,7 @@ fn a_gaussian_policy_trains_on_pendulum() {
     assert_eq!(summary["updates"], 100);
     let mean = summary["return_mean_100"].as_f64().unwrap();
     assert!((-3_500.0..0.0).contains(&mean), "{summary}");
-    check_losses(&run.events());
+    check_losses(&run.progress());
     let evaluation = scratch
         .run("troop evaluate run --episodes 4 --json")
         .expect_code(0)
@@ -164,7 +164,7 @@ fn pong_trains_and_counts_four_frames_a_step() {
     assert_eq!(summary["env_steps"], 2_000);
     assert_eq!(summary["frames"], 8_000);
     assert_eq!(summary["updates"], 200);
-    check_losses(&run.events());
+    check_losses(&run.progress());
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn bridge(fault: &str) -> String {
     )
 }
 
-fn check_losses(events: &[Value]) {
-    let losses = events.last().unwrap()["losses"]
+fn check_losses(progress: &[Value]) {
+    let losses = progress.last().unwrap()["losses"]
         .as_object()
         .unwrap()
         .clone();

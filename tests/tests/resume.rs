@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use troop_learner::checkpoint::Checkpoint;
-use troop_tests::{Endpoint, Finished, Process, Scratch, Signal, poll_until, serial};
+use troop_tests::{Endpoint, Finished, Learner, Process, Scratch, Signal, poll_until, serial};
 
 /// More than any machine does before a test interrupts it.
 const ENDLESS: u64 = 20_000_000;
@@ -63,6 +63,33 @@ fn a_finished_run_says_so_and_goes_on_with_more_steps() {
         run.text("experiment.toml")
             .contains("total_env_steps = 40000")
     );
+}
+
+#[test]
+fn a_service_starts_its_run_once_and_then_goes_on_with_it() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let service = "--run-dir runs/service --resume-or-start";
+    let lives: Vec<Value> = (0..2)
+        .map(|_| {
+            let line = format!("--experiment cartpole --steps {ENDLESS} {service}");
+            let learner = Learner::start(&scratch, &line);
+            let status = learner.http.status();
+            learner.process.signal(Signal::TERM);
+            learner.process.wait().expect_code(0);
+            status
+        })
+        .collect();
+    assert_eq!(
+        (&lives[0]["epoch"], &lives[1]["epoch"]),
+        (&1.into(), &2.into())
+    );
+    scratch
+        .run(&format!(
+            "troop-learner --experiment cartpole-nstepq {service}"
+        ))
+        .expect_code(2)
+        .expect_text("holds a run of `cartpole`, expected `cartpole-nstepq`");
 }
 
 #[test]

@@ -34,7 +34,12 @@ fn n_step_q_gets_better() {
 #[test]
 fn one_worker_and_one_seed_make_the_same_run_to_the_bit() {
     let _serial = serial();
-    for preset in ["cartpole", "cartpole-nstepq"] {
+    for preset in [
+        "cartpole",
+        "cartpole-lstm",
+        "cartpole-nstepq",
+        "cartpole-sarsa",
+    ] {
         let scratch = Scratch::new();
         let train = |source: &str, seed: u64, run: &str| {
             let line = format!("troop train {source} --workers 1 --steps 60000 --seed {seed}");
@@ -70,15 +75,44 @@ fn synchronous_workers_and_one_seed_make_the_same_run_to_the_bit() {
     assert_eq!(applied, 3 * first.summary()["updates"].as_u64().unwrap());
 }
 
+/// A2C takes the mean over a segment's B = T·E steps, A3C their sum. Where B is a power of two, the
+/// learning rate carries the factor without rounding: θ ← θ − (Bη) · (1/B) Σ.
+#[test]
+fn a2c_with_one_worker_is_a3c_with_one_worker_to_the_bit() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |run: &str, options: &str| {
+        let line = "troop train cartpole --workers 1 --steps 60000 --seed 7 \
+                    --set environment.envs_per_worker=16 --set method.t_max=8 \
+                    --set optimizer.name=sgd --set optimizer.max_gradient_norm=none \
+                    --set learner.publish.updates=1";
+        scratch
+            .run(&format!("{line} --run-dir {run} {options}"))
+            .expect_code(0);
+        scratch.run_files(run)
+    };
+    let a2c = train(
+        "a2c",
+        "--set learner.staleness=synchronous --set method.reduction=mean \
+         --set optimizer.learning_rate=0.125",
+    );
+    let a3c = train(
+        "a3c",
+        "--set learner.staleness=accept --set method.reduction=sum \
+         --set optimizer.learning_rate=0.0009765625",
+    );
+    assert_eq!(weights(&a2c), weights(&a3c));
+    assert!(a2c.summary()["updates"].as_u64().unwrap() > 400);
+}
+
 #[test]
 fn cartpole_is_solved_by_synchronous_workers() {
     let _serial = serial();
     let scratch = Scratch::new();
     scratch
         .run(
-            "troop train cartpole --workers 2 --seed 1 --run-dir run \
-             --set experiment.stop_when_solved=true \
-             --set learner.staleness=synchronous --set learner.publish.updates=1",
+            "troop train cartpole-a2c --workers 2 --seed 1 --run-dir run \
+             --set experiment.stop_when_solved=true",
         )
         .expect_code(0)
         .expect_text("solved after");
@@ -128,8 +162,8 @@ fn a_run_leaves_its_experiment_checkpoints_events_and_summary() {
     );
     assert_eq!(files.text("epoch").trim(), "1");
     check_summary(&files.summary());
-    let last_event = files.events().pop().unwrap();
-    assert_eq!(last_event["env_steps"], files.summary()["env_steps"]);
+    let last_point = files.progress().pop().unwrap();
+    assert_eq!(last_point["env_steps"], files.summary()["env_steps"]);
     let state = files.state();
     assert_eq!(state["version"], files.summary()["updates"]);
     let name = files.newest_checkpoint();
@@ -205,6 +239,7 @@ fn weights(run: &RunFiles) -> Vec<u8> {
 fn check_summary(summary: &Value) {
     assert_eq!(summary["experiment"], "cartpole");
     assert_eq!(summary["seed"], 5);
+    assert_eq!(summary["finished"], true);
     assert!(summary["version"].is_string(), "{summary}");
     assert!(number(summary, "env_steps") >= 50_000.0);
     assert_eq!(summary["frames"], summary["env_steps"]);

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from troop_gym_host.protocol import PROTOCOL
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -52,16 +53,17 @@ class Host:
 
     def start(self, id: str, imports: list[str]) -> dict[str, Any]:
         atari = {"frame_skip": 4}
-        return self.ask({"protocol": 1, "id": id, "count": 1, "kwargs": {}, "imports": imports, "atari": atari})
+        return self.ask({"protocol": PROTOCOL, "id": id, "count": 1, "kwargs": {}, "imports": imports, "atari": atari})
 
     def share(self, arrays: dict[str, int]) -> dict[str, np.ndarray]:
         self._file.write_bytes(bytes(64 * len(arrays)))
         offsets = {name: 64 * index for index, name in enumerate(arrays)}
-        assert self.ask({"path": str(self._file), "offsets": offsets}) == {"protocol": 1}
-        types = {"actions": np.int64, "terminated": np.uint8, "truncated": np.uint8}
+        assert self.ask({"path": str(self._file), "offsets": offsets}) == {"protocol": PROTOCOL}
+        floats = dict.fromkeys(["observations", "final_observations", "rewards"], np.float32)
+        types = {"actions": np.int64, **floats}
         memory = np.memmap(self._file, np.uint8, "r+")
         return {
-            name: memory[offsets[name] : offsets[name] + size].view(types.get(name, np.float32))
+            name: memory[offsets[name] : offsets[name] + size].view(types.get(name, np.uint8))
             for name, size in arrays.items()
         }
 
@@ -121,5 +123,5 @@ def test_a_failure_to_start_is_told(tmp_path: Path) -> None:
 def test_another_protocol_is_refused(tmp_path: Path) -> None:
     host = Host(tmp_path)
     answer = host.ask({"protocol": 99})
-    assert answer["error"] == "this host speaks protocol 1, the actor 99"
+    assert answer["error"] == f"this host speaks protocol {PROTOCOL}, the actor 99"
     host.process.communicate(timeout=30)

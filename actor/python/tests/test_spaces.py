@@ -84,6 +84,28 @@ def test_choices_count_from_the_start_of_their_space() -> None:
     assert codec.read(np.array([0, 2])) == [5, 7]
 
 
+@pytest.mark.parametrize(
+    ("space", "choices", "taken", "expected"),
+    [
+        (spaces.MultiDiscrete([3, 2]), [3, 2], [2, 1], [2, 1]),
+        (spaces.MultiDiscrete([3, 2], start=[5, -1]), [3, 2], [2, 1], [7, 0]),
+        (spaces.MultiDiscrete([[2, 3], [4, 5]]), [2, 3, 4, 5], [1, 2, 3, 4], [[1, 2], [3, 4]]),
+        (spaces.MultiBinary(3), [2, 2, 2], [0, 1, 1], [0, 1, 1]),
+        (spaces.MultiBinary([2, 2]), [2, 2, 2, 2], [0, 1, 1, 0], [[0, 1], [1, 0]]),
+    ],
+)
+def test_several_choices_at_once(
+    space: spaces.Space[Any], choices: list[int], taken: list[int], expected: list[Any]
+) -> None:
+    codec = action_codec(space)
+    assert codec.describe() == {"kind": "multi_discrete", "n": choices}
+    json.dumps(codec.describe(), allow_nan=False)
+    assert codec.choices == tuple(choices) and codec.shape == (len(choices),)
+    first, second = codec.read(np.array([taken, [0] * len(choices)]))
+    assert first.tolist() == expected
+    assert space.contains(first) and space.contains(second)
+
+
 def test_vectors_are_clipped_to_their_bounds() -> None:
     space = spaces.Box(np.array([[-1.0, -2.0]], np.float32), np.array([[1.0, np.inf]], np.float32))
     codec = action_codec(space)
@@ -103,9 +125,9 @@ def test_vectors_are_rounded_where_the_space_holds_integers() -> None:
     assert space.contains(action)
 
 
-@pytest.mark.parametrize("space", [spaces.MultiDiscrete([2, 2]), spaces.MultiBinary(2), spaces.Tuple(()), spaces.Box(0, 1, (0,))])
+@pytest.mark.parametrize("space", [spaces.Tuple(()), spaces.Text(3), spaces.Box(0, 1, (0,))])
 def test_other_actions_are_refused_by_name(space: spaces.Space[Any]) -> None:
     with pytest.raises(HostError) as error:
         action_codec(space)
     assert str(space) in str(error.value)
-    assert "Discrete or Box" in error.value.hint
+    assert "MultiDiscrete, MultiBinary or Box" in error.value.hint

@@ -56,6 +56,17 @@ def assert_observed(vector: GymnasiumVector, shared: np.ndarray, observation: ob
     np.testing.assert_array_equal(shared, expected)
 
 
+def test_mujoco_runs_without_a_screen() -> None:
+    vector, arrays = started("HalfCheetah-v5", 1)
+    assert (arrays.observations.shape, arrays.actions.shape) == ((1, 17), (1, 6))
+    vector.reset(1)
+    arrays.actions[:] = 0.5
+    vector.step()
+    assert np.isfinite(arrays.observations).all()
+    assert not arrays.terminated[0]
+    vector.close()
+
+
 def test_seeds_differ_between_environments_and_between_seeds() -> None:
     seeds = {seed_of(seed, index) for seed in (0, 1, 2, 2**64 - 1) for index in range(100)}
     assert len(seeds) == 400

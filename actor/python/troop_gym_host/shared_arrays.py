@@ -28,6 +28,7 @@ class ArraySpec:
 def specify(count: int, observation: ObservationCodec, action: ActionCodec) -> dict[str, ArraySpec]:
     """The arrays that ``count`` environments need."""
     observations = ArraySpec((count, *observation.shape), observation.dtype)
+    masks = ArraySpec((count, sum(action.choices)), np.uint8)
     return {
         "observations": observations,
         "final_observations": observations,
@@ -35,6 +36,9 @@ def specify(count: int, observation: ObservationCodec, action: ActionCodec) -> d
         "terminated": ArraySpec((count,), np.uint8),
         "truncated": ArraySpec((count,), np.uint8),
         "actions": ArraySpec((count, *action.shape), action.dtype),
+        "masks": masks,
+        "final_masks": masks,
+        "masked": ArraySpec((1,), np.uint8),
     }
 
 
@@ -52,7 +56,13 @@ class SharedArrays:
     truncated: NDArray[np.uint8]
     """``[E]``: 1 where the last step cut the episode short."""
     actions: NDArray[Any]
-    """``[E]`` or ``[E, D]``: what the actor wants done."""
+    """``[E]``, ``[E, K]`` or ``[E, D]``: what the actor wants done."""
+    masks: NDArray[np.uint8]
+    """``[E, M]``: 1 where ``observations`` leave a choice open, component after component."""
+    final_masks: NDArray[np.uint8]
+    """``[E, M]``: the same for ``final_observations``."""
+    masked: NDArray[np.uint8]
+    """``[1]``: whether the environments give masks; if not, the two above mean nothing."""
 
     def __init__(self, memory: mmap.mmap | bytearray, specs: dict[str, ArraySpec], offsets: dict[str, int]) -> None:
         for name, spec in specs.items():

@@ -10,8 +10,8 @@ other ``Box``                            floats ``[D]``, flattened row by row
 ``Dict``, ``Tuple`` of these, ``Text``   floats ``[D]``, flattened by Gymnasium
 =======================================  ==========================================================================
 
-Actions are ``Discrete`` (Troop counts from 0, ``start`` is added here) or ``Box`` (Troop's are clipped to the bounds
-here, and rounded where the space holds integers).
+Actions are ``Discrete``, ``MultiDiscrete`` or ``MultiBinary`` (Troop counts from 0, ``start`` is added here), or ``Box``
+(Troop's are clipped to the bounds here, and rounded where the space holds integers).
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class ActionCodec(Protocol):
 
     shape: tuple[int, ...]
     dtype: DTypeLike
+    choices: tuple[int, ...]
+    """How many each component of an action is chosen from; empty for real numbers."""
 
     def read(self, actions: NDArray[Any]) -> list[Any]:
         """All actions, one for each environment."""
@@ -122,7 +124,7 @@ class DiscreteAction:
     dtype: DTypeLike = np.int64
 
     def __init__(self, space: spaces.Discrete) -> None:
-        self._n = int(space.n)
+        self.choices = (int(space.n),)
         self._start = int(space.start)
 
     def read(self, actions: NDArray[Any]) -> list[Any]:
@@ -134,13 +136,36 @@ class DiscreteAction:
 
     def describe(self) -> dict[str, Any]:
         """``n`` choices."""
-        return {"kind": "discrete", "n": self._n}
+        return {"kind": "discrete", "n": self.choices[0]}
+
+
+class MultiDiscreteAction:
+    """Several choices at once."""
+
+    dtype: DTypeLike = np.int64
+
+    def __init__(self, space: spaces.MultiDiscrete | spaces.MultiBinary) -> None:
+        self._space = space
+        counts = space.nvec if isinstance(space, spaces.MultiDiscrete) else np.full(space.shape, 2)
+        start = space.start if isinstance(space, spaces.MultiDiscrete) else np.zeros(space.shape)
+        self._start = np.asarray(start).reshape(-1).astype(np.int64)
+        self.choices = tuple(int(n) for n in np.asarray(counts).reshape(-1))
+        self.shape: tuple[int, ...] = (len(self.choices),)
+
+    def read(self, actions: NDArray[Any]) -> list[Any]:
+        """All choices, counted from the space's own start, in the space's own shape and type."""
+        return list((actions + self._start).astype(self._space.dtype).reshape(-1, *self._space.shape))
+
+    def describe(self) -> dict[str, Any]:
+        """``n`` choices of each component."""
+        return {"kind": "multi_discrete", "n": list(self.choices)}
 
 
 class BoxAction:
     """A vector of numbers."""
 
     dtype: DTypeLike = np.float32
+    choices: tuple[int, ...] = ()
 
     def __init__(self, space: spaces.Box) -> None:
         self._space = space
@@ -190,9 +215,11 @@ def action_codec(space: gymnasium.Space[Any]) -> ActionCodec:
     """The codec for an action space; raises :class:`HostError` where there is none."""
     if isinstance(space, spaces.Discrete):
         return DiscreteAction(space)
+    if isinstance(space, (spaces.MultiDiscrete, spaces.MultiBinary)):
+        return MultiDiscreteAction(space)
     if isinstance(space, spaces.Box) and 0 not in space.shape:
         return BoxAction(space)
     raise HostError(
         f"no method can act in the action space {space}",
-        "expected Discrete or Box; wrap the environment in one that accepts such a space",
+        "expected Discrete, MultiDiscrete, MultiBinary or Box; wrap the environment in one that accepts such a space",
     )

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import gymnasium
 
 from .failure import HostError, import_hint
+from .masks import ActionMasks
 from .seeding import seed_of
 from .settings import Settings
 from .shared_arrays import SharedArrays
@@ -50,30 +51,37 @@ class GymnasiumVector:
         self._environments = [make(settings.id, settings.kwargs) for _ in range(settings.count)]
         self.observation = observation_codec(self._environments[0].observation_space)
         self.action = action_codec(self._environments[0].action_space)
+        self._masks = ActionMasks(self.action.choices)
 
     def attach(self, arrays: SharedArrays) -> None:
         """Says where to read actions and leave everything else."""
         self._arrays = arrays
+        self._masks.attach(arrays)
 
     def reset(self, seed: int) -> None:
         """Starts a new episode everywhere, each environment seeded by :func:`seed_of`."""
+        infos = []
         for index, environment in enumerate(self._environments):
-            observation, _ = environment.reset(seed=seed_of(seed, index))
+            observation, info = environment.reset(seed=seed_of(seed, index))
             self.observation.write(self._arrays.observations[index], observation)
+            infos.append(info)
+        self._masks.after_reset(infos)
 
     def step(self) -> None:
         """Takes the actions in shared memory."""
-        arrays, write = self._arrays, self.observation.write
+        arrays, write, masks = self._arrays, self.observation.write, self._masks
         actions = self.action.read(arrays.actions)
         for index, (environment, action) in enumerate(zip(self._environments, actions)):
-            observation, reward, terminated, truncated, _ = environment.step(action)
+            observation, reward, terminated, truncated, info = environment.step(action)
             arrays.rewards[index] = reward
             arrays.terminated[index] = terminated
             arrays.truncated[index] = truncated
             if terminated or truncated:
                 write(arrays.final_observations[index], observation)
-                observation, _ = environment.reset()
+                masks.write_final(index, info)
+                observation, info = environment.reset()
             write(arrays.observations[index], observation)
+            masks.write(index, info)
 
     def close(self) -> None:
         """Ends the environments; one that fails to does not keep the others."""

@@ -1,10 +1,10 @@
 //! The cart-pole of Barto, Sutton and Anderson (1983), as Gymnasium's `CartPole-v1` has it.
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::{Actions, End, EnvironmentError, Observations, Step, VectorEnvironment};
+use super::{Actions, End, EnvironmentError, Observations, Step, VectorEnvironment, rngs};
 
 const GRAVITY: f64 = 9.8;
 const MASS_POLE: f64 = 0.1;
@@ -163,7 +163,7 @@ impl CartPole {
                 chosen.len() == self.count()
                     && chosen.iter().fold(0, |bits, action| bits | action) & !1 == 0
             }
-            Actions::Continuous(_) => false,
+            Actions::MultiDiscrete(_) | Actions::Continuous(_) => false,
         };
         if fits {
             return Ok(());
@@ -214,20 +214,12 @@ impl VectorEnvironment for CartPole {
         Step {
             observations: Observations::F32(&self.observations),
             final_observations: Observations::F32(&self.final_observations),
+            masks: None,
+            final_masks: None,
             rewards: &self.rewards,
             ends: &self.ends,
         }
     }
-}
-
-/// One generator for each environment: streams of the same key never meet.
-fn rngs(seed: u64, count: usize) -> Vec<ChaCha8Rng> {
-    let stream = |index: usize| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(index as u64);
-        rng
-    };
-    (0..count).map(stream).collect()
 }
 
 /// Of cart and pole; derived in Florian, "Correct equations for the dynamics of the cart-pole system" (2007).

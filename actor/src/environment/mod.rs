@@ -1,13 +1,25 @@
 //! What agents act in: several environments stepped together, with Gymnasium's semantics.
 
 mod cartpole;
+mod frame_stack;
 mod gymnasium;
+mod native;
+mod step_sleep;
+mod t_maze;
 
-use troop_common::experiment::{EnvironmentSettings, Host};
-use troop_common::spaces::Spaces;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use troop_common::experiment::EnvironmentSettings;
+use troop_common::spaces::{ActionSpace, Spaces};
+
+use frame_stack::FrameStack;
+use step_sleep::StepSleep;
 
 pub use cartpole::CartPole;
 pub use gymnasium::GymnasiumHost;
+pub use t_maze::TMaze;
 
 /// Whether, and how, an episode ended with a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +46,58 @@ pub enum Observations<'a> {
 pub enum Actions {
     /// `[E]`, each from 0 to n − 1.
     Discrete(Vec<i64>),
+    /// `[E, K]` flattened, each from 0 to n_k − 1.
+    MultiDiscrete(Vec<i64>),
     /// `[E, D]` flattened; the environment clips them to its bounds.
     Continuous(Vec<f32>),
+}
+
+impl Actions {
+    /// No actions yet, of the kind that `space` takes.
+    pub fn none(space: &ActionSpace) -> Self {
+        match space {
+            ActionSpace::Discrete { .. } => Self::Discrete(Vec::new()),
+            ActionSpace::MultiDiscrete { .. } => Self::MultiDiscrete(Vec::new()),
+            ActionSpace::Box { .. } => Self::Continuous(Vec::new()),
+        }
+    }
+
+    /// Appends actions of the same kind.
+    ///
+    /// # Panics
+    /// Where they are of another kind.
+    pub fn extend(&mut self, more: &Self) {
+        match (self, more) {
+            (Self::Discrete(all), Self::Discrete(more))
+            | (Self::MultiDiscrete(all), Self::MultiDiscrete(more)) => all.extend_from_slice(more),
+            (Self::Continuous(all), Self::Continuous(more)) => all.extend_from_slice(more),
+            _ => panic!("actions of two kinds in one row"),
+        }
+    }
+
+    /// The action of one row out of `rows`.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn of_row(&self, row: usize, rows: usize) -> Self {
+        fn part<T: Clone>(all: &[T], row: usize, rows: usize) -> Vec<T> {
+            let len = all.len() / rows;
+            all[row * len..(row + 1) * len].to_vec()
+        }
+        match self {
+            Self::Discrete(all) => Self::Discrete(part(all, row, rows)),
+            Self::MultiDiscrete(all) => Self::MultiDiscrete(part(all, row, rows)),
+            Self::Continuous(all) => Self::Continuous(part(all, row, rows)),
+        }
+    }
+
+    /// Removes all of them; the memory is kept.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Discrete(all) | Self::MultiDiscrete(all) => all.clear(),
+            Self::Continuous(all) => all.clear(),
+        }
+    }
 }
 
 /// What the last reset or step left behind. Environments whose episode ended
@@ -47,6 +109,11 @@ pub struct Step<'a> {
     /// `[E, …]`: the last observation before the automatic reset; meaningful only where `ends`
     /// says that an episode ended.
     pub final_observations: Observations<'a>,
+    /// `[E, M]`: which choices `observations` leave open, for environments that say so; of several
+    /// choices at once one mask after the other. Every choice has an open one.
+    pub masks: Option<&'a [bool]>,
+    /// `[E, M]`: the same for `final_observations`.
+    pub final_masks: Option<&'a [bool]>,
     /// `[E]`: raw rewards of the last step.
     pub rewards: &'a [f32],
     /// `[E]`: how the last step ended.
@@ -98,25 +165,27 @@ pub trait VectorEnvironment: Send {
 pub fn make(
     settings: &EnvironmentSettings,
 ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
-    let obstacle = obstacle_to_native(settings);
-    match (settings.host, obstacle) {
-        (Host::Native, Some(obstacle)) => Err(EnvironmentError::Fatal(format!(
-            "environment.host is `native`, but {obstacle}; set environment.host to `auto`",
-        ))),
-        (Host::Native | Host::Auto, None) => Ok(Box::new(CartPole::new(settings.envs_per_worker))),
-        _ => Ok(Box::new(GymnasiumHost::start(settings)?)),
+    let mut environment = match native::make(settings)? {
+        Some(native) => native,
+        None => Box::new(GymnasiumHost::start(settings)?),
+    };
+    if settings.step_sleep_us > 0 {
+        let sleep = Duration::from_micros(settings.step_sleep_us);
+        let inner = environment;
+        environment = Box::new(StepSleep { inner, sleep });
     }
+    if settings.frame_stack > 1 {
+        environment = Box::new(FrameStack::new(environment, settings.frame_stack));
+    }
+    Ok(environment)
 }
 
-/// Why the environment cannot be stepped in Rust, if it cannot.
-fn obstacle_to_native(settings: &EnvironmentSettings) -> Option<String> {
-    if settings.id != CartPole::ID {
-        return Some(format!(
-            "`{}` is not native, only `{}` is",
-            settings.id,
-            CartPole::ID
-        ));
-    }
-    (!settings.kwargs.is_empty())
-        .then(|| format!("`{}` takes no environment.kwargs there", settings.id))
+/// One generator for each environment: streams of the same key never meet.
+fn rngs(seed: u64, count: usize) -> Vec<ChaCha8Rng> {
+    let stream = |index: usize| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(index as u64);
+        rng
+    };
+    (0..count).map(stream).collect()
 }

@@ -1,6 +1,7 @@
 //! How a worker reaches the learner.
 
 mod grpc;
+mod rejections;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub use grpc::{
     AsyncLink, ClientIdentity, Connecting, Connector, EndpointSettings, GrpcLink, Interrupt, Io,
     JoinInfo, TlsSettings,
 };
+pub use rejections::Rejections;
 
 /// A gradient and what happened while its segment was acted.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,8 +1,9 @@
-//! ε-greedy with a final ε that each worker draws (Mnih et al. 2016, §5.1).
+//! ε-greedy: annealed to a final ε that each worker draws (Mnih et al. 2016, §5.1), or a constant
+//! from a ladder of workers (Horgan et al. 2018, §4).
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use troop_common::experiment::{EpsilonChoice, ExplorationSettings};
+use troop_common::experiment::{EpsilonChoice, ExplorationSchedule, ExplorationSettings};
 
 /// One worker's ε over the frames of the run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,8 +14,38 @@ pub struct EpsilonGreedy {
 }
 
 impl EpsilonGreedy {
+    /// That of worker `index`; `workers` is how many there are where the settings do not say so.
+    pub fn of_worker(
+        settings: &ExplorationSettings,
+        workers: usize,
+        index: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        match settings.schedule {
+            ExplorationSchedule::Annealed => Self::draw(settings, rng),
+            ExplorationSchedule::Ladder => Self::ladder(settings, workers, index),
+        }
+    }
+
+    /// `ε_i = ε^{1 + α i/(N−1)}`; a single worker has `ε`, and worker `N` is worker 0 again.
+    fn ladder(settings: &ExplorationSettings, workers: usize, index: usize) -> Self {
+        let workers = match settings.ladder_workers {
+            0 => workers.max(1),
+            chosen => chosen,
+        };
+        let place = (index % workers) as f64 / (workers - 1).max(1) as f64;
+        let epsilon = settings
+            .ladder_epsilon
+            .powf(1.0 + settings.ladder_exponent * place);
+        Self {
+            initial: epsilon,
+            last: epsilon,
+            anneal_frames: 1,
+        }
+    }
+
     /// Draws the worker's final ε.
-    pub fn draw(settings: &ExplorationSettings, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(settings: &ExplorationSettings, rng: &mut ChaCha8Rng) -> Self {
         let mut left: f64 = rng.random::<f64>()
             * settings
                 .epsilon_final
@@ -43,15 +74,33 @@ impl EpsilonGreedy {
         self.initial + done * (self.last - self.initial)
     }
 
-    /// Replaces each greedy action by a random one out of `n` with probability ε.
-    pub fn mix(self, greedy: &mut [i64], n: usize, frames: u64, rng: &mut ChaCha8Rng) {
+    /// Replaces each greedy action by a random one with probability ε: one out of `n`, or out of
+    /// those that `masks` `[E, n]` leave open.
+    pub fn mix(
+        self,
+        greedy: &mut [i64],
+        n: usize,
+        masks: Option<&[bool]>,
+        frames: u64,
+        rng: &mut ChaCha8Rng,
+    ) {
         let epsilon = self.at(frames);
-        for action in greedy {
+        for (row, action) in greedy.iter_mut().enumerate() {
             if rng.random::<f64>() < epsilon {
-                *action = rng.random_range(0..n as i64);
+                *action = match masks {
+                    None => rng.random_range(0..n as i64),
+                    Some(masks) => random_open(&masks[row * n..(row + 1) * n], rng),
+                };
             }
         }
     }
+}
+
+fn random_open(mask: &[bool], rng: &mut ChaCha8Rng) -> i64 {
+    let open = mask.iter().filter(|open| **open).count();
+    let chosen = rng.random_range(0..open.max(1));
+    let mut indices = (0..).zip(mask).filter(|(_, open)| **open);
+    indices.nth(chosen).map_or(0, |(index, _)| index)
 }
 
 #[cfg(test)]
@@ -94,8 +143,30 @@ mod tests {
             anneal_frames: 1,
         };
         let mut actions = vec![0; 10_000];
-        epsilon.mix(&mut actions, 2, 0, &mut ChaCha8Rng::seed_from_u64(1));
+        epsilon.mix(&mut actions, 2, None, 0, &mut ChaCha8Rng::seed_from_u64(1));
         let moved = actions.iter().filter(|a| **a == 1).count() as f64 / 10_000.0;
         assert!((moved - 0.25).abs() < 0.02, "{moved}");
+    }
+
+    #[test]
+    fn the_ladder_has_the_papers_rungs() {
+        let rungs = |ladder_workers| ExplorationSettings {
+            schedule: ExplorationSchedule::Ladder,
+            ladder_workers,
+            ..ExplorationSettings::default()
+        };
+        let (settings, of_actor) = (rungs(360), rungs(0));
+        let at = |settings, workers, index| {
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            EpsilonGreedy::of_worker(settings, workers, index, &mut rng).at(12_345)
+        };
+        let check = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-12);
+        check(at(&settings, 2, 0), 0.4);
+        check(at(&settings, 2, 359), 6.5536e-4);
+        check(at(&settings, 2, 360), 0.4);
+        check(at(&of_actor, 1, 0), 0.4);
+        check(at(&of_actor, 1, 3), 0.4);
+        check(at(&of_actor, 8, 1), 0.4_f64.powi(2));
+        check(at(&of_actor, 8, 7), 6.5536e-4);
     }
 }

@@ -2,70 +2,69 @@
 //!
 //! Descends, per row, `(R_t − Q(s_t, a_t; θ))²`, with `R_t = r_t + γ R_{t+1}` held constant and
 //! `R_T = max_a Q(s_T, a; θ⁻)`, 0 where `s_T` is terminal.
+//!
+//! The backward view descends `−2 Σ_t δ_t Z_t`, where `δ_t = r_t + γ Q(s_{t+1}, a_{t+1}) − Q(s_t, a_t)`
+//! is held constant, and `Z_t = γ Z_{t−1} + Q(s_t, a_t; θ)`: the errors of one return telescope to
+//! `R_t − Q(s_t, a_t)`, so that the gradient is the same.
 
-use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use troop_common::experiment::{ExplorationSettings, ModelSettings, NStepQSettings};
-use troop_common::spaces::{ActionSpace, Spaces};
+use troop_common::experiment::{NStepQSettings, View};
 
-use super::policy::argmax;
+use super::action_values::{discrete, largest, taken};
 use super::{
-    Behaviour, EpsilonGreedy, Loss, Method, MethodError, constant, n_step_returns, reduce,
+    Behaviour, Decision, EpsilonGreedyActor, Loss, Method, MethodError, Setting, advantages,
+    constant, n_step_returns, reduce, traces,
 };
-use crate::environment::Actions;
-use crate::model::{Head, Network, Parameters};
-use crate::segment::Segment;
+use crate::model::{Network, Parameters};
+use crate::segment::{Observed, OpenValues, Segment, to_vec};
 
-/// The method with its network: one head, `Q(s, ·)`.
+/// The method with its network of action values.
 #[derive(Debug)]
 pub struct NStepQ {
     settings: NStepQSettings,
-    epsilon: EpsilonGreedy,
-    actions: usize,
-    network: Network,
-    rng: ChaCha8Rng,
+    actor: EpsilonGreedyActor,
 }
 
 impl NStepQ {
     /// # Errors
     /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(
-        settings: &NStepQSettings,
-        model: &ModelSettings,
-        exploration: &ExplorationSettings,
-        spaces: &Spaces,
-        mut rng: ChaCha8Rng,
-    ) -> Result<Self, MethodError> {
-        let ActionSpace::Discrete { n } = spaces.action else {
-            let found = format!("{:?}", spaces.action);
-            return Err(MethodError::NeedsDiscreteActions {
-                method: "n_step_q",
-                found,
-            });
-        };
-        let heads = [Head {
-            name: "q",
-            outputs: n,
-            gain: 1.0,
-        }];
+    pub fn new(settings: &NStepQSettings, setting: Setting<'_>) -> Result<Self, MethodError> {
         Ok(Self {
             settings: settings.clone(),
-            epsilon: EpsilonGreedy::draw(exploration, &mut rng),
-            actions: n,
-            network: Network::new(model, &spaces.observation, &heads)?,
-            rng,
+            actor: EpsilonGreedyActor::new(setting)?,
         })
     }
 
-    /// `Q(s, ·)`, `[B, A]`.
-    fn q(&self, parameters: &Parameters, observations: &Tensor) -> Tensor {
-        self.network.forward(parameters, observations).remove(0)
+    /// `max_a Q(s, a; θ⁻)` behind the segment's open ends.
+    fn open_values(&self, target: &Parameters, segment: &Segment) -> OpenValues {
+        let values = &self.actor.values;
+        let memory = values.open_memory(target, segment);
+        let open = segment.open();
+        let q_open = values.open(target, &open, &memory);
+        segment.open_values(&largest(&q_open, open.masks.as_ref()))
+    }
+
+    /// Per-row losses `[B]`, whose sum has the method's gradient.
+    fn losses(&self, q_taken: &Tensor, segment: &Segment, open: &OpenValues) -> Tensor {
+        let Segment { rewards, ends, .. } = segment;
+        let gamma = self.settings.discount;
+        match self.settings.view {
+            View::Forward => {
+                let r_t = n_step_returns(rewards, ends, open, gamma);
+                (constant(&r_t, q_taken.kind()) - q_taken).square()
+            }
+            View::Backward => {
+                let delta_t = advantages(rewards, &to_vec(q_taken), ends, open, gamma, 0.0);
+                let z_t = traces::accumulate(q_taken, ends, segment.environments, gamma.into());
+                constant(&delta_t, q_taken.kind()) * z_t * -2.0
+            }
+        }
     }
 }
 
 impl Method for NStepQ {
     fn network(&self) -> &Network {
-        &self.network
+        self.actor.values.network()
     }
 
     fn t_max(&self) -> usize {
@@ -76,135 +75,103 @@ impl Method for NStepQ {
         true
     }
 
-    fn no_actions(&self) -> Actions {
-        Actions::Discrete(Vec::new())
-    }
-
     fn act(
         &mut self,
-        parameters: &Parameters,
-        observations: &Tensor,
+        online: &Parameters,
+        observed: &Observed,
+        memory: &Tensor,
         behaviour: Behaviour,
-    ) -> Actions {
-        let mut actions = argmax(&tch::no_grad(|| self.q(parameters, observations)));
-        if let Behaviour::Explore { frames } = behaviour {
-            self.epsilon
-                .mix(&mut actions, self.actions, frames, &mut self.rng);
-        }
-        Actions::Discrete(actions)
+    ) -> Decision {
+        self.actor.act(online, observed, memory, behaviour)
     }
 
-    fn loss(&self, online: &Parameters, target: Option<&Parameters>, segment: &Segment) -> Loss {
-        let Actions::Discrete(actions) = &segment.actions else {
-            panic!("the segment's actions are of another kind than the method's")
-        };
-        let target = target.unwrap_or(online);
-        let v_open = tch::no_grad(|| {
-            self.q(target, &segment.open_observations())
-                .amax([-1_i64].as_slice(), false)
-        });
-        let open = segment.open_values(&v_open);
+    fn loss(
+        &mut self,
+        online: &Parameters,
+        target: Option<&Parameters>,
+        segment: &Segment,
+        _: usize,
+    ) -> Option<Loss> {
+        let open = self.open_values(target.unwrap_or(online), segment);
+        let q_t = self.actor.values.segment(online, segment).q_t;
+        let q_taken = taken(&q_t, discrete(segment));
+        let losses = self.losses(&q_taken, segment, &open);
         let r_t = n_step_returns(
             &segment.rewards,
             &segment.ends,
             &open,
             self.settings.discount,
         );
-        let q_t = self.q(online, &segment.observations.tensor());
-        let q_taken = q_t
-            .gather(-1, &Tensor::from_slice(actions).unsqueeze(-1), false)
-            .squeeze_dim(-1);
-        let losses = (constant(&r_t, online.kind()) - &q_taken).square();
-        Loss {
+        let errors = constant(&r_t, q_taken.kind()) - q_taken.detach();
+        Some(Loss {
             total: reduce(&losses, self.settings.reduction),
             terms: vec![
-                ("value", losses.detach().mean(None::<Kind>)),
+                ("value", errors.square().mean(None::<Kind>)),
                 ("q", q_taken.detach().mean(None::<Kind>)),
             ],
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::testing::{Game, assert_gradient, random_segment, seeded, spaces};
-    use troop_common::experiment::{EpsilonChoice, Reduction};
+    use crate::method::testing::{
+        Game, always_random, assert_table, learn_m1, m1, setting, spaces,
+    };
+    use troop_common::experiment::Experiment;
 
-    fn method(settings: &NStepQSettings, hidden: &[usize], spaces: &Spaces) -> NStepQ {
-        let model = ModelSettings {
-            hidden: hidden.to_vec(),
-            ..ModelSettings::default()
+    fn tabular(t_max: usize) -> NStepQ {
+        let settings = NStepQSettings {
+            t_max,
+            discount: 0.9,
+            ..NStepQSettings::default()
         };
-        let always_random = ExplorationSettings {
-            epsilon_initial: 1.0,
-            epsilon_final: vec![EpsilonChoice {
-                epsilon: 1.0,
-                probability: 1.0,
-            }],
-            anneal_frames: 1,
-        };
-        NStepQ::new(settings, &model, &always_random, spaces, seeded(1)).unwrap()
-    }
-
-    #[test]
-    fn the_full_loss_passes_finite_differences() {
-        for reduction in [Reduction::Sum, Reduction::Mean] {
-            let spaces = spaces::discrete(3);
-            let method = method(
-                &NStepQSettings {
-                    reduction,
-                    ..NStepQSettings::default()
-                },
-                &[5],
-                &spaces,
-            );
-            let segment = random_segment(&spaces, 7);
-            let load = |seed| {
-                let mut parameters = Parameters::new(method.network.layout(), Kind::Double);
-                parameters.load(&method.network.layout().initialize(seed));
-                parameters
-            };
-            let target = load(9);
-            assert_gradient(&load(3), |online| {
-                method.loss(online, Some(&target), &segment).total
-            });
-        }
+        let mut experiment = always_random();
+        experiment.model.hidden = Vec::new();
+        NStepQ::new(&settings, setting(&experiment, &Game::spaces())).unwrap()
     }
 
     /// With one-step returns the behaviour does not matter: Q* of M1 is [9.9, 10; 11, 9.9].
     #[test]
     fn one_step_returns_find_the_optimal_q_of_m1() {
-        let settings = NStepQSettings {
-            t_max: 1,
-            discount: 0.9,
-            ..NStepQSettings::default()
-        };
-        let mut method = method(&settings, &[], &Game::spaces());
-        let learned = Game::new(32).learn(&mut method, 2000, 0.5, |_| {});
-        let q = |s: usize, a: usize| learned[a * 2 + s] + learned[4 + a];
-        for (s, a, expected) in [(0, 0, 9.9), (0, 1, 10.0), (1, 0, 11.0), (1, 1, 9.9)] {
-            assert!(
-                (q(s, a) - expected).abs() < 0.02,
-                "Q({s}, {a}) = {} for {expected}",
-                q(s, a)
-            );
+        let q = learn_m1(&mut tabular(1), 32, 2000, 0.5);
+        assert_table(q, [[9.9, 10.0], [11.0, 9.9]], 0.02);
+    }
+
+    /// Longer returns contain what the behaviour did. Their fixed point, from the definition: each
+    /// length from 1 to `t_max` occurs equally often, and actions are drawn uniformly.
+    #[test]
+    fn longer_returns_find_the_q_of_their_definition() {
+        let q = learn_m1(&mut tabular(3), 32, 2000, 0.5);
+        let mut expected = [[0.0_f32; 2]; 2];
+        for _ in 0..500 {
+            let of = |s, a| (1..=3).map(|n| n_step(s, a, n, &expected)).sum::<f32>() / 3.0;
+            expected = [[of(0, 0), of(0, 1)], [of(1, 0), of(1, 1)]];
         }
+        assert!((expected[0][1] - 10.0).abs() > 0.5, "{expected:?}");
+        assert_table(q, expected, 0.05);
+    }
+
+    /// Mean return of `n` steps: `a`, then uniform actions, then the best value.
+    fn n_step(s: usize, a: usize, n: usize, q: &[[f32; 2]; 2]) -> f32 {
+        let (next, reward) = m1(s, a);
+        let behind = match n {
+            1 => q[next][0].max(q[next][1]),
+            _ => (n_step(next, 0, n - 1, q) + n_step(next, 1, n - 1, q)) / 2.0,
+        };
+        reward + 0.9 * behind
     }
 
     #[test]
     fn continuous_actions_are_refused() {
-        let spaces = spaces::continuous(1);
-        let made = NStepQ::new(
-            &NStepQSettings::default(),
-            &ModelSettings::default(),
-            &ExplorationSettings::default(),
-            &spaces,
-            seeded(1),
-        );
-        assert!(matches!(
-            made,
-            Err(MethodError::NeedsDiscreteActions { .. })
-        ));
+        let experiment = Experiment::default();
+        for spaces in [spaces::continuous(1), spaces::multi_discrete(&[2, 3])] {
+            let made = NStepQ::new(&NStepQSettings::default(), setting(&experiment, &spaces));
+            assert!(matches!(
+                made,
+                Err(MethodError::NeedsDiscreteActions { .. })
+            ));
+        }
     }
 }

@@ -24,6 +24,26 @@ pub fn n_step_returns(r_t: &[f32], ends: &[End], open: &OpenValues, discount: f3
     returns
 }
 
+/// One-step returns `r_t + γ V_{t+1}` with the values `v_t` `[T, E]` of the segment's states. `[T, E]`.
+pub fn one_step_returns(
+    r_t: &[f32],
+    v_t: &[f32],
+    ends: &[End],
+    open: &OpenValues,
+    discount: f32,
+) -> Vec<f32> {
+    let environments = open.bootstrap.len();
+    let following = v_t[environments..].iter().chain(&open.bootstrap);
+    let v_tp1 = following
+        .zip(ends)
+        .zip(&open.at_ends)
+        .map(|((v, end), at_end)| if *end == End::Continues { v } else { at_end });
+    r_t.iter()
+        .zip(v_tp1)
+        .map(|(r, v)| r + discount * v)
+        .collect()
+}
+
 /// Generalised advantage estimates (Schulman et al. 2016, eq. 16):
 /// `Â_t = δ_t + γλ Â_{t+1}`, `δ_t = r_t + γ V_{t+1} − V_t`. `v_t` is `[T, E]`, and so is the result.
 /// With λ = 1 it is the n-step return less `V_t`, with λ = 0 the TD error.
@@ -206,6 +226,29 @@ mod tests {
                     (fast - slow).abs() < 1e-4,
                     "seed {seed}, step {i}: {fast} for {slow}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn one_step_returns_are_the_td_errors_above_the_values() {
+        let going_on = open(&[4.0], &[0.0; 3]);
+        assert_eq!(
+            one_step_returns(&[1.0, 0.0, 2.0], &[1.0, 3.0, 2.0], &[C; 3], &going_on, 0.5),
+            [2.5, 1.0, 4.0]
+        );
+        for seed in 0..200 {
+            let Random {
+                r_t,
+                v_t,
+                ends,
+                open,
+                ..
+            } = random(seed);
+            let fast = one_step_returns(&r_t, &v_t, &ends, &open, 0.9);
+            let deltas = advantages(&r_t, &v_t, &ends, &open, 0.9, 0.0);
+            for i in 0..fast.len() {
+                assert!((fast[i] - v_t[i] - deltas[i]).abs() < 1e-4, "seed {seed}");
             }
         }
     }

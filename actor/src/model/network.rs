@@ -1,14 +1,28 @@
-//! A body that all heads share, and the heads.
+//! Bodies, and the heads on top of them.
 
 use tch::{Kind, Tensor};
-use troop_common::experiment::{Activation, Body, Initialization, ModelSettings};
+use troop_common::experiment::ModelSettings;
 use troop_common::layout::{Layout, LayoutError};
-use troop_common::spaces::{ElementType, ObservationSpace};
+use troop_common::spaces::ObservationSpace;
 
 use super::Parameters;
-use super::layer::{Layer, activate};
+use super::action_head::ActionHead;
+use super::body::Body;
+use super::layer::Layer;
+use super::lstm::Unrolled;
+use crate::environment::End;
+use crate::segment::Segment;
 
-/// A linear output on top of the body.
+/// What a head is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It decides about actions.
+    Acts,
+    /// It judges states; with `model.separate_value` it stands on a body of its own.
+    Judges,
+}
+
+/// A linear output on top of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head {
     /// Its name in exported weights.
@@ -17,6 +31,8 @@ pub struct Head {
     pub outputs: usize,
     /// Gain of its orthogonal initialisation.
     pub gain: f32,
+    /// What it is for.
+    pub role: Role,
 }
 
 /// Why a model cannot be made.
@@ -47,21 +63,41 @@ pub enum ModelError {
 #[derive(Clone, Debug)]
 pub struct Network {
     layout: Layout,
-    convolutions: Vec<Layer>,
-    linears: Vec<Layer>,
-    heads: Vec<Layer>,
-    activation: Activation,
-    pixels: bool,
+    /// One for all heads, or one for those that act and one for those that judge.
+    bodies: Vec<Body>,
+    /// With the index of the body that each stands on.
+    heads: Vec<(usize, Layer)>,
+    /// Judges actions, on the body that judges states.
+    action_head: Option<ActionHead>,
+    /// Numbers of each environment's recurrent state, `S`.
+    memory_len: usize,
 }
 
-/// √2, the orthogonal gain of hidden layers.
-const HIDDEN_GAIN: f32 = std::f32::consts::SQRT_2;
+/// What a network makes of a segment, or of one step.
+#[derive(Debug)]
+pub struct Outputs {
+    /// One `[T·E, O]` for each head.
+    pub heads: Vec<Tensor>,
+    /// What the heads that judge stand on, `[T·E, F]`.
+    pub judging_features: Tensor,
+    /// Recurrent state after the last step, `[E, S]`.
+    pub memory: Tensor,
+    /// Recurrent state after each step that truncated an episode, in their order, `[F, S]`.
+    pub cut_memory: Tensor,
+}
+
+impl Outputs {
+    /// The state behind each of [`Segment::open`]'s observations, `[E + F, S]`.
+    pub fn open_memory(&self) -> Tensor {
+        Tensor::cat(&[&self.memory, &self.cut_memory], 0)
+    }
+}
 
 impl Network {
     /// The network that `settings` describe for `observation`, with `heads` on top.
     ///
     /// # Errors
-    /// Where the body cannot take the observation.
+    /// Where a body cannot take the observation.
     pub fn new(
         settings: &ModelSettings,
         observation: &ObservationSpace,
@@ -70,45 +106,54 @@ impl Network {
         if observation.is_empty() {
             return Err(ModelError::EmptyObservation(observation.shape.clone()));
         }
-        let convolutions = convolutions(settings.body, observation)?;
-        let hidden: &[usize] = match settings.body {
-            Body::Mlp => &settings.hidden,
-            Body::A3cConv => &[256],
-            Body::NatureConv => &[512],
+        let prefixes: &[&str] = match settings.separate_value {
+            true => &["", "value_"],
+            false => &[""],
         };
-        let mut inputs = flattened(&convolutions, observation);
-        let mut linear = |outputs: usize| {
-            let layer = Layer::Linear { inputs, outputs };
-            inputs = outputs;
-            layer
-        };
-        let linears: Vec<Layer> = hidden.iter().map(|outputs| linear(*outputs)).collect();
-        let head_layers: Vec<Layer> = heads
+        let body = Body::new(settings, observation)?;
+        let mut tensors: Vec<_> = prefixes
             .iter()
-            .map(|head| Layer::Linear {
-                inputs,
-                outputs: head.outputs,
-            })
+            .flat_map(|prefix| body.tensors(settings, prefix))
             .collect();
-        let body = convolutions.iter().chain(&linears).enumerate();
-        let initialization: Initialization = settings.initialization;
-        let body = body.flat_map(|(i, layer)| {
-            layer.tensors(&format!("body.{i}"), initialization, HIDDEN_GAIN)
-        });
-        let tops = head_layers.iter().zip(heads);
-        let tops =
-            tops.flat_map(|(layer, head)| layer.tensors(head.name, initialization, head.gain));
+        let mut head_layers = Vec::new();
+        for head in heads {
+            let layer = Layer::Linear {
+                inputs: body.outputs(),
+                outputs: head.outputs,
+            };
+            tensors.extend(layer.tensors(head.name, settings.initialization, head.gain));
+            let separate = settings.separate_value && head.role == Role::Judges;
+            head_layers.push((usize::from(separate), layer));
+        }
         Ok(Self {
-            layout: Layout::new(body.chain(tops).collect())?,
-            activation: if convolutions.is_empty() {
-                settings.activation
-            } else {
-                Activation::Relu
-            },
-            convolutions,
-            linears,
+            layout: Layout::new(tensors)?,
+            memory_len: prefixes.len() * body.state_len(),
+            bodies: vec![body; prefixes.len()],
             heads: head_layers,
-            pixels: observation.element == ElementType::U8,
+            action_head: None,
+        })
+    }
+
+    /// The same with a head that judges actions of so many dimensions, on top of what judges states. Its
+    /// hidden layer is as wide as that.
+    ///
+    /// # Errors
+    /// Where its name is taken.
+    pub fn with_action_head(
+        self,
+        settings: &ModelSettings,
+        name: &str,
+        dimensions: usize,
+    ) -> Result<Self, ModelError> {
+        let body = &self.bodies[self.bodies.len() - 1];
+        let features = body.outputs();
+        let head = ActionHead::new(features, dimensions, features, body.activation());
+        let tensors = self.layout.ranges().map(|(spec, _)| spec.clone());
+        let tensors = tensors.chain(head.tensors(name, settings.initialization));
+        Ok(Self {
+            layout: Layout::new(tensors.collect())?,
+            action_head: Some(head),
+            ..self
         })
     }
 
@@ -117,35 +162,94 @@ impl Network {
         &self.layout
     }
 
-    /// One output `[B, O]` for each head, from observations `[B, …]`.
+    /// Numbers of each environment's recurrent state, `S`; 0 without an LSTM.
+    pub fn memory_len(&self) -> usize {
+        self.memory_len
+    }
+
+    /// One step of environments that have not just ended: observations `[E, …]`, state `[E, S]`.
     ///
     /// # Panics
-    /// Where `observations` or `parameters` are not this network's.
-    pub fn forward(&self, parameters: &Parameters, observations: &Tensor) -> Vec<Tensor> {
-        let mut tensors = parameters.tensors().chunks_exact(2);
-        let mut next = || match tensors.next() {
-            Some([weight, bias]) => (weight, bias),
-            _ => panic!("the parameters have fewer tensors than the network's layout"),
+    /// Where observations, memory or parameters are not this network's.
+    pub fn step(&self, parameters: &Parameters, observations: &Tensor, memory: &Tensor) -> Outputs {
+        let ends = vec![End::Continues; memory.size()[0] as usize];
+        self.unroll(parameters, observations, memory, &ends)
+    }
+
+    /// All of a segment's steps from its initial memory.
+    ///
+    /// # Panics
+    /// Where the segment or the parameters are not this network's.
+    pub fn segment(&self, parameters: &Parameters, segment: &Segment) -> Outputs {
+        self.unroll(
+            parameters,
+            &segment.observations.tensor(),
+            &segment.initial_memory.tensor(),
+            &segment.ends,
+        )
+    }
+
+    /// Observations `[N, …]` of a network without recurrent state.
+    ///
+    /// # Panics
+    /// Where observations or parameters are not this network's, or it has an LSTM.
+    pub fn memoryless(&self, parameters: &Parameters, observations: &Tensor) -> Outputs {
+        let rows = observations.size()[0];
+        let memory = Tensor::zeros([rows, 0], (parameters.kind(), observations.device()));
+        self.step(parameters, observations, &memory)
+    }
+
+    /// One number for each action, `[N, M]`, from [`Outputs::judging_features`] `[N, F]` and actions `[N, M, D]`.
+    ///
+    /// # Panics
+    /// Where it has no head for actions.
+    pub fn judge(&self, parameters: &Parameters, features: &Tensor, actions: &Tensor) -> Tensor {
+        let Some(head) = self.action_head else {
+            panic!("this network has no head for actions")
         };
-        let mut x = observations.to_kind(parameters.kind());
-        let layers = self.convolutions.iter().chain(&self.linears);
-        for (index, layer) in layers.enumerate() {
-            if index == self.convolutions.len() {
-                x = x.flatten(1, -1);
-            }
-            let (weight, bias) = next();
-            // Bytes become [0, 1] by scaling the first layer's few weights, not the many pixels.
-            let scaled = (index == 0 && self.pixels).then(|| weight * (1.0 / 255.0));
-            x = activate(
-                &layer.forward(&x, scaled.as_ref().unwrap_or(weight), bias),
-                self.activation,
-            );
+        let tensors = parameters.tensors();
+        let own = &tensors[tensors.len() - ActionHead::TENSORS..];
+        head.forward(own, features, actions)
+    }
+
+    /// Observations `[T·E, …]` in the order of time, from the state `[E, S]`; the step after an end
+    /// (`ends` are `[T, E]`) starts from zeros.
+    fn unroll(
+        &self,
+        parameters: &Parameters,
+        observations: &Tensor,
+        memory: &Tensor,
+        ends: &[End],
+    ) -> Outputs {
+        let observations = observations.to_kind(parameters.kind());
+        let mut tensors = parameters.tensors();
+        let mut memory_start = 0;
+        let mut unrolled = Vec::new();
+        for body in &self.bodies {
+            let (own, rest) = tensors.split_at(body.tensor_count());
+            tensors = rest;
+            let len = body.state_len() as i64;
+            let memory = memory.narrow(1, memory_start, len);
+            memory_start += len;
+            unrolled.push(body.unroll(own, observations.shallow_clone(), &memory, ends));
         }
-        let outputs = |head: &Layer| {
-            let (weight, bias) = next();
-            head.forward(&x, weight, bias)
+        let heads = self.heads.iter().zip(tensors.chunks_exact(2));
+        let output = |((body, layer), tensors): (&(usize, Layer), &[Tensor])| {
+            layer.forward(&unrolled[*body].outputs, &tensors[0], &tensors[1])
         };
-        self.heads.iter().map(outputs).collect()
+        let together = |part: fn(&Unrolled) -> &Tensor| match &unrolled[..] {
+            [one] => part(one).shallow_clone(),
+            bodies => Tensor::cat(&bodies.iter().map(part).collect::<Vec<_>>(), 1),
+        };
+        Outputs {
+            heads: heads.map(output).collect(),
+            judging_features: match &unrolled[..] {
+                [.., last] => last.outputs.shallow_clone(),
+                [] => panic!("a network has a body"),
+            },
+            memory: together(|unrolled| &unrolled.last),
+            cut_memory: together(|unrolled| &unrolled.cut),
+        }
     }
 
     /// Room for this network's parameters, zeros at first.
@@ -154,71 +258,11 @@ impl Network {
     }
 }
 
-fn convolutions(body: Body, observation: &ObservationSpace) -> Result<Vec<Layer>, ModelError> {
-    // Output channels, kernel, stride.
-    let (name, smallest, shapes): (_, _, &[(usize, usize, usize)]) = match body {
-        Body::Mlp => return Ok(Vec::new()),
-        Body::A3cConv => ("a3c_conv", 20, &[(16, 8, 4), (32, 4, 2)]),
-        Body::NatureConv => ("nature_conv", 36, &[(32, 8, 4), (64, 4, 2), (64, 3, 1)]),
-    };
-    let [channels, height, width] = observation.shape[..] else {
-        return Err(ModelError::NeedsPixels {
-            body: name,
-            smallest,
-            found: observation.shape.clone(),
-        });
-    };
-    if height < smallest || width < smallest {
-        return Err(ModelError::NeedsPixels {
-            body: name,
-            smallest,
-            found: observation.shape.clone(),
-        });
-    }
-    let mut inputs = channels;
-    let layer = |(outputs, kernel, stride): &(usize, usize, usize)| {
-        let layer = Layer::Convolution {
-            inputs,
-            outputs: *outputs,
-            kernel: *kernel,
-            stride: *stride,
-        };
-        inputs = *outputs;
-        layer
-    };
-    Ok(shapes.iter().map(layer).collect())
-}
-
-/// Elements of one observation after the convolutions.
-fn flattened(convolutions: &[Layer], observation: &ObservationSpace) -> usize {
-    let [_, height, width] = observation.shape[..] else {
-        return observation.len();
-    };
-    let mut axes = (height, width);
-    let mut channels = 0;
-    for layer in convolutions {
-        if let Layer::Convolution {
-            outputs,
-            kernel,
-            stride,
-            ..
-        } = layer
-        {
-            let shrink = |n: usize| (n - kernel) / stride + 1;
-            axes = (shrink(axes.0), shrink(axes.1));
-            channels = *outputs;
-        }
-    }
-    if convolutions.is_empty() {
-        observation.len()
-    } else {
-        channels * axes.0 * axes.1
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use troop_common::experiment::Body;
+    use troop_common::spaces::ElementType;
 
     fn pixels(height: usize, width: usize) -> ObservationSpace {
         ObservationSpace {
@@ -234,16 +278,22 @@ mod tests {
         }
     }
 
+    fn no_memory(environments: usize) -> Tensor {
+        crate::memory::Memory::new(environments, 0).tensor()
+    }
+
     const HEADS: [Head; 2] = [
         Head {
             name: "policy",
             outputs: 6,
             gain: 0.01,
+            role: Role::Acts,
         },
         Head {
             name: "value",
             outputs: 1,
             gain: 1.0,
+            role: Role::Judges,
         },
     ];
 
@@ -297,9 +347,9 @@ mod tests {
             let mut shape = vec![3];
             shape.extend(observation.shape.iter().map(|axis| *axis as i64));
             let input = Tensor::ones(shape.as_slice(), (kind, tch::Device::Cpu));
-            let outputs = network.forward(&parameters, &input);
+            let outputs = network.step(&parameters, &input, &no_memory(3));
             assert_eq!(
-                outputs.iter().map(Tensor::size).collect::<Vec<_>>(),
+                outputs.heads.iter().map(Tensor::size).collect::<Vec<_>>(),
                 [[3, 6], [3, 1]]
             );
         }
@@ -319,15 +369,17 @@ mod tests {
         let on_bytes = Network::new(&settings(Body::Mlp), &bytes, &HEADS).unwrap();
         let mut parameters = on_floats.parameters();
         parameters.load(&on_floats.layout().initialize(1));
-        let a = on_floats.forward(
+        let a = on_floats.step(
             &parameters,
             &Tensor::from_slice(&[0.0_f32, 0.2, 1.0]).view([1, 3]),
+            &no_memory(1),
         );
-        let b = on_bytes.forward(
+        let b = on_bytes.step(
             &parameters,
             &Tensor::from_slice(&[0_u8, 51, 255]).view([1, 3]),
+            &no_memory(1),
         );
-        assert!(a[0].allclose(&b[0], 1e-4, 1e-6, false));
+        assert!(a.heads[0].allclose(&b.heads[0], 1e-4, 1e-6, false));
     }
 
     #[test]

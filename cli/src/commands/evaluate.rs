@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use troop_actor::evaluation::evaluate;
+use troop_actor::evaluation::{Learned, evaluate};
 use troop_common::proto::v1::Episode;
 use troop_learner::checkpoint::Checkpoint;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
@@ -55,11 +55,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let experiment = RunDirectory::experiment(&run, &args.set)?;
     troop_common::telemetry::init_logging(&experiment.telemetry)?;
     let (path, checkpoint) = find(&args.path)?;
-    let layout = &checkpoint.state.layout;
+    let learned = Learned {
+        layout: &checkpoint.state.layout,
+        parameters: &checkpoint.parameters,
+        observations: checkpoint.observations.as_ref(),
+    };
     let episodes = evaluate(
         &experiment,
-        layout,
-        &checkpoint.parameters,
+        learned,
         args.episodes as usize,
         args.greedy,
         args.seed,

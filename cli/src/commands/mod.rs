@@ -2,6 +2,8 @@
 
 pub(crate) mod bench;
 pub(crate) mod config;
+pub(crate) mod dashboard;
 pub(crate) mod evaluate;
 pub(crate) mod presets;
+pub(crate) mod report;
 pub(crate) mod train;

@@ -12,7 +12,7 @@ use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::summary::Summary;
-use troop_learner::{ParameterServer, Phase};
+use troop_learner::{ParameterServer, Phase, http};
 
 use crate::exit::{INTERRUPTED, UsageError};
 use crate::progress_bar::RunProgress;
@@ -37,9 +37,13 @@ pub(crate) struct TrainArgs {
     /// Where every random number comes from [experiment.seed].
     #[arg(long)]
     seed: Option<u64>,
-    /// Address of /metrics, /healthz and /api/status; port 0 takes a free one [learner.http].
+    /// Address of the live page, /metrics, /healthz and /api/status; port 0 takes a free one
+    /// [learner.http].
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// How log lines look [telemetry.log_format].
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    log_format: Option<String>,
     /// Set a key of the experiment; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
@@ -62,6 +66,7 @@ impl TrainArgs {
             ),
             flag("experiment.seed", self.seed.map(|n| n.to_string())),
             flag("learner.http", self.http.clone()),
+            flag("telemetry.log_format", self.log_format.clone()),
         ];
         flags
             .into_iter()
@@ -85,17 +90,19 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         println!("nothing left to train: {reason}; more with --steps");
         return Ok(ExitCode::SUCCESS);
     }
-    let services = bound.serve(&server)?;
+    let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
+    let mut services = bound.serve(&keeper)?;
     tracing::info!(
         experiment = experiment.experiment.name,
         seed = experiment.experiment.seed,
         epoch = server.epoch(),
         http = %format!("http://{}", services.http()),
-        run_dir = %directory.path().display(),
+        run_dir = %keeper.directory().path().display(),
         "training"
     );
-    let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
-    let workers = Workers::start(&server, services.runtime())?;
+    println!("page  {}", http::page_url(services.http()));
+    let run = keeper.directory().name();
+    let workers = Workers::start(&server, &run, services.runtime())?;
     watch(&server, &workers, &mut keeper, &mut progress, &services);
     workers.join();
     progress.show(&server.progress());
@@ -103,6 +110,9 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let path = keeper.directory().path().to_owned();
     let summary = keeper.close().context("cannot write the run's end")?;
     print(&summary, &path);
+    if let Phase::Finished(_) = &*server.phase().borrow() {
+        services.wait_for_last_scrape(&server);
+    }
     services.stop();
     Ok(match &*server.phase().borrow() {
         Phase::Finished(_) => ExitCode::SUCCESS,

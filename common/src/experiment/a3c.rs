@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::Reduction;
-use super::method::check_segment;
+use super::method::{Learns, MethodRules, check_segment};
 use super::violation::Violations;
+use super::{Experiment, Reduction, View};
 
 /// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct A3cSettings {
     pub reduction: Reduction,
     /// Whether advantages are shifted and scaled to mean 0 and deviation 1 within a segment.
     pub normalize_advantages: bool,
+    /// How errors reach earlier states.
+    pub view: View,
 }
 
 impl Default for A3cSettings {
@@ -34,13 +36,22 @@ impl Default for A3cSettings {
             value_weight: 0.5,
             reduction: Reduction::Mean,
             normalize_advantages: false,
+            view: View::Forward,
         }
     }
 }
 
-impl A3cSettings {
-    /// Notes every value that cannot work.
-    pub(super) fn check(&self, envs_per_worker: usize, violations: &mut Violations) {
+impl MethodRules for A3cSettings {
+    fn learns(&self) -> Learns {
+        Learns::Policy
+    }
+
+    fn is_recurrent(&self) -> bool {
+        true
+    }
+
+    fn check(&self, experiment: &Experiment, violations: &mut Violations) {
+        let envs_per_worker = experiment.environment.envs_per_worker;
         check_segment(self.t_max, self.discount, violations);
         violations.expect(
             (0.0..=1.0).contains(&self.gae_lambda),
@@ -62,5 +73,10 @@ impl A3cSettings {
             "method.normalize_advantages",
             "needs more than one step in a segment (`method.t_max` × `environment.envs_per_worker`): \
              a single advantage becomes 0");
+        violations.expect(
+            !self.normalize_advantages || self.view == View::Forward,
+            "method.normalize_advantages",
+            "needs `method.view` = \"forward\": a trace hands each error back before all are known",
+        );
     }
 }

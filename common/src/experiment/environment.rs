@@ -6,6 +6,12 @@ use super::AtariSettings;
 use super::validate::is_positive;
 use super::violation::Violations;
 
+/// A longer sleep than this keeps a worker from noticing that it is to stop.
+const LONGEST_STEP_SLEEP_US: u64 = 60_000_000;
+
+/// Observations that are stacked at most.
+const LARGEST_STACK: usize = 1_024;
+
 /// Who steps the environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +38,20 @@ pub struct EnvironmentSettings {
     /// Rewards are clipped to `[−x, x]` for learning; reported returns stay raw. Absent: no clipping.
     #[serde(with = "super::optional")]
     pub reward_clip: Option<f32>,
+    /// Rewards are multiplied by this for learning, before they are clipped; reported returns stay raw.
+    pub reward_scale: f32,
+    /// Whether each dimension of the observations is shifted and scaled to mean 0 and deviation 1, by
+    /// the moments of all that the run's workers have seen so far.
+    pub normalize_observations: bool,
+    /// Normalised observations are clipped to `[−x, x]`. Absent: no clipping.
+    #[serde(with = "super::optional")]
+    pub observation_clip: Option<f32>,
+    /// The newest so many observations are shown together, the oldest first; the first one of an
+    /// episode fills the places of those before it. 1: each alone.
+    pub frame_stack: usize,
+    /// Each step of a worker's environments takes this much longer, in microseconds, for
+    /// experiments on speed-ups.
+    pub step_sleep_us: u64,
     /// The Python interpreter of the Gymnasium host; absent: the project's `.venv`, else `python3`.
     #[serde(with = "super::optional")]
     pub python: Option<PathBuf>,
@@ -56,6 +76,11 @@ impl Default for EnvironmentSettings {
             host: Host::Auto,
             envs_per_worker: 16,
             reward_clip: None,
+            reward_scale: 1.0,
+            normalize_observations: false,
+            observation_clip: Some(10.0),
+            frame_stack: 1,
+            step_sleep_us: 0,
             python: None,
             imports: Vec::new(),
             kwargs: toml::Table::new(),
@@ -86,6 +111,22 @@ impl EnvironmentSettings {
             "must be finite and above 0: at 0 every reward would vanish; \"none\" switches it off",
         );
         violations.expect(
+            is_positive(self.reward_scale.into()),
+            "environment.reward_scale",
+            "must be finite and above 0: at 0 every reward would vanish, a negative one would turn the aim around",
+        );
+        violations.expect(
+            self.observation_clip.is_none_or(|clip| is_positive(clip.into())),
+            "environment.observation_clip",
+            "must be finite and above 0: at 0 there would be nothing to see; \"none\" switches it off",
+        );
+        violations.expect(
+            self.step_sleep_us <= LONGEST_STEP_SLEEP_US,
+            "environment.step_sleep_us",
+            "must be at most 60000000: a worker that sleeps does not notice that it is to stop",
+        );
+        self.check_observations(violations);
+        violations.expect(
             self.imports.iter().all(|import| is_module(import)),
             "environment.imports",
             "must be dotted names of Python modules",
@@ -100,6 +141,31 @@ impl EnvironmentSettings {
                 "must be above 0: no host answers at once",
             );
         }
+    }
+}
+
+impl EnvironmentSettings {
+    /// Whether it is one of the Arcade Learning Environment's games.
+    pub fn is_atari(&self) -> bool {
+        self.id.starts_with("ALE/")
+    }
+
+    fn check_observations(&self, violations: &mut Violations) {
+        violations.expect(
+            (1..=LARGEST_STACK).contains(&self.frame_stack),
+            "environment.frame_stack",
+            "must be from 1 (each observation alone) to 1024",
+        );
+        violations.expect(
+            !self.is_atari() || self.frame_stack == 1,
+            "environment.frame_stack",
+            "must be 1 for `ALE/…` ids: their frames are stacked by `environment.atari.stack`",
+        );
+        violations.expect(
+            !self.is_atari() || !self.normalize_observations,
+            "environment.normalize_observations",
+            "must be false for `ALE/…` ids: they show pixels, which the model scales to [0, 1] by itself",
+        );
     }
 }
 

@@ -15,16 +15,35 @@ pub struct EpsilonChoice {
     pub probability: f64,
 }
 
-/// `[exploration]`: ε-greedy of value methods (Mnih et al. 2016, §5.1).
+/// Where a worker's ε comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExplorationSchedule {
+    /// Annealed to a final ε that each worker draws (Mnih et al. 2016, §5.1).
+    #[default]
+    Annealed,
+    /// A constant for each worker, `ε_i = ε^{1 + α i/(N−1)}` (Horgan et al. 2018, §4).
+    Ladder,
+}
+
+/// `[exploration]`: ε-greedy of value methods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExplorationSettings {
+    /// Where a worker's ε comes from.
+    pub schedule: ExplorationSchedule,
     /// ε at the start of the run.
     pub epsilon_initial: f64,
     /// Each worker draws its final ε from these.
     pub epsilon_final: Vec<EpsilonChoice>,
     /// ε is annealed linearly over the first this many frames of the run.
     pub anneal_frames: u64,
+    /// `ladder`: ε, that of the first worker.
+    pub ladder_epsilon: f64,
+    /// `ladder`: α; the last worker has `ε^{1 + α}`.
+    pub ladder_exponent: f64,
+    /// `ladder`: N, all workers of the run together; 0 takes `actor.workers`. Worker N has worker 0's.
+    pub ladder_workers: usize,
 }
 
 impl Default for ExplorationSettings {
@@ -34,16 +53,20 @@ impl Default for ExplorationSettings {
             probability,
         };
         Self {
+            schedule: ExplorationSchedule::Annealed,
             epsilon_initial: 1.0,
             epsilon_final: vec![choice(0.1, 0.4), choice(0.01, 0.3), choice(0.5, 0.3)],
             anneal_frames: 4_000_000,
+            ladder_epsilon: 0.4,
+            ladder_exponent: 7.0,
+            ladder_workers: 0,
         }
     }
 }
 
 impl ExplorationSettings {
     /// Notes every value that cannot work.
-    pub(super) fn check(&self, violations: &mut Violations) {
+    pub(super) fn check(&self, workers: usize, violations: &mut Violations) {
         let chance = 0.0..=1.0;
         violations.expect(
             chance.contains(&self.epsilon_initial),
@@ -66,6 +89,21 @@ impl ExplorationSettings {
             format!(
                 "must have probabilities that sum to 1, they sum to {sum}: each worker draws one"
             ),
+        );
+        violations.expect(
+            chance.contains(&self.ladder_epsilon),
+            "exploration.ladder_epsilon",
+            "must be from 0 to 1: it is a probability",
+        );
+        violations.expect(
+            self.ladder_exponent >= 0.0 && self.ladder_exponent.is_finite(),
+            "exploration.ladder_exponent",
+            "must be finite and at least 0: later workers explore less",
+        );
+        violations.expect(
+            self.schedule != ExplorationSchedule::Ladder || self.ladder_workers.max(workers) >= 1,
+            "exploration.ladder_workers",
+            "must be at least 1 where `actor.workers` is 0: nobody else knows how long the ladder is",
         );
     }
 }

@@ -41,7 +41,7 @@ pub enum StalenessPolicy {
 pub struct LearnerSettings {
     /// Address of the gRPC service, a port (0 takes a free one) or a Unix socket.
     pub listen: Address,
-    /// Address of `/metrics`, `/healthz` and `/api/status`; port 0 takes a free one.
+    /// Address of the live page, `/metrics`, `/healthz` and `/api/status`; port 0 takes a free one.
     pub http: SocketAddr,
     /// When weights are published.
     pub publish: Publish,

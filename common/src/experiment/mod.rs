@@ -1,6 +1,7 @@
 //! One configuration: everything that a learner and its actors need to know.
 
 mod a3c;
+mod acer;
 mod actor;
 mod annotated;
 mod atari;
@@ -8,6 +9,7 @@ mod checker;
 mod checkpoint;
 #[cfg(test)]
 mod document_tests;
+mod dqn;
 mod environment;
 mod error;
 mod exploration;
@@ -17,6 +19,7 @@ mod learner;
 mod method;
 mod model;
 mod n_step_q;
+mod one_step;
 mod optimizer;
 mod optional;
 mod parts;
@@ -41,16 +44,19 @@ mod violation;
 mod wire;
 
 pub use a3c::A3cSettings;
+pub use acer::AcerSettings;
 pub use actor::ActorSettings;
 pub use atari::AtariSettings;
 pub use checkpoint::CheckpointSettings;
+pub use dqn::DqnSettings;
 pub use environment::{EnvironmentSettings, Host};
 pub use error::ConfigError;
-pub use exploration::{EpsilonChoice, ExplorationSettings};
+pub use exploration::{EpsilonChoice, ExplorationSchedule, ExplorationSettings};
 pub use learner::{LearnerSettings, Publish, StalenessPolicy};
-pub use method::{MethodSettings, Reduction};
+pub use method::{Learns, MethodSettings, Reduction, TargetSync, View};
 pub use model::{Activation, Body, Initialization, ModelSettings};
-pub use n_step_q::{NStepQSettings, TargetSync};
+pub use n_step_q::NStepQSettings;
+pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, Optimizer, OptimizerSettings};
 pub use preset::{PRESETS, Preset};
 pub use resolve::{Resolved, resolve};

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::violation::Violations;
+use super::{Learns, MethodSettings};
 
 /// The layers that every head shares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +31,9 @@ pub enum Activation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Initialization {
-    /// `U(−1/√fan_in, 1/√fan_in)`, biases too: Torch7's, which the paper used.
+    /// `U(−1/√fan_in, 1/√fan_in)`, biases too: Torch7's, which the paper used. An LSTM's with 1/√units.
     Torch,
-    /// Orthogonal, gain √2 (1 for value heads, 0.01 for policy heads), biases 0.
+    /// Orthogonal, gain √2 (1 for value heads and LSTMs, 0.01 for policy heads), biases 0.
     #[default]
     Orthogonal,
 }
@@ -49,6 +50,13 @@ pub struct ModelSettings {
     pub activation: Activation,
     /// How weights are first drawn.
     pub initialization: Initialization,
+    /// Units of an LSTM between body and heads.
+    #[serde(with = "super::optional")]
+    pub lstm: Option<usize>,
+    /// Whether the value has a body (and an LSTM) of its own, so that it shares nothing with the policy.
+    pub separate_value: bool,
+    /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
+    pub dueling: bool,
 }
 
 impl Default for ModelSettings {
@@ -58,17 +66,41 @@ impl Default for ModelSettings {
             hidden: vec![64, 64],
             activation: Activation::Tanh,
             initialization: Initialization::Orthogonal,
+            lstm: None,
+            separate_value: false,
+            dueling: false,
         }
     }
 }
 
 impl ModelSettings {
     /// Notes every value that cannot work.
-    pub(super) fn check(&self, violations: &mut Violations) {
+    pub(super) fn check(&self, method: &MethodSettings, violations: &mut Violations) {
         violations.expect(
             self.hidden.iter().all(|units| *units >= 1),
             "model.hidden",
             "must be at least 1 each: a layer without units passes nothing on",
+        );
+        violations.expect(
+            self.lstm.is_none_or(|units| units >= 1),
+            "model.lstm",
+            "must be at least 1: a layer without units passes nothing on; \"none\" leaves it out",
+        );
+        let name = method.name();
+        violations.expect(
+            self.lstm.is_none() || method.is_recurrent(),
+            "model.lstm",
+            format!("must be \"none\": method `{name}` learns from steps out of their order; `a3c` has a memory"),
+        );
+        violations.expect(
+            !self.separate_value || method.learns() == Learns::Policy,
+            "model.separate_value",
+            format!("must be false: method `{name}` has no policy beside its values"),
+        );
+        violations.expect(
+            !self.dueling || method.learns() == Learns::ActionValues,
+            "model.dueling",
+            format!("must be false: method `{name}` learns no action values; `n_step_q` does"),
         );
     }
 }

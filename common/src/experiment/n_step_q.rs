@@ -1,18 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::Reduction;
-use super::method::check_segment;
+use super::method::{Learns, MethodRules, check_segment, check_target_sync};
 use super::violation::Violations;
-
-/// When `θ⁻ ← θ`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetSync {
-    /// Each time the global frame count crosses a multiple of this.
-    Frames(u64),
-    /// Each time the version crosses a multiple of this.
-    Updates(u64),
-}
+use super::{Experiment, Reduction, TargetSync, View};
 
 /// Asynchronous n-step Q-learning (Mnih et al. 2016, algorithm S2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +16,8 @@ pub struct NStepQSettings {
     pub target_sync: TargetSync,
     /// How per-step losses become one.
     pub reduction: Reduction,
+    /// How errors reach earlier states.
+    pub view: View,
 }
 
 impl Default for NStepQSettings {
@@ -35,19 +27,26 @@ impl Default for NStepQSettings {
             discount: 0.99,
             target_sync: TargetSync::Frames(40_000),
             reduction: Reduction::Mean,
+            view: View::Forward,
         }
     }
 }
 
-impl NStepQSettings {
-    /// Notes every value that cannot work.
-    pub(super) fn check(&self, violations: &mut Violations) {
+impl MethodRules for NStepQSettings {
+    fn learns(&self) -> Learns {
+        Learns::ActionValues
+    }
+
+    fn is_recurrent(&self) -> bool {
+        true
+    }
+
+    fn target_sync(&self) -> Option<TargetSync> {
+        Some(self.target_sync)
+    }
+
+    fn check(&self, _: &Experiment, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
-        let (TargetSync::Frames(every) | TargetSync::Updates(every)) = self.target_sync;
-        violations.expect(
-            every >= 1,
-            "method.target_sync",
-            "must be at least 1: nothing crosses a multiple of 0",
-        );
+        check_target_sync(self.target_sync, violations);
     }
 }

@@ -21,10 +21,27 @@ macro_rules! preset {
 
 /// Every preset, by name.
 pub const PRESETS: &[Preset] = &[
+    preset!("acrobot"),
+    preset!("acrobot-dqn"),
     preset!("breakout"),
     preset!("cartpole"),
+    preset!("cartpole-a2c"),
+    preset!("cartpole-acer"),
+    preset!("cartpole-dqn"),
+    preset!("cartpole-lstm"),
     preset!("cartpole-nstepq"),
+    preset!("cartpole-onestepq"),
+    preset!("cartpole-sarsa"),
+    preset!("halfcheetah"),
+    preset!("halfcheetah-acer"),
+    preset!("memory"),
+    preset!("mountaincar-dqn"),
+    preset!("pendulum"),
+    preset!("pendulum-acer"),
     preset!("pong"),
+    preset!("pong-acer"),
+    preset!("pong-dqn"),
+    preset!("pong-nstepq"),
 ];
 
 impl Preset {

@@ -14,7 +14,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// `[telemetry]`: logs.
+/// `[telemetry]`: logs, and what others read of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TelemetrySettings {
@@ -22,6 +22,10 @@ pub struct TelemetrySettings {
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// A learner whose run is over waits this long for `/metrics` to be read twice more, in seconds.
+    pub last_scrape_s: u64,
+    /// Whether the run directory gets event files for TensorBoard.
+    pub tensorboard: bool,
 }
 
 impl Default for TelemetrySettings {
@@ -29,6 +33,8 @@ impl Default for TelemetrySettings {
         Self {
             log: "info".into(),
             log_format: LogFormat::Text,
+            last_scrape_s: 0,
+            tensorboard: true,
         }
     }
 }

@@ -33,10 +33,12 @@ fn vary(experiment: &Experiment, rng: &mut ChaCha8Rng) -> Experiment {
     varied.optimizer.learning_rate = rng.random_range(-80.0..0.0f64).exp();
     varied.optimizer.max_gradient_norm = rng.random_bool(0.5).then(|| rng.random_range(0.1..9.0));
     varied.actor.max_gradient_norm = rng.random_bool(0.5).then(|| rng.random_range(0.1..9.0));
-    varied.learner.publish = match rng.random_bool(0.5) {
-        true => Publish::IntervalMs(rng.random_range(1..1000)),
-        false => Publish::Updates(rng.random_range(1..1000)),
-    };
+    if varied.learner.staleness != StalenessPolicy::Synchronous {
+        varied.learner.publish = match rng.random_bool(0.5) {
+            true => Publish::IntervalMs(rng.random_range(1..1000)),
+            false => Publish::Updates(rng.random_range(1..1000)),
+        };
+    }
     if let MethodSettings::A3c(settings) = &mut varied.method {
         settings.discount = rng.random_range(0.0..=1.0);
         settings.gae_lambda = rng.random_range(0.0..=1.0);

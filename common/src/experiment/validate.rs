@@ -1,5 +1,5 @@
 use super::violation::Violations;
-use super::{Experiment, LearnerSettings, MethodSettings};
+use super::{Experiment, LearnerSettings};
 use crate::address::Address;
 
 impl Experiment {
@@ -26,14 +26,9 @@ impl Experiment {
         self.experiment.check(violations);
         self.environment.check(violations);
         self.environment.atari.check(violations);
-        self.model.check(violations);
-        match &self.method {
-            MethodSettings::A3c(settings) => {
-                settings.check(self.environment.envs_per_worker, violations);
-            }
-            MethodSettings::NStepQ(settings) => settings.check(violations),
-        }
-        self.exploration.check(violations);
+        self.model.check(&self.method, violations);
+        self.method.rules().check(self, violations);
+        self.exploration.check(self.actor.workers, violations);
         self.optimizer.check(violations);
         self.learner.check(violations);
         self.actor.check(violations);

@@ -57,6 +57,23 @@ fn ranges() {
             &["0.1", "'none'"],
         ),
         (
+            "environment.reward_scale",
+            &["0", "-1", "inf", "nan"],
+            &["1e-3", "10"],
+        ),
+        ("environment.normalize_observations", &[], &["true"]),
+        (
+            "environment.observation_clip",
+            &["0", "-1", "inf", "nan"],
+            &["0.1", "'none'"],
+        ),
+        ("environment.frame_stack", &["0", "1025"], &["1", "1024"]),
+        (
+            "environment.step_sleep_us",
+            &["60000001"],
+            &["0", "60000000"],
+        ),
+        (
             "environment.imports",
             &["['a b']", "['']", "['a..b']", "['1a']"],
             &["['a._b.c1']"],
@@ -79,6 +96,7 @@ fn ranges() {
         ),
         ("environment.atari.max_episode_frames", &["0", "3"], &["4"]),
         ("model.hidden", &["[0]", "[64, 0]"], &["[]", "[1]"]),
+        ("model.lstm", &["0"], &["1", "'none'"]),
         ("method.t_max", &["0"], &["1"]),
         ("method.discount", &["-0.1", "1.1", "nan"], &["0", "1"]),
         ("method.gae_lambda", &["-0.1", "1.1", "nan"], &["0", "1"]),
@@ -109,6 +127,16 @@ fn ranges() {
             &["[{ epsilon = 0, probability = 0.7 }, { epsilon = 1, probability = 0.3 }]"],
         ),
         ("exploration.anneal_frames", &[], &["0"]),
+        (
+            "exploration.ladder_epsilon",
+            &["-0.1", "1.1", "nan"],
+            &["0", "1"],
+        ),
+        (
+            "exploration.ladder_exponent",
+            &["-0.1", "inf", "nan"],
+            &["0", "7"],
+        ),
         (
             "optimizer.learning_rate",
             &["0", "-1", "inf", "nan"],
@@ -214,6 +242,80 @@ fn one_advantage_cannot_be_normalized() {
     };
     assert_eq!(violations(change(1))[0].0, "method.normalize_advantages");
     assert_eq!(violations(change(2)), []);
+}
+
+#[test]
+fn a_backward_view_has_no_normalized_advantages() {
+    let change = |view: View| {
+        move |experiment: &mut Experiment| {
+            let settings = A3cSettings {
+                view,
+                normalize_advantages: true,
+                ..A3cSettings::default()
+            };
+            experiment.method = MethodSettings::A3c(settings);
+        }
+    };
+    let found = violations(change(View::Backward));
+    assert_eq!(found[0].0, "method.normalize_advantages");
+    assert_eq!(violations(change(View::Forward)), []);
+}
+
+#[test]
+fn a_network_suits_its_method() {
+    for name in MethodSettings::NAMES {
+        let method = MethodSettings::default_of(name).unwrap();
+        let (learns, is_recurrent) = (method.learns(), method.is_recurrent());
+        let found = |change: fn(&mut ModelSettings)| {
+            let found = violations(|experiment| {
+                experiment.method = method.clone();
+                change(&mut experiment.model);
+            });
+            found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        let unless = |fits: bool, key: &str| match fits {
+            true => Vec::new(),
+            false => vec![key.to_owned()],
+        };
+        assert_eq!(found(|_| {}), unless(true, ""), "{name}");
+        let lstm = found(|model| model.lstm = Some(8));
+        assert_eq!(lstm, unless(is_recurrent, "model.lstm"), "{name}");
+        let separate = found(|model| model.separate_value = true);
+        let fits = learns == Learns::Policy;
+        assert_eq!(separate, unless(fits, "model.separate_value"), "{name}");
+        let dueling = found(|model| model.dueling = true);
+        let fits = learns == Learns::ActionValues;
+        assert_eq!(dueling, unless(fits, "model.dueling"), "{name}");
+    }
+}
+
+#[test]
+fn a_ladder_needs_a_number_of_workers() {
+    let change = |rungs: usize, workers: usize| {
+        move |experiment: &mut Experiment| {
+            experiment.exploration.schedule = ExplorationSchedule::Ladder;
+            experiment.exploration.ladder_workers = rungs;
+            experiment.actor.workers = workers;
+        }
+    };
+    assert_eq!(violations(change(0, 0))[0].0, "exploration.ladder_workers");
+    assert_eq!(violations(change(0, 2)), []);
+    assert_eq!(violations(change(9, 0)), []);
+}
+
+#[test]
+fn pixels_of_atari_are_neither_normalized_nor_stacked_twice() {
+    let found = violations(|experiment| {
+        experiment.environment.id = "ALE/Pong-v5".into();
+        experiment.environment.normalize_observations = true;
+        experiment.environment.frame_stack = 4;
+    });
+    let [(stack, to_do), (normalize, _)] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(stack, "environment.frame_stack");
+    assert!(to_do.contains("`environment.atari.stack`"), "{to_do}");
+    assert_eq!(normalize, "environment.normalize_observations");
 }
 
 #[test]
@@ -330,4 +432,98 @@ fn one_port_cannot_serve_both() {
     };
     assert_eq!(violations(same(7700))[0].0, "learner.http");
     assert_eq!(violations(same(0)), []);
+}
+
+#[test]
+fn values_of_dqn() {
+    let dqn = |key: &str, value: &str| {
+        let text = format!("[method]\nname = \"dqn\"\n{key} = {value}");
+        match Experiment::from_toml(&text) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Invalid(Violations(all))) => {
+                all.into_iter().map(|one| one.key).collect()
+            }
+            Err(other) => panic!("{text}: {other}"),
+        }
+    };
+    // key; values that cannot work; values at the edge that can. There are 16 environments.
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("t_max", &["0"], &["1"]),
+        ("target_sync", &["{ updates = 0 }"], &["{ updates = 1 }"]),
+        ("n_step", &["0"], &["1"]),
+        ("batch_size", &["0"], &["1"]),
+        ("replay_ratio", &["0", "-1", "inf", "nan"], &["0.01"]),
+        (
+            "replay_capacity_env_steps",
+            &["0", "95", "4294967296"],
+            &["96", "4294967295"],
+        ),
+        ("replay_start_env_steps", &["1000001"], &["0", "1000000"]),
+        ("priority_exponent", &["-0.1", "1.1", "nan"], &["0", "1"]),
+        ("priority_epsilon", &["0", "inf"], &["1e-9"]),
+        ("importance_exponent_initial", &["-0.1", "1.1"], &["0", "1"]),
+        ("importance_exponent_final", &["-0.1", "1.1"], &["0", "1"]),
+        ("importance_anneal_frames", &[], &["0"]),
+        ("td_error_clip", &["0", "inf"], &["0.1", "'none'"]),
+        ("outlier_deviations", &["1", "0", "inf"], &["1.1", "'none'"]),
+        ("outlier_decay", &["1", "-0.1", "nan"], &["0", "0.9"]),
+        ("outlier_min_gradients", &["0", "1"], &["2"]),
+    ];
+    for (key, bad, good) in table {
+        for value in *bad {
+            assert_eq!(dqn(key, value), [format!("method.{key}")], "{value}");
+        }
+        for value in *good {
+            assert_eq!(dqn(key, value), [""; 0], "{key} = {value}");
+        }
+    }
+}
+
+#[test]
+fn values_of_acer() {
+    let acer = |key: &str, value: &str| {
+        let text = format!("[method]\nname = \"acer\"\n{key} = {value}");
+        match Experiment::from_toml(&text) {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Invalid(Violations(all))) => {
+                all.into_iter().map(|one| one.key).collect()
+            }
+            Err(other) => panic!("{text}: {other}"),
+        }
+    };
+    // key; values that cannot work; values at the edge that can. A segment has 20 × 16 steps.
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("t_max", &["0"], &["1"]),
+        ("replay_ratio", &["-0.1", "101", "nan"], &["0", "100"]),
+        ("replay_capacity_env_steps", &["0", "320"], &["321"]),
+        ("replay_start_env_steps", &["50001"], &["0", "50000"]),
+        (
+            "importance_weight_limit",
+            &["0", "-1", "inf"],
+            &["0.1", "'none'"],
+        ),
+        ("trust_region", &["0", "-1", "inf"], &["0.01", "'none'"]),
+        ("average_decay", &["-0.1", "1", "nan"], &["0", "0.999"]),
+        ("entropy_weight", &["-0.1", "inf"], &["0"]),
+        ("value_weight", &["-0.1", "nan"], &["0"]),
+        ("duelling_samples", &["0"], &["1"]),
+        ("action_deviation", &["0", "-1", "inf"], &["0.1"]),
+    ];
+    for (key, wrong, right) in table {
+        for value in *wrong {
+            assert_eq!(acer(key, value), [format!("method.{key}")], "{value}");
+        }
+        for value in *right {
+            assert_eq!(acer(key, value), Vec::<String>::new(), "{key} = {value}");
+        }
+    }
+    let mut experiment = Experiment {
+        method: MethodSettings::default_of("acer").unwrap(),
+        ..Experiment::default()
+    };
+    experiment.model.lstm = Some(8);
+    let Err(Violations(all)) = experiment.validate() else {
+        panic!("ACER has no memory")
+    };
+    assert_eq!(all[0].key, "model.lstm");
 }

@@ -70,7 +70,8 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::telemetry::{VERSION, register_build_info};
+    use crate::experiment::Experiment;
+    use crate::telemetry::{RunInfo, VERSION, register_process};
 
     async fn request(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -84,7 +85,10 @@ mod tests {
     #[tokio::test]
     async fn serves_metrics_and_health_until_told_to_stop() {
         let registry = Registry::new();
-        register_build_info(&registry).unwrap();
+        register_process(&registry).unwrap();
+        let run = RunInfo::register(&registry, "troop_part").unwrap();
+        run.set("earlier", &Experiment::default());
+        run.set("cart\"pole", &Experiment::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -97,6 +101,10 @@ mod tests {
         assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
         assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8"));
         assert!(metrics.contains(&format!("troop_build_info{{version=\"{VERSION}\"}} 1")));
+        assert_eq!(metrics.matches("troop_part_run_info{").count(), 1);
+        assert!(metrics.contains("run=\"cart\\\"pole\""), "{metrics}");
+        #[cfg(target_os = "linux")]
+        assert!(metrics.contains("\nprocess_resident_memory_bytes "));
         assert!(
             request(address, "/healthz")
                 .await
@@ -136,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn build_info_is_registered_once() {
+    fn what_a_process_shows_is_registered_once() {
         let registry = Registry::new();
-        register_build_info(&registry).unwrap();
-        assert!(register_build_info(&registry).is_err());
+        register_process(&registry).unwrap();
+        assert!(register_process(&registry).is_err());
     }
 }

@@ -11,7 +11,7 @@ impl From<&Layout> for v1::Layout {
             shape: spec.shape.iter().map(|axis| *axis as u64).collect(),
             initializer: Some(match spec.initializer {
                 Initializer::Zeros => v1::tensor::Initializer::Zeros(v1::Zeros {}),
-                Initializer::Constant(value) => v1::tensor::Initializer::Constant(value),
+                Initializer::ForgetGate(bias) => v1::tensor::Initializer::ForgetGateBias(bias),
                 Initializer::Uniform(bound) => v1::tensor::Initializer::UniformBound(bound),
                 Initializer::Orthogonal(gain) => v1::tensor::Initializer::OrthogonalGain(gain),
             }),
@@ -29,7 +29,9 @@ impl TryFrom<v1::Layout> for Layout {
         let spec = |tensor: v1::Tensor| {
             let initializer = match tensor.initializer {
                 Some(v1::tensor::Initializer::Zeros(_)) => Initializer::Zeros,
-                Some(v1::tensor::Initializer::Constant(value)) => Initializer::Constant(value),
+                Some(v1::tensor::Initializer::ForgetGateBias(bias)) => {
+                    Initializer::ForgetGate(bias)
+                }
                 Some(v1::tensor::Initializer::UniformBound(bound)) => Initializer::Uniform(bound),
                 Some(v1::tensor::Initializer::OrthogonalGain(gain)) => {
                     Initializer::Orthogonal(gain)
@@ -69,7 +71,7 @@ mod tests {
         };
         let layout = Layout::new(vec![
             spec("a", Initializer::Zeros),
-            spec("b", Initializer::Constant(0.5)),
+            spec("b", Initializer::ForgetGate(0.5)),
             spec("c", Initializer::Uniform(0.1)),
             spec("d", Initializer::Orthogonal(1.4)),
         ])

@@ -1,8 +1,10 @@
 //! The way of a gradient: room for it, admission, its step, the publish after it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use troop_common::moments::Moments;
 use troop_common::proto::v1::{self, Verdict};
 
 use super::ParameterServer;
@@ -11,6 +13,7 @@ use crate::answers::{Outcome, Phase};
 use crate::blocking;
 use crate::buffer_pool::GradientBuffer;
 use crate::gradient::Gradient;
+use crate::journal::Occurrence;
 use crate::lock::lock;
 use crate::model::Model;
 use crate::optimizer::{Compensation, Step};
@@ -143,6 +146,7 @@ impl ParameterServer {
     ) -> Result<u64, Refusal> {
         // The step is taken at the rate of the moment at which its experience began.
         let rate = self.rate.at(self.count(session, report));
+        self.observations.check(report)?;
         let norm = self.check_values(gradient)?;
         let judgement = self
             .staleness
@@ -197,6 +201,7 @@ impl ParameterServer {
         if let Some(session) = lock(&self.sessions).get_mut(session) {
             session.env_steps += report.env_steps;
         }
+        self.observations.record(report);
         self.recorder.report(report, self.now())
     }
 
@@ -264,12 +269,32 @@ impl ParameterServer {
             },
             Err(Refusal { verdict, detail }) => {
                 self.recorder.rejection(verdict);
+                self.alarm(session, verdict);
+                // Its steps count: a run whose gradients are all refused ends too.
+                self.finish_if_done();
                 Outcome {
                     verdict,
                     detail,
                     version,
                 }
             }
+        }
+    }
+
+    /// Notes a rejection that says that something is wrong, rather than late, and warns of it now
+    /// and then.
+    fn alarm(&self, session: SessionId, verdict: Verdict) {
+        let message = match verdict {
+            Verdict::NonFinite => "gradient with values that are not finite",
+            Verdict::Malformed => "malformed gradient",
+            _ => return,
+        };
+        let worker = lock(&self.sessions)
+            .get_mut(session)
+            .map(|session| session.worker.clone());
+        let alarm = Occurrence::error(message).with("session", session);
+        if self.note(alarm.with("worker", worker.as_deref())) {
+            tracing::warn!(session, worker, "{message}");
         }
     }
 
@@ -302,6 +327,10 @@ impl PublishSource for Newest<'_> {
 
     fn steps(&self) -> (u64, u64) {
         self.server.recorder.steps()
+    }
+
+    fn observations(&self) -> Option<Arc<Moments>> {
+        self.server.observations.newest()
     }
 
     fn elements(&self) -> usize {

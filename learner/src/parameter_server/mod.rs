@@ -1,19 +1,24 @@
 //! The parameter server: composes what decides with the parameters, the counters and the metrics.
 
 mod ingest;
+#[cfg(test)]
+mod observation_tests;
 mod synchronous;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
 use troop_common::layout::Layout;
+use troop_common::moments::Moments;
 use troop_common::proto::v1;
+use troop_common::telemetry::VERSION;
 use troop_common::weights::{Target, Weights};
 
 use crate::admission::Admission;
@@ -21,9 +26,12 @@ use crate::answers::{JoinError, Joined, OpenError, Phase, ResumeError};
 use crate::buffer_pool::BufferPool;
 use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::clock::{PublishClock, TargetClock};
+use crate::history::{ProgressPoint, RunEvent};
+use crate::journal::Occurrence;
 use crate::lock::lock;
 use crate::metrics::Metrics;
 use crate::model::Model;
+use crate::observations::ObservationMoments;
 use crate::optimizer::Rule;
 use crate::pace::Pace;
 use crate::parameters::StripedParameters;
@@ -34,6 +42,8 @@ use crate::publisher::{PublishLabel, PublishRules, Publisher};
 use crate::recorder::Recorder;
 use crate::schedule::LearningRate;
 use crate::session::{SessionId, Sessions};
+use crate::staleness::StalenessBucket;
+use crate::tensorboard::LifeStart;
 
 /// Publishes may take this much memory whatever their number: small ones are never put off.
 const SMALL_PUBLISHES_BYTES: usize = 64 << 20;
@@ -54,6 +64,7 @@ pub struct ParameterServer {
     making: Mutex<()>,
     sessions: Mutex<Sessions>,
     recorder: Recorder,
+    observations: ObservationMoments,
     published: watch::Sender<Option<Arc<Weights>>>,
     phase: watch::Sender<Phase>,
 }
@@ -61,7 +72,7 @@ pub struct ParameterServer {
 impl ParameterServer {
     /// A fresh run.
     pub fn new(experiment: Experiment, metrics: Metrics) -> Self {
-        Self::with_counters(experiment, metrics, 1, Counters::default())
+        Self::with_counters(experiment, metrics, 1, Counters::default(), None)
     }
 
     /// A run that goes on from `checkpoint`, one epoch later.
@@ -94,6 +105,7 @@ impl ParameterServer {
                 metrics,
                 epoch,
                 Counters::default(),
+                None,
             )),
             Some(checkpoint) => Self::from_checkpoint(experiment, metrics, epoch, checkpoint),
         }
@@ -106,8 +118,10 @@ impl ParameterServer {
         checkpoint: Checkpoint,
     ) -> Result<Self, ResumeError> {
         let optimizer = optimizer_state(&experiment, &checkpoint)?;
+        refuse_other_observations(&experiment, &checkpoint)?;
         let state = checkpoint.state;
-        let server = Self::with_counters(experiment, metrics, epoch, state.counters);
+        let observations = checkpoint.observations;
+        let server = Self::with_counters(experiment, metrics, epoch, state.counters, observations);
         let target = checkpoint.target.map(|parameters| Target {
             taken_at_version: state.target_taken_at_version.unwrap_or(state.version),
             parameters,
@@ -129,14 +143,22 @@ impl ParameterServer {
         metrics: Metrics,
         epoch: u64,
         counters: Counters,
+        observations: Option<Moments>,
     ) -> Self {
-        metrics.epoch.set(epoch as i64);
         let run = &experiment.experiment;
-        Self {
+        metrics.epoch.set(epoch as i64);
+        metrics.run_env_steps_target.set(run.total_env_steps as i64);
+        let limit = experiment.learner.max_staleness_updates;
+        metrics.max_staleness.set(limit as i64);
+        let server = Self {
             rate: LearningRate::new(&experiment.optimizer, run.total_env_steps),
             admission: Admission { epoch },
             staleness: StalenessRule::new(&experiment.learner),
-            recorder: Recorder::new(counters, run, metrics),
+            recorder: Recorder::new(counters, run, metrics, unix_seconds()),
+            observations: ObservationMoments::new(
+                experiment.environment.normalize_observations,
+                observations,
+            ),
             epoch,
             started: Instant::now(),
             model: OnceLock::new(),
@@ -145,7 +167,23 @@ impl ParameterServer {
             published: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Running),
             experiment,
-        }
+        };
+        server.note(server.announcement());
+        server
+    }
+
+    /// What is noted when a life of the run begins.
+    fn announcement(&self) -> Occurrence {
+        let run = &self.experiment.experiment;
+        let message = match self.epoch {
+            1 => "run started",
+            _ => "run resumed",
+        };
+        Occurrence::info(message)
+            .with("experiment", run.name.as_str())
+            .with("seed", run.seed)
+            .with("epoch", self.epoch)
+            .with("software", VERSION)
     }
 
     /// Makes the model and publishes its parameters, where nobody has made it before.
@@ -196,6 +234,7 @@ impl ParameterServer {
             version,
             env_steps,
             frames,
+            observations: self.observations.newest(),
         };
         model
             .publisher
@@ -236,9 +275,21 @@ impl ParameterServer {
         self.published.subscribe()
     }
 
+    /// Notes that a receiver is being sent the publish of `version`, which stays in memory for it.
+    pub(crate) fn sending(&self, version: u64) {
+        if let Some(model) = self.model.get() {
+            model.publisher.being_read(version, self.now());
+        }
+    }
+
     /// Where the learner is in its life.
     pub fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
+    }
+
+    /// Env steps counted so far in the run.
+    pub(crate) fn env_steps(&self) -> u64 {
+        self.recorder.steps().0
     }
 
     /// Updates applied so far in the run.
@@ -269,8 +320,14 @@ impl ParameterServer {
         if sessions.len() >= limit {
             return Err(JoinError::Full(limit));
         }
+        let joined = Occurrence::info("session joined")
+            .with("worker", worker.as_str())
+            .with("peer", peer.as_str());
         let (session, worker_index) = sessions.join(worker, peer);
+        self.metrics().sessions_joined.inc();
         self.metrics().sessions.set(sessions.len() as i64);
+        drop(sessions);
+        self.note(joined.with("session", session));
         Ok(Joined {
             session,
             epoch: self.epoch,
@@ -338,11 +395,47 @@ impl ParameterServer {
     /// Ends a session: nobody waits for it any more, and its part in an open round is withdrawn.
     pub fn leave(&self, session: SessionId) {
         let mut sessions = lock(&self.sessions);
-        sessions.leave(session);
+        let left = sessions.leave(session);
+        self.metrics()
+            .sessions_left
+            .inc_by(u64::from(left.is_some()));
         self.metrics().sessions.set(sessions.len() as i64);
         if let Some(model) = self.model.get() {
             model.buffers.keep(sessions.count_open());
             model.pace.leave(session);
+        }
+        drop(sessions);
+        if let Some(left) = left {
+            self.note(left.farewell(session));
+        }
+    }
+
+    /// Notes for the event log what has happened; false where there has been enough of its kind.
+    pub(crate) fn note(&self, occurrence: Occurrence) -> bool {
+        self.recorder.note(occurrence, self.now())
+    }
+
+    /// What has happened since the last call, for the event log.
+    pub(crate) fn take_events(&self) -> VecDeque<RunEvent> {
+        self.recorder.take_events()
+    }
+
+    /// Where this life of the run begins; asked before anything is counted.
+    pub(crate) fn life_start(&self) -> LifeStart {
+        LifeStart {
+            epoch: self.epoch,
+            env_steps: self.env_steps(),
+            unix_seconds: self.recorder.unix_seconds(Duration::ZERO),
+        }
+    }
+
+    /// The history's next point: it holds what happened since the one before.
+    pub(crate) fn progress_point(&self) -> ProgressPoint {
+        let point = self.recorder.point(self.now());
+        ProgressPoint {
+            learning_rate: Some(self.rate.at(point.env_steps)),
+            sessions: Some(lock(&self.sessions).len() as u64),
+            ..point
         }
     }
 
@@ -354,24 +447,37 @@ impl ParameterServer {
 
     /// Ends the run: no gradient is admitted any more, workers are told to stop.
     pub fn finish(&self, reason: String) {
-        self.phase.send_if_modified(|phase| {
+        let finished = Occurrence::info("run finished").with("reason", reason.as_str());
+        let changed = self.phase.send_if_modified(|phase| {
             let open = !matches!(phase, Phase::Finished(_));
             if open {
                 *phase = Phase::Finished(reason);
             }
             open
         });
+        if changed {
+            self.note(finished);
+        }
     }
 
     /// Lets this life end while the run may go on in another: workers are told to come back later.
     pub fn drain(&self, reason: String) {
-        self.phase.send_if_modified(|phase| {
+        let draining = Occurrence::info("draining").with("reason", reason.as_str());
+        let changed = self.phase.send_if_modified(|phase| {
             let running = *phase == Phase::Running;
             if running {
                 *phase = Phase::Draining(reason);
             }
             running
         });
+        if changed {
+            self.note(draining);
+        }
+    }
+
+    /// The gradients applied in this life by their staleness.
+    pub(crate) fn staleness_histogram(&self) -> Vec<StalenessBucket> {
+        self.recorder.staleness_histogram()
     }
 
     /// What the run has done so far.
@@ -385,6 +491,10 @@ impl ParameterServer {
             let age = model.publisher.age_of_newest(self.now());
             self.metrics().weights_age.set(age.as_secs_f64());
         }
+        let metrics = self.metrics();
+        metrics.run_env_steps.set(self.recorder.steps().0 as i64);
+        metrics.set_phase(&self.phase.borrow());
+        metrics.reads.send_modify(|reads| *reads += 1);
     }
 
     /// The live sessions.
@@ -428,6 +538,7 @@ impl ParameterServer {
                 parameters: copy.parameters,
                 optimizer,
                 target: None,
+                observations: self.observations.newest().map(Arc::unwrap_or_clone),
             }
             .with_target(target),
         )
@@ -438,6 +549,12 @@ impl ParameterServer {
     }
 }
 
+/// Now, in seconds since 1970.
+pub(crate) fn unix_seconds() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
+
 /// What a model begins with.
 struct Beginning {
     layout: Layout,
@@ -446,6 +563,19 @@ struct Beginning {
     optimizer: Vec<Vec<f32>>,
     version: u64,
     target: Option<Target>,
+}
+
+/// Networks that were trained on normalised observations are of no use with raw ones, and the other
+/// way round.
+fn refuse_other_observations(
+    experiment: &Experiment,
+    checkpoint: &Checkpoint,
+) -> Result<(), ResumeError> {
+    let began_with = checkpoint.observations.is_some();
+    if experiment.environment.normalize_observations == began_with {
+        return Ok(());
+    }
+    Err(ResumeError::OtherObservations { began_with })
 }
 
 /// The vectors that the experiment's optimiser goes on with.

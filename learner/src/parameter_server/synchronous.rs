@@ -59,6 +59,7 @@ impl ParameterServer {
         gradient: Gradient,
         report: &v1::Report,
     ) -> Result<oneshot::Receiver<Outcome>, Refusal> {
+        self.observations.check(report)?;
         blocking::run(gradient.values.len(), || self.check_values(&gradient))?;
         let (answer, answered) = oneshot::channel();
         let contribution = Contribution {

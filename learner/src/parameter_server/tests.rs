@@ -13,6 +13,7 @@ use troop_common::proto::v1::Verdict;
 use super::*;
 use crate::answers::Outcome;
 use crate::gradient::{Gradient, Origin};
+use crate::history::Level;
 
 const LIMIT: Duration = Duration::from_secs(3_600);
 
@@ -475,5 +476,25 @@ async fn the_bound_holds_at_every_apply_and_nobody_waits_for_ever() {
         for task in tasks {
             soon(task).await.unwrap();
         }
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_gradients_are_all_refused_ends_with_its_steps() {
+    for policy in [StalenessPolicy::Accept, StalenessPolicy::Synchronous] {
+        let mut experiment = experiment(learner(policy));
+        experiment.experiment.total_env_steps = 30;
+        let metrics = Metrics::new().unwrap();
+        let server = Arc::new(ParameterServer::new(experiment, metrics));
+        let peer = Peer::open(&server);
+        for pushed in 1..=30 {
+            assert_eq!(*server.phase().borrow(), Phase::Running, "after {pushed}");
+            let refused = peer.push(0, [f32::NAN, 0.0]).await;
+            assert_eq!(refused.verdict, Verdict::NonFinite);
+        }
+        assert!(matches!(*server.phase().borrow(), Phase::Finished(_)));
+        let alarms = server.take_events().into_iter();
+        let alarms = alarms.filter(|event| event.level == Level::Error);
+        assert_eq!(alarms.count(), 5, "thirty of a kind are too many");
     }
 }

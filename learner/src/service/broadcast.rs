@@ -23,6 +23,7 @@ pub(super) struct EncodedWeights {
     pub(super) encoding: v1::Encoding,
     pub(super) parameters: Arc<EncodedVector>,
     pub(super) target: Option<Arc<EncodedVector>>,
+    pub(super) observations: Option<Box<v1::ObservationMoments>>,
 }
 
 /// Encodes each publish once, for the first session that asks.
@@ -73,6 +74,7 @@ impl Broadcast {
             encoding: self.encoding,
             parameters,
             target,
+            observations: weights.observations.as_deref().map(Into::into),
         }
     }
 
@@ -98,6 +100,7 @@ mod tests {
             env_steps: 0,
             parameters,
             target,
+            observations: None,
         }
     }
 

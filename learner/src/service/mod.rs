@@ -64,6 +64,8 @@ pub struct Service {
     server: Arc<ParameterServer>,
     /// What every worker is told when it joins.
     experiment: Arc<str>,
+    /// What the run is called.
+    run: Arc<str>,
     broadcast: Arc<Broadcast>,
     unopened: Unopened,
     /// Sessions whose stream is open.
@@ -79,11 +81,20 @@ impl Service {
         let experiment = server.experiment();
         Ok(Self {
             experiment: experiment.for_actors().to_toml()?.into(),
+            run: experiment.experiment.name.as_str().into(),
             broadcast: Arc::new(Broadcast::new(experiment.wire.weights.into())),
             unopened: Unopened::new(Arc::clone(&server), OPEN_LIMIT),
             open: watch::Sender::new(0),
             server,
         })
+    }
+
+    /// The same for a run that is called `name`; without, it is called like its experiment.
+    pub fn of_run(self, name: &str) -> Self {
+        Self {
+            run: name.into(),
+            ..self
+        }
     }
 
     /// Sessions whose stream is open.
@@ -114,7 +125,7 @@ impl Service {
     }
 
     fn weights(&self, pace: SendWeights) -> WeightsStream {
-        WeightsStream::new(&self.server, Arc::clone(&self.broadcast), pace)
+        WeightsStream::new(Arc::clone(&self.server), Arc::clone(&self.broadcast), pace)
     }
 
     /// Opens the session that the stream's first message names.
@@ -159,6 +170,7 @@ impl Service {
             epoch: joined.epoch,
             worker_index: joined.worker_index,
             experiment: self.experiment.to_string(),
+            run: self.run.to_string(),
         })
     }
 

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, TcpIncoming};
 use troop_common::experiment::WireSettings;
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
+use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES, tune_if_local};
 
 use super::authorization::Authorization;
 use super::calls::Calls;
@@ -41,6 +41,14 @@ pub async fn serve(
     match listener {
         Listener::Tcp(listener) => {
             let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            // Where it cannot be tuned its peer has gone again, and it ends by itself.
+            let incoming = incoming.map(|connection| {
+                connection.inspect(|stream| {
+                    let _ = stream
+                        .peer_addr()
+                        .and_then(|peer| tune_if_local(stream, peer));
+                })
+            });
             accept(transport, incoming, service, token).await
         }
         Listener::Unix(socket) => {

@@ -77,6 +77,7 @@ impl Current {
         };
         let chunk = vector.chunks.get(self.next_chunk)?;
         self.next_chunk += 1;
+        let is_last = self.vector == Vector::Parameters && self.next_chunk == vector.chunks.len();
         let head = WeightsChunk {
             epoch: self.weights.epoch,
             version: self.weights.version,
@@ -87,6 +88,7 @@ impl Current {
             total_elements: vector.elements,
             encoding: self.weights.encoding.into(),
             data: Bytes::new(),
+            observations: self.weights.observations.clone().filter(|_| is_last),
         };
         Some(Part {
             head,
@@ -99,6 +101,7 @@ impl Current {
 mod tests {
     use super::*;
     use crate::service::broadcast::Broadcast;
+    use troop_common::moments::Moments;
     use troop_common::proto::v1::Encoding;
     use troop_common::weights::{Target, Weights};
 
@@ -114,6 +117,7 @@ mod tests {
             env_steps: 0,
             parameters: vector(),
             target,
+            observations: None,
         }
     }
 
@@ -135,6 +139,21 @@ mod tests {
             chunks(Vector::Parameters, 6)
         );
         assert_eq!(sent(&mut transfer, &weights(7, Some(7))).len(), 4);
+    }
+
+    #[test]
+    fn observations_come_with_the_parameters_last_chunk_alone() {
+        let mut moments = Moments::default();
+        moments.extend(&[1.0, 2.0], 2);
+        let weights = Weights {
+            observations: Some(Arc::new(moments.clone())),
+            ..weights(5, Some(3))
+        };
+        let mut transfer = Transfer::default();
+        transfer.start(Broadcast::new(Encoding::F32).encode(&weights));
+        let sent = std::iter::from_fn(|| transfer.next()).map(|part| part.head.observations);
+        let found: Vec<_> = sent.collect();
+        assert_eq!(found, [None, None, None, Some((&moments).into())]);
     }
 
     #[test]

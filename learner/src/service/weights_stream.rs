@@ -2,7 +2,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use prometheus::IntCounter;
 use tokio::sync::watch;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
@@ -17,6 +16,7 @@ use crate::parameter_server::ParameterServer;
 /// One receiver's weights: the newest publish each time the last one has been sent whole. It holds
 /// one publish at most, however slow the receiver is.
 pub(super) struct WeightsStream {
+    server: Arc<ParameterServer>,
     published: WatchStream<Option<Arc<Weights>>>,
     broadcast: Arc<Broadcast>,
     transfer: Transfer,
@@ -24,12 +24,11 @@ pub(super) struct WeightsStream {
     /// The oldest version that the receiver still has to get; none where it has what it needs.
     owed: Option<u64>,
     sent_version: Option<u64>,
-    sent_bytes: IntCounter,
 }
 
 impl WeightsStream {
     pub(super) fn new(
-        server: &ParameterServer,
+        server: Arc<ParameterServer>,
         broadcast: Arc<Broadcast>,
         pace: SendWeights,
     ) -> Self {
@@ -40,7 +39,7 @@ impl WeightsStream {
             pace,
             owed: Some(0),
             sent_version: None,
-            sent_bytes: server.metrics().sent_bytes.clone(),
+            server,
         }
     }
 
@@ -82,7 +81,9 @@ impl Stream for WeightsStream {
         let this = self.get_mut();
         loop {
             if let Some(part) = this.transfer.next() {
-                this.sent_bytes.inc_by(part.tensor.len() as u64);
+                let bytes = part.tensor.len() as u64;
+                this.server.metrics().sent_bytes.inc_by(bytes);
+                this.server.sending(part.head.taken_at_version);
                 return Poll::Ready(Some(part));
             }
             if this.pace == SendWeights::AfterGradient && this.owed.is_none() {

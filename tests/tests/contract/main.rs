@@ -59,20 +59,42 @@ type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
 fn the_documented_metrics_are_those_that_are_exported() {
     let _serial = serial();
     let scratch = Scratch::new();
-    // Two workers, and no staleness is allowed: some gradients are rejected.
-    let options = "--steps 1000000000 --set learner.max_staleness_updates=0";
-    let learner = Learner::start(&scratch, &format!("--experiment cartpole {options}"));
+    let learner = Learner::start(
+        &scratch,
+        "--experiment cartpole --steps 1000000000 --run-dir kept/here",
+    );
     let line = format!("troop-actor --learner {} --workers 2", learner.url);
     let actor = scratch.start(&format!("{line} --http 127.0.0.1:0"));
     let address = actor.address_after("HTTP  http://");
-    let of_learner = poll_until("a rejected gradient", || {
+    let of_learner = poll_until("a loss", || {
         let metrics = learner.http.metrics();
-        let rejected = "troop_learner_gradients_rejected_total";
-        metrics.types.contains_key(rejected).then_some(metrics)
+        metrics
+            .types
+            .contains_key("troop_learner_loss")
+            .then_some(metrics)
     });
     let mut found = exported(&of_learner);
     found.extend(exported(&Endpoint { address }.metrics()));
     assert_eq!(documented_metrics(), found);
+    assert_eq!(documented_reasons(), of_learner.label_values("reason"));
+    let labels =
+        "{environment=\"CartPole-v1\",experiment=\"cartpole\",method=\"a3c\",run=\"here\"}";
+    let of_actor = Endpoint { address }.metrics();
+    for (part, metrics) in [("learner", &of_learner), ("actor", &of_actor)] {
+        assert_eq!(
+            metrics.value(&format!("troop_{part}_run_info{labels}")),
+            1.0
+        );
+    }
+}
+
+fn documented_reasons() -> BTreeSet<String> {
+    let text = fs::read_to_string(checkout().join("docs/metrics.md")).unwrap();
+    let (_, section) = text.split_once("## Reasons of a rejection").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let names = table_rows(section).map(|row| row[0].clone());
+    let reasons = names.filter_map(|name| Some(name.strip_prefix('`')?.strip_suffix('`')?.into()));
+    reasons.filter(|reason| reason != "reason").collect()
 }
 
 fn exported(metrics: &Exposition) -> Metrics {
@@ -90,7 +112,8 @@ fn documented_metrics() -> Metrics {
     let rows = table_rows(&text).filter_map(|row| {
         let name = row[0].trim_matches('`').to_owned();
         let entry = (row.get(1)?.clone(), names(row.get(2)?));
-        name.starts_with("troop_").then_some((name, entry))
+        let is_metric = name.starts_with("troop_") || name.starts_with("process_");
+        is_metric.then_some((name, entry))
     });
     rows.collect()
 }

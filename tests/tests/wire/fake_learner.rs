@@ -109,6 +109,7 @@ impl FakeSession {
             total_elements: values.len() as u64,
             encoding: Encoding::F32.into(),
             data: chunk.data,
+            ..WeightsChunk::default()
         }));
     }
 
@@ -156,6 +157,7 @@ impl ParameterServer for FakeService {
             epoch: self.epoch.load(Ordering::Relaxed),
             worker_index: 0,
             experiment: self.experiment.clone(),
+            run: "fake".into(),
         }))
     }
 

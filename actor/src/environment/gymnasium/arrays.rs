@@ -26,6 +26,9 @@ pub(super) struct ArrayLayout {
     terminated: Range<usize>,
     truncated: Range<usize>,
     actions: Range<usize>,
+    masks: Range<usize>,
+    final_masks: Range<usize>,
+    masked: Range<usize>,
 }
 
 impl ArrayLayout {
@@ -35,8 +38,10 @@ impl ArrayLayout {
             count * spaces.observation.len() * element_size(spaces.observation.element);
         let actions = match &spaces.action {
             ActionSpace::Discrete { .. } => count * size_of::<i64>(),
+            ActionSpace::MultiDiscrete { n } => count * n.len() * size_of::<i64>(),
             ActionSpace::Box { low, .. } => count * low.len() * size_of::<f32>(),
         };
+        let masks = count * spaces.action.choices();
         let mut end = 0;
         let mut place = |bytes: usize| {
             let start = end;
@@ -50,6 +55,9 @@ impl ArrayLayout {
             terminated: place(count),
             truncated: place(count),
             actions: place(actions),
+            masks: place(masks),
+            final_masks: place(masks),
+            masked: place(1),
         }
     }
 
@@ -62,12 +70,15 @@ impl ArrayLayout {
             ("terminated", self.terminated.clone()),
             ("truncated", self.truncated.clone()),
             ("actions", self.actions.clone()),
+            ("masks", self.masks.clone()),
+            ("final_masks", self.final_masks.clone()),
+            ("masked", self.masked.clone()),
         ])
     }
 
     /// Bytes of the whole.
     fn len(&self) -> usize {
-        self.actions.end.next_multiple_of(ALIGNMENT)
+        self.masked.end.next_multiple_of(ALIGNMENT)
     }
 }
 
@@ -117,6 +128,18 @@ impl SharedArrays {
 
     pub(super) fn truncated(&self) -> &[u8] {
         self.bytes(&self.layout.truncated)
+    }
+
+    /// Which choices the observations leave open, then the final observations: 0 where they do not.
+    /// None where the environments do not say so.
+    pub(super) fn masks(&self) -> Option<(&[u8], &[u8])> {
+        let given = self.bytes(&self.layout.masked) != [0];
+        given.then(|| {
+            (
+                self.bytes(&self.layout.masks),
+                self.bytes(&self.layout.final_masks),
+            )
+        })
     }
 
     /// Where the host reads `i64` choices.

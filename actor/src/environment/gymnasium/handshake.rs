@@ -8,7 +8,7 @@ use troop_common::experiment::AtariSettings;
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 /// Must be the host's; see `actor/python/troop_gym_host/protocol.py`.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// The actor's first line: what to run.
 #[derive(Serialize)]
@@ -78,6 +78,9 @@ pub(super) enum OfferedAction {
     Discrete {
         n: usize,
     },
+    MultiDiscrete {
+        n: Vec<usize>,
+    },
     Box {
         low: Vec<Option<f32>>,
         high: Vec<Option<f32>>,
@@ -103,6 +106,7 @@ impl Offer {
     pub(super) fn spaces(&self) -> Spaces {
         let action = match &self.action {
             OfferedAction::Discrete { n } => ActionSpace::Discrete { n: *n },
+            OfferedAction::MultiDiscrete { n } => ActionSpace::MultiDiscrete { n: n.clone() },
             OfferedAction::Box { low, high } => ActionSpace::Box {
                 low: low
                     .iter()

@@ -17,6 +17,8 @@ pub struct GymnasiumHost {
     settings: EnvironmentSettings,
     process: HostProcess,
     ends: Vec<End>,
+    /// Of observations, then of final observations; none where the environments give none.
+    masks: Option<(Vec<bool>, Vec<bool>)>,
     needs_reset: bool,
     restarts: u64,
     restarts_in_a_row: u32,
@@ -33,6 +35,7 @@ impl GymnasiumHost {
             process: HostProcess::start(settings).map_err(EnvironmentError::Fatal)?,
             settings: settings.clone(),
             ends: vec![End::Continues; settings.envs_per_worker],
+            masks: None,
             needs_reset: true,
             restarts: 0,
             restarts_in_a_row: 0,
@@ -88,30 +91,37 @@ impl GymnasiumHost {
     }
 
     fn write_actions(&mut self, actions: &Actions) -> Result<(), EnvironmentError> {
-        match (actions, &self.process.spaces.action) {
+        let arrays = &mut self.process.arrays;
+        let written = match (actions, &self.process.spaces.action) {
             (Actions::Discrete(chosen), ActionSpace::Discrete { n }) => {
-                let target = self.process.arrays.discrete_actions();
-                let choices = 0..i64::try_from(*n).unwrap_or(i64::MAX);
-                if chosen.len() == target.len()
-                    && chosen.iter().all(|action| choices.contains(action))
-                {
-                    target.copy_from_slice(chosen);
-                    return Ok(());
-                }
+                write_choices(arrays.discrete_actions(), chosen, &[*n])
+            }
+            (Actions::MultiDiscrete(chosen), ActionSpace::MultiDiscrete { n }) => {
+                write_choices(arrays.discrete_actions(), chosen, n)
             }
             (Actions::Continuous(chosen), ActionSpace::Box { .. }) => {
-                let target = self.process.arrays.continuous_actions();
-                if chosen.len() == target.len() {
+                let target = arrays.continuous_actions();
+                let fits = chosen.len() == target.len();
+                if fits {
                     target.copy_from_slice(chosen);
-                    return Ok(());
                 }
+                fits
             }
-            _ => {}
+            _ => false,
+        };
+        if written {
+            return Ok(());
         }
         Err(EnvironmentError::Fatal(format!(
             "environment `{}` was given {actions:?}; expected actions for {} environments of {:?}",
             self.settings.id, self.settings.envs_per_worker, self.process.spaces.action,
         )))
+    }
+
+    fn read_masks(&mut self) {
+        let open = |bytes: &[u8]| bytes.iter().map(|byte| *byte != 0).collect();
+        let masks = self.process.arrays.masks();
+        self.masks = masks.map(|(masks, finals)| (open(masks), open(finals)));
     }
 
     fn read_ends(&mut self) {
@@ -150,6 +160,7 @@ impl VectorEnvironment for GymnasiumHost {
             .map_err(|message| self.restart(message))?;
         self.needs_reset = false;
         self.ends.fill(End::Continues);
+        self.read_masks();
         Ok(())
     }
 
@@ -166,6 +177,7 @@ impl VectorEnvironment for GymnasiumHost {
             .map_err(|message| self.restart(message))?;
         self.steps_since_restart = self.steps_since_restart.saturating_add(1);
         self.read_ends();
+        self.read_masks();
         Ok(())
     }
 
@@ -174,8 +186,21 @@ impl VectorEnvironment for GymnasiumHost {
         Step {
             observations: arrays.observations(),
             final_observations: arrays.final_observations(),
+            masks: self.masks.as_ref().map(|(masks, _)| masks.as_slice()),
+            final_masks: self.masks.as_ref().map(|(_, finals)| finals.as_slice()),
             rewards: arrays.rewards(),
             ends: &self.ends,
         }
     }
+}
+
+/// Whether `chosen` `[E, K]` fit, each out of its component's `counts` `[K]`; they are written then.
+fn write_choices(target: &mut [i64], chosen: &[i64], counts: &[usize]) -> bool {
+    let is_open = |(choice, n): (&i64, &usize)| usize::try_from(*choice).is_ok_and(|c| c < *n);
+    let fits =
+        chosen.len() == target.len() && chosen.iter().zip(counts.iter().cycle()).all(is_open);
+    if fits {
+        target.copy_from_slice(chosen);
+    }
+    fits
 }

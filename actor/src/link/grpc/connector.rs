@@ -5,10 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tonic::codegen::Service;
+use tokio::net::TcpStream;
+use tonic::codegen::{BoxFuture, Service, StdError};
 use tonic::transport::{Channel, Endpoint, Error, Uri};
+use troop_common::address::Address;
+use troop_common::wire::tune_if_local;
 
 /// What a connection's bytes go through.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -29,13 +33,14 @@ pub enum Connector {
 }
 
 impl Connector {
-    /// Connects to the endpoint's address.
+    /// Connects to the endpoint, whose address is `url`.
     ///
     /// # Errors
     /// Where there is no connection within the endpoint's limit.
-    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, Error> {
+    pub(super) async fn connect(&self, endpoint: &Endpoint, url: &str) -> Result<Channel, Error> {
         match self {
-            Self::System => endpoint.connect().await,
+            Self::System if Address::names_unix(url) => endpoint.connect().await,
+            Self::System => endpoint.connect_with_connector(Tcp::new()).await,
             Self::Custom(dial) => {
                 let dialler = Dialler(Arc::clone(dial));
                 endpoint.connect_with_connector(dialler).await
@@ -49,6 +54,38 @@ impl fmt::Debug for Connector {
         f.write_str(match self {
             Self::System => "System",
             Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+/// What tonic itself dials with, with the socket's settings.
+struct Tcp(HttpConnector);
+
+impl Tcp {
+    fn new() -> Self {
+        let mut dialler = HttpConnector::new();
+        dialler.enforce_http(false);
+        // An acknowledgement is small, and is not to wait for more.
+        dialler.set_nodelay(true);
+        Self(dialler)
+    }
+}
+
+impl Service<Uri> for Tcp {
+    type Response = TokioIo<TcpStream>;
+    type Error = StdError;
+    type Future = BoxFuture<Self::Response, StdError>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        self.0.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move {
+            let stream = connecting.await?;
+            tune_if_local(stream.inner(), stream.inner().peer_addr()?)?;
+            Ok(stream)
         })
     }
 }

@@ -96,7 +96,6 @@ impl EndpointSettings {
         }
         Ok(endpoint
             .connect_timeout(CONNECT_LIMIT)
-            .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use troop_common::moments::Moments;
 use troop_common::proto::v1::{Vector, WeightsChunk};
 use troop_common::weights::{Target, Weights};
 use troop_common::wire::{Assembly, Place, Rope};
@@ -78,12 +79,18 @@ impl IncomingWeights {
         data: &Rope,
     ) -> Result<Option<Weights>, String> {
         let whole = self.parameters.accept(chunk, data, &mut self.buffers)?;
+        let observations = chunk.observations.as_deref().map(Moments::try_from);
+        let observations = observations
+            .transpose()
+            .map_err(|error| format!("moments that cannot be came: {error}"))?
+            .map(Arc::new);
         Ok(whole.map(|parameters| Weights {
             epoch: chunk.epoch,
             version: chunk.version,
             env_steps: chunk.env_steps,
             parameters,
             target: self.newest_target.clone(),
+            observations,
         }))
     }
 }
@@ -153,7 +160,7 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use troop_common::proto::v1::Encoding;
+    use troop_common::proto::v1::{Encoding, ObservationMoments};
     use troop_common::wire;
 
     fn chunk(vector: Vector, version: u64, values: &[f32]) -> (WeightsChunk, Rope) {
@@ -185,6 +192,33 @@ mod tests {
             assert_eq!(target.taken_at_version, 3);
             assert_eq!(*target.parameters, [1.0, 2.0]);
         }
+    }
+
+    #[test]
+    fn moments_come_with_their_weights() {
+        let mut incoming = IncomingWeights::new(1, 1);
+        let mut accept = |observations| {
+            let (head, data) = chunk(Vector::Parameters, 1, &[0.0]);
+            let head = WeightsChunk {
+                observations,
+                ..head
+            };
+            incoming.accept(&head, &data)
+        };
+        assert_eq!(accept(None).unwrap().unwrap().observations, None);
+        let moments = Moments::from_parts(3, vec![0.5], vec![2.0]).unwrap();
+        let weights = accept(Some((&moments).into())).unwrap().unwrap();
+        assert_eq!(weights.observations, Some(Arc::new(moments)));
+        let broken = ObservationMoments {
+            count: 3,
+            mean: vec![f64::NAN],
+            m2: vec![0.0],
+        };
+        assert!(
+            accept(Some(Box::new(broken)))
+                .unwrap_err()
+                .contains("dimension 0")
+        );
     }
 
     #[test]

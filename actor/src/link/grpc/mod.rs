@@ -43,7 +43,7 @@ use super::{Contribution, Link, LinkClosed};
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a worker learns when it joins for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinInfo {
     /// Its session.
     pub session: u64,
@@ -51,6 +51,8 @@ pub struct JoinInfo {
     pub epoch: u64,
     /// Smallest index that no other live session holds.
     pub worker_index: u32,
+    /// What the run is called.
+    pub run: String,
 }
 
 /// [`AsyncLink`] for a worker's thread, which blocks while it waits.

@@ -12,7 +12,7 @@ use troop_common::experiment::{Experiment, WireSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_response::Kind;
-use troop_common::proto::v1::{Acknowledgement, Control, ControlKind, JoinRequest, Verdict};
+use troop_common::proto::v1::{Control, ControlKind, JoinRequest};
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{Messages, MessagesError, Response, WireError};
 
@@ -24,6 +24,7 @@ use super::mailbox::Mailbox;
 use super::mismatch;
 use super::requests::Requests;
 use super::window::Window;
+use crate::link::rejections::Rejections;
 
 /// A call that is not answered after this time is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -60,7 +61,7 @@ pub(super) async fn connect(
     wire: &WireSettings,
 ) -> Result<Client, SessionEnd> {
     let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
-    match settings.connector.connect(&endpoint).await {
+    match settings.connector.connect(&endpoint, &settings.url).await {
         Ok(channel) => Ok(settings.client(channel)),
         Err(error) => Err(mismatch::of_connecting(settings, error).await),
     }
@@ -93,6 +94,7 @@ pub(super) async fn join(
         session: answer.session,
         epoch: answer.epoch,
         worker_index: answer.worker_index,
+        run: answer.run,
     };
     Ok(JoinedSession {
         client,
@@ -131,6 +133,7 @@ impl JoinedSession {
             inbound,
             incoming,
             mailbox,
+            rejections: Rejections::default(),
         })
     }
 }
@@ -140,6 +143,7 @@ pub(super) struct OpenSession {
     inbound: Messages<Body>,
     incoming: IncomingWeights,
     mailbox: Arc<Mailbox>,
+    rejections: Rejections,
 }
 
 impl OpenSession {
@@ -168,7 +172,7 @@ impl OpenSession {
                 Ok(())
             }
             Response::Other(Some(Kind::Acknowledgement(answer))) => {
-                log(&answer);
+                self.rejections.note(answer.verdict(), &answer.detail);
                 self.mailbox.acknowledged(answer.version);
                 Ok(())
             }
@@ -197,33 +201,6 @@ fn controlled(control: Control) -> Result<(), SessionEnd> {
         ))),
         // A later protocol's; this one has nothing to do with it.
         ControlKind::Unspecified => Ok(()),
-    }
-}
-
-/// A gradient that was computed right but came too late is nothing to worry about.
-fn log(answer: &Acknowledgement) {
-    let Acknowledgement {
-        sequence, detail, ..
-    } = answer;
-    let verdict = answer.verdict();
-    match verdict {
-        Verdict::Applied => {}
-        Verdict::Stale | Verdict::Late | Verdict::Closed | Verdict::WrongEpoch => {
-            tracing::debug!(
-                sequence,
-                verdict = verdict.as_str_name(),
-                detail,
-                "gradient rejected"
-            );
-        }
-        _ => {
-            tracing::warn!(
-                sequence,
-                verdict = verdict.as_str_name(),
-                detail,
-                "gradient rejected"
-            );
-        }
     }
 }
 

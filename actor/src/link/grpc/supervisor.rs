@@ -112,8 +112,8 @@ impl Supervisor {
                 }
                 self.settings.actor = experiment.actor.clone();
                 self.backoff = Backoff::new(&experiment.actor, self.settings.jitter_seed);
-                self.mailbox.joined(experiment.clone(), joined.info);
                 let (epoch, fingerprint) = (joined.info.epoch, String::new());
+                self.mailbox.joined(experiment.clone(), joined.info.clone());
                 self.known = Some(Known {
                     experiment,
                     epoch,

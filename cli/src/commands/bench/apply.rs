@@ -136,7 +136,7 @@ impl Bench {
         });
         let written = 1 + rule.state_names().len();
         let bytes = (2 * written + 1) * self.parameters.len() * BYTES;
-        let slice = self.time / (ROUNDS * (2 + self.gradients.len())) as u32;
+        let slice = self.time / (ROUNDS * 2 * (1 + self.gradients.len())) as u32;
         let target = Target::new(rule, &self.parameters);
         let mut plain = PlainLoop::new(&self.parameters, written);
         let [kernel, moved] = alternate([
@@ -153,34 +153,49 @@ impl Bench {
             ratio: median(ratios.collect()),
             kernel: Speed::new(median(kernel), bytes),
             plain_loop: Speed::new(median(moved), bytes),
-            concurrent: self.concurrent(&target, slice),
+            concurrent: self.concurrent(&target, written, slice),
         }
     }
 
-    /// Throughput of 1, 2, … appliers, in each round one after the other.
-    fn concurrent(&self, target: &Target, slice: Duration) -> Vec<Concurrent> {
+    /// Throughput of 1, 2, … appliers and of as many plain loops, which say what the memory has
+    /// left for more than one. In each round one after the other.
+    fn concurrent(&self, target: &Target, written: usize, slice: Duration) -> Vec<Concurrent> {
+        let plain = |_: &Vec<f32>| PlainLoop::new(&self.parameters, written);
+        let mut loops: Vec<PlainLoop> = self.gradients.iter().map(plain).collect();
         let counts = 1..=self.gradients.len();
-        let rounds: Vec<Vec<f64>> = (0..ROUNDS)
-            .map(|_| {
-                counts
-                    .clone()
-                    .map(|count| throughput(target, &self.gradients[..count], slice))
-                    .collect()
-            })
+        let mut round = |count: usize| {
+            let gradients = &self.gradients[..count];
+            let steps = gradients.iter().map(|gradient| || target.step(gradient));
+            let steps = throughput(steps.collect(), slice);
+            let moves = loops.iter_mut().zip(gradients);
+            let moves = moves.map(|(plain, gradient)| || plain.run(gradient));
+            Rates {
+                steps,
+                moves: throughput(moves.collect(), slice),
+            }
+        };
+        let rounds: Vec<Vec<Rates>> = (0..ROUNDS)
+            .map(|_| counts.clone().map(&mut round).collect())
             .collect();
+        let over_rounds =
+            |of: &dyn Fn(&[Rates]) -> f64| median(rounds.iter().map(|round| of(round)).collect());
         counts
             .map(|appliers| Concurrent {
                 appliers,
-                steps_per_second: median(rounds.iter().map(|one| one[appliers - 1]).collect()),
-                speedup: median(
-                    rounds
-                        .iter()
-                        .map(|one| one[appliers - 1] / one[0])
-                        .collect(),
-                ),
+                steps_per_second: over_rounds(&|round| round[appliers - 1].steps),
+                speedup: over_rounds(&|round| round[appliers - 1].steps / round[0].steps),
+                plain_loop_speedup: over_rounds(&|round| {
+                    round[appliers - 1].moves / round[0].moves
+                }),
             })
             .collect()
     }
+}
+
+/// How often a second some appliers, and as many plain loops, have gone through the parameters.
+struct Rates {
+    steps: f64,
+    moves: f64,
 }
 
 /// Parameters that gradients are applied to, as a learner would.
@@ -213,20 +228,22 @@ fn stripes() -> usize {
     LearnerSettings::default().stripes
 }
 
-/// Steps a second of one applier for each gradient, all at once.
-fn throughput(target: &Target, gradients: &[Vec<f32>], slice: Duration) -> f64 {
-    let together = Barrier::new(gradients.len());
-    let rate = |gradient: &[f32]| {
-        together.wait();
-        time_each(slice, || target.step(gradient)).recip()
+/// How often a second all of `works` together are done, each by a thread that repeats it.
+fn throughput<W: FnMut() + Send>(works: Vec<W>, slice: Duration) -> f64 {
+    let together = &Barrier::new(works.len());
+    let rate = |work: W| {
+        move || {
+            together.wait();
+            time_each(slice, work).recip()
+        }
     };
     thread::scope(|scope| {
-        let appliers: Vec<_> = gradients
-            .iter()
-            .map(|gradient| scope.spawn(|| rate(gradient)))
+        let threads: Vec<_> = works
+            .into_iter()
+            .map(|work| scope.spawn(rate(work)))
             .collect();
-        // An applier that panicked has said so on standard error; it has no throughput.
-        appliers
+        // A thread that panicked has said so on standard error; it has no throughput.
+        threads
             .into_iter()
             .map(|one| one.join().unwrap_or(0.0))
             .sum()

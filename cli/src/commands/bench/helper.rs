@@ -1,5 +1,8 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -7,13 +10,17 @@ use super::process_usage;
 use super::stage::{COUNT, GO, READY};
 use super::tally::Tally;
 
+/// A helper answers within milliseconds, and ends within the time of what is on its way. One that
+/// says nothing for so long is stuck, and the bench fails instead of waiting for ever.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
 /// Another process of this program that does one part of a bench. It is killed when it is dropped,
 /// and by the system where this process is gone.
 pub(super) struct Helper {
     name: &'static str,
     child: Child,
     commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<io::Result<String>>,
 }
 
 impl Helper {
@@ -36,7 +43,7 @@ impl Helper {
             name,
             child,
             commands,
-            answers: BufReader::new(answers),
+            answers: lines(answers),
         })
     }
 
@@ -115,11 +122,27 @@ impl Helper {
     }
 
     fn answer(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        let bytes = self.answers.read_line(&mut line)?;
-        anyhow::ensure!(bytes > 0, ended(self.name));
-        Ok(line.trim_end_matches('\n').to_owned())
+        match self.answers.recv_timeout(ANSWER_LIMIT) {
+            Ok(line) => Ok(line?),
+            Err(RecvTimeoutError::Disconnected) => Err(anyhow::anyhow!(ended(self.name))),
+            Err(RecvTimeoutError::Timeout) => Err(anyhow::anyhow!(
+                "`troop bench {}` has said nothing for {} s and is ended; is the machine overloaded?",
+                self.name,
+                ANSWER_LIMIT.as_secs()
+            )),
+        }
     }
+}
+
+/// What a helper says, line by line, until it ends.
+fn lines(output: ChildStdout) -> Receiver<io::Result<String>> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let said = BufReader::new(output).lines();
+        // Whoever started the helper may have gone.
+        said.map(|line| sender.send(line)).all(|sent| sent.is_ok())
+    });
+    lines
 }
 
 fn ended(name: &str) -> String {

@@ -17,6 +17,7 @@ mod process_usage;
 mod publish;
 mod raw_peer;
 mod raw_socket;
+mod replay;
 mod sender;
 mod socket;
 mod stage;
@@ -41,6 +42,8 @@ enum Bench {
     Publish(publish::PublishArgs),
     /// The optimisers' kernels alone, and several appliers at once.
     Apply(apply::ApplyArgs),
+    /// A worker's replay memory of Atari frames: memory, and transitions/s.
+    Replay(replay::ReplayArgs),
     #[command(flatten)]
     Part(Part),
 }
@@ -67,6 +70,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Bench::Ingest(args) => ingest::run(args),
         Bench::Publish(args) => publish::run(args),
         Bench::Apply(args) => apply::run(args),
+        Bench::Replay(args) => replay::run(args),
         Bench::Part(part) => run_part(part),
     }
 }

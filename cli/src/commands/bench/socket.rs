@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use troop_common::address::Address;
+use troop_common::wire::tune_if_local;
 
 /// Listens.
 ///
@@ -66,8 +67,10 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// With what Troop's own connections are set to.
     fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        tune_if_local(&stream, stream.peer_addr()?)?;
         Ok(Self::Tcp(stream))
     }
 

@@ -1,0 +1,66 @@
+//! The environments that Troop has in Rust.
+
+use troop_common::experiment::{EnvironmentSettings, Host};
+
+use super::{CartPole, EnvironmentError, TMaze, VectorEnvironment};
+
+/// What a native environment is made from: how many of them, and `[environment.kwargs]`.
+type Make = fn(usize, &toml::Table) -> Result<Box<dyn VectorEnvironment>, String>;
+
+/// One of them.
+struct Native {
+    id: &'static str,
+    /// Whether Gymnasium has it too, and takes what this one does not.
+    in_gymnasium: bool,
+    make: Make,
+}
+
+const ALL: [Native; 2] = [
+    Native {
+        id: CartPole::ID,
+        in_gymnasium: true,
+        make: |count, keywords| match keywords.is_empty() {
+            true => Ok(Box::new(CartPole::new(count))),
+            false => Err(format!(
+                "`{}` takes no environment.kwargs there",
+                CartPole::ID
+            )),
+        },
+    },
+    Native {
+        id: TMaze::ID,
+        in_gymnasium: false,
+        make: |count, keywords| Ok(Box::new(TMaze::from_keywords(count, keywords)?)),
+    },
+];
+
+/// The environments that `settings` name, where Rust has them and is to step them.
+///
+/// # Errors
+/// Where only Rust could step them, and cannot; says what to change.
+pub(super) fn make(
+    settings: &EnvironmentSettings,
+) -> Result<Option<Box<dyn VectorEnvironment>>, EnvironmentError> {
+    if settings.host == Host::Gymnasium {
+        return Ok(None);
+    }
+    let native = ALL.iter().find(|native| native.id == settings.id);
+    let made = match native {
+        Some(native) => (native.make)(settings.envs_per_worker, &settings.kwargs),
+        None => Err(format!(
+            "`{}` is not native, only {} are",
+            settings.id,
+            ALL.map(|native| format!("`{}`", native.id)).join(" and ")
+        )),
+    };
+    match made {
+        Ok(environment) => Ok(Some(environment)),
+        Err(obstacle) if settings.host == Host::Native => Err(EnvironmentError::Fatal(format!(
+            "environment.host is `native`, but {obstacle}; set environment.host to `auto`",
+        ))),
+        Err(obstacle) if native.is_some_and(|native| !native.in_gymnasium) => {
+            Err(EnvironmentError::Fatal(obstacle))
+        }
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,253 @@
+//! Observations, each of their frames stored once.
+//!
+//! A stack of frames shares all but its newest with the stack before it. So a stack is kept as references to frames, and
+//! a step costs one frame: 84×84 bytes for Atari in place of 4·84·84.
+
+use tch::{Kind, Tensor};
+use troop_common::experiment::EnvironmentSettings;
+use troop_common::spaces::{ElementType, ObservationSpace};
+
+use super::blocks::BlockRing;
+
+/// Number of an observation in its store. Later ones have larger numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObservationId(pub u64);
+
+/// Frames that an observation of this environment stacks along its first axis: each step moves
+/// them down by one and adds one. 1 where nothing is known to be stacked, and where observations
+/// are normalised: statistics move, and with them every frame of a stack.
+pub fn stack(environment: &EnvironmentSettings) -> usize {
+    match (environment.is_atari(), environment.normalize_observations) {
+        (true, _) => environment.atari.stack as usize,
+        (false, true) => 1,
+        (false, false) => environment.frame_stack,
+    }
+}
+
+/// The newest observations of a worker's environments, byte for byte as they were shown.
+///
+/// An observation is `S` frames, `S` being the stack. Where its first `S − 1` equal the last `S − 1` of
+/// the environment's previous one, only the newest is stored; else, as after a reset, it is
+/// stored afresh, neighbours that are equal once. So a store needs to know nothing of resets,
+/// and the final observation of a truncated episode is one more observation.
+#[derive(Debug)]
+pub struct ObservationStore {
+    shape: Vec<i64>,
+    kind: Kind,
+    stack: usize,
+    frame_len: usize,
+    frames: BlockRing,
+    /// Frames stored so far; frame `n` is in slot `n mod capacity`.
+    stored: u64,
+    /// The newest observation that shows each slot's frame.
+    shown_by: Vec<u64>,
+    /// `[capacity, S]`, the slots of observation `n`'s frames at `n mod capacity`.
+    slots: Vec<u32>,
+    oldest: u64,
+    next: u64,
+    newest: Vec<Option<u64>>,
+}
+
+impl ObservationStore {
+    /// Room for the newest `capacity` frames of `environments` environments. No memory is taken
+    /// before there are frames.
+    ///
+    /// # Panics
+    /// Where `stack` does not divide the first axis, or `capacity` holds no whole observation.
+    pub fn new(
+        space: &ObservationSpace,
+        stack: usize,
+        environments: usize,
+        capacity: usize,
+    ) -> Self {
+        let frame_len = frame_bytes(space, stack);
+        assert!(
+            capacity >= stack,
+            "{capacity} frames for a stack of {stack}"
+        );
+        assert!(u32::try_from(capacity).is_ok(), "{capacity} frames");
+        Self {
+            shape: space.shape.iter().map(|axis| *axis as i64).collect(),
+            kind: match space.element {
+                ElementType::F32 => Kind::Float,
+                ElementType::U8 => Kind::Uint8,
+            },
+            stack,
+            frame_len,
+            frames: BlockRing::new(frame_len, capacity),
+            stored: 0,
+            shown_by: Vec::with_capacity(capacity),
+            slots: Vec::with_capacity(capacity * stack),
+            oldest: 0,
+            next: 0,
+            newest: vec![None; environments],
+        }
+    }
+
+    /// Bytes of a store that is full.
+    pub fn bytes(space: &ObservationSpace, stack: usize, capacity: usize) -> u64 {
+        let references = size_of::<u64>() + stack * size_of::<u32>();
+        (capacity as u64) * (frame_bytes(space, stack) + references) as u64
+    }
+
+    /// Frames that it keeps.
+    pub fn capacity(&self) -> usize {
+        self.frames.capacity()
+    }
+
+    /// Stores an environment's next observation. The oldest ones make room.
+    ///
+    /// # Panics
+    /// Where it has not the space's bytes.
+    pub fn push(&mut self, environment: usize, observation: &[u8]) -> ObservationId {
+        assert_eq!(
+            observation.len(),
+            self.stack * self.frame_len,
+            "bytes of an observation"
+        );
+        let slots = match self.shared_slots(environment, observation) {
+            Some(mut slots) => {
+                slots.push(self.store(&observation[(self.stack - 1) * self.frame_len..]));
+                slots
+            }
+            None => self.store_afresh(observation),
+        };
+        let id = self.next;
+        for slot in &slots {
+            self.shown_by[*slot as usize] = id;
+        }
+        self.refer(id, &slots);
+        self.newest[environment] = Some(id);
+        self.next += 1;
+        ObservationId(id)
+    }
+
+    /// The environment's newest observation, if it is this very one: a segment begins with the
+    /// observation that the one before it ended with.
+    pub fn newest_if(&self, environment: usize, observation: &[u8]) -> Option<ObservationId> {
+        let id = ObservationId(self.newest[environment]?);
+        let frames = observation.chunks_exact(self.frame_len);
+        (self.holds(id) && self.frames_of(id).eq(frames)).then_some(id)
+    }
+
+    /// Whether an observation is still there.
+    pub fn holds(&self, id: ObservationId) -> bool {
+        (self.oldest..self.next).contains(&id.0)
+    }
+
+    /// The oldest observation that is still there, and so are all after it; [`Self::next`] where
+    /// there is none. It never goes back.
+    pub fn oldest(&self) -> ObservationId {
+        ObservationId(self.oldest)
+    }
+
+    /// The number that the next observation gets.
+    pub fn next(&self) -> ObservationId {
+        ObservationId(self.next)
+    }
+
+    /// Appends the bytes of an observation.
+    ///
+    /// # Panics
+    /// Where it is gone.
+    pub fn extend(&self, id: ObservationId, bytes: &mut Vec<u8>) {
+        assert!(self.holds(id), "{id:?} of {:?}", self.oldest..self.next);
+        for frame in self.frames_of(id) {
+            bytes.extend_from_slice(frame);
+        }
+    }
+
+    /// Observations as one tensor `[N, …]`.
+    ///
+    /// # Panics
+    /// Where one of them is gone.
+    pub fn tensor(&self, ids: &[ObservationId]) -> Tensor {
+        let mut bytes = Vec::with_capacity(ids.len() * self.stack * self.frame_len);
+        for id in ids {
+            self.extend(*id, &mut bytes);
+        }
+        let mut shape = vec![ids.len() as i64];
+        shape.extend(&self.shape);
+        Tensor::from_data_size(&bytes, &shape, self.kind)
+    }
+
+    fn frames_of(&self, id: ObservationId) -> impl Iterator<Item = &[u8]> {
+        self.slots_of(id.0)
+            .iter()
+            .map(|slot| self.frames.read(*slot as usize))
+    }
+
+    fn slots_of(&self, id: u64) -> &[u32] {
+        let start = (id % self.capacity() as u64) as usize * self.stack;
+        &self.slots[start..start + self.stack]
+    }
+
+    /// Slots of the first `S − 1` frames, where they are the last ones of the environment's previous observation.
+    fn shared_slots(&self, environment: usize, observation: &[u8]) -> Option<Vec<u32>> {
+        let previous = self.newest[environment].filter(|id| self.holds(ObservationId(*id)))?;
+        let shared = &self.slots_of(previous)[1..];
+        let next_slot = (self.stored % self.capacity() as u64) as u32;
+        let frames = observation.chunks_exact(self.frame_len);
+        let equal = shared
+            .iter()
+            .zip(frames)
+            .all(|(slot, frame)| self.frames.read(*slot as usize) == frame);
+        (equal && !shared.contains(&next_slot)).then(|| shared.to_vec())
+    }
+
+    fn store_afresh(&mut self, observation: &[u8]) -> Vec<u32> {
+        let mut slots: Vec<u32> = Vec::with_capacity(self.stack);
+        let mut previous: Option<&[u8]> = None;
+        for frame in observation.chunks_exact(self.frame_len) {
+            let slot = match slots.last() {
+                Some(slot) if previous == Some(frame) => *slot,
+                _ => self.store(frame),
+            };
+            slots.push(slot);
+            previous = Some(frame);
+        }
+        slots
+    }
+
+    /// Stores a frame over the oldest one; the observations that showed that are gone.
+    fn store(&mut self, frame: &[u8]) -> u32 {
+        let slot = (self.stored % self.capacity() as u64) as usize;
+        match self.shown_by.get(slot) {
+            Some(last) => self.oldest = self.oldest.max(last + 1),
+            None => self.shown_by.push(self.next),
+        }
+        self.frames.write(slot, frame);
+        self.stored += 1;
+        slot as u32
+    }
+
+    fn refer(&mut self, id: u64, slots: &[u32]) {
+        let capacity = self.capacity() as u64;
+        let start = (id % capacity) as usize * self.stack;
+        if start == self.slots.len() {
+            self.slots.extend_from_slice(slots);
+        } else {
+            self.slots[start..start + self.stack].copy_from_slice(slots);
+        }
+        self.oldest = self.oldest.max((id + 1).saturating_sub(capacity));
+    }
+}
+
+/// Bytes of one frame.
+fn frame_bytes(space: &ObservationSpace, stack: usize) -> usize {
+    let first = space.shape.first().copied().unwrap_or(1);
+    assert!(
+        stack >= 1 && first.is_multiple_of(stack),
+        "a stack of {stack} in observations of {:?}",
+        space.shape
+    );
+    let element = match space.element {
+        ElementType::F32 => size_of::<f32>(),
+        ElementType::U8 => size_of::<u8>(),
+    };
+    space.len() / stack * element
+}
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;

@@ -1,0 +1,64 @@
+//! `troop report`: a page of tables and pictures from run directories.
+
+mod chart;
+mod curves;
+mod finished_run;
+mod group;
+mod methods;
+mod page;
+mod published;
+mod robustness;
+mod speed_up;
+mod spread;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use troop_common::experiment::TelemetrySettings;
+
+use finished_run::FinishedRun;
+
+/// Make a page of tables and learning curves from finished runs.
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// Run directories, or directories that hold some.
+    #[arg(value_name = "DIR", required = true)]
+    directories: Vec<PathBuf>,
+    /// What the page is about.
+    #[arg(long, value_enum, default_value_t = Kind::Methods)]
+    kind: Kind,
+    /// Write the page there and its pictures into a folder of its name beside it; without it the
+    /// page is printed, without pictures.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What a page is about.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// Every preset: steps and seconds to the threshold, scores, learning curves.
+    Methods,
+    /// How much sooner more workers get there.
+    SpeedUp,
+    /// Scores over learning rates.
+    Robustness,
+}
+
+/// # Errors
+/// Where there are no runs, one cannot be read, or the page cannot be written.
+pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    troop_common::telemetry::init_logging(&TelemetrySettings::default())?;
+    let runs = FinishedRun::find(&args.directories)?;
+    let page = match args.kind {
+        Kind::Methods => methods::page(&runs)?,
+        Kind::SpeedUp => speed_up::page(&runs)?,
+        Kind::Robustness => robustness::page(&runs),
+    };
+    match &args.output {
+        Some(path) => page.write(path),
+        None => {
+            print!("{}", page.to_markdown());
+            Ok(())
+        }
+    }
+}

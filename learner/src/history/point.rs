@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a run was at a moment.
+///
+/// What older versions did not write is absent when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProgressPoint {
+    /// Time that the run had been going on, in seconds, earlier lives included.
+    pub wall_seconds: f64,
+    /// The moment, in seconds since 1970.
+    #[serde(default)]
+    pub unix_seconds: Option<f64>,
+    /// Actions taken by all workers together.
+    pub env_steps: u64,
+    /// Emulator ticks.
+    pub frames: u64,
+    /// Episodes that had ended.
+    pub episodes: u64,
+    /// Updates of the parameters.
+    pub updates: u64,
+    /// Env steps a second over the last ten seconds.
+    pub env_steps_per_second: f64,
+    /// Updates a second over the last ten seconds.
+    pub updates_per_second: f64,
+    /// Mean raw return of the last 100 episodes; none before the first.
+    pub return_mean_100: Option<f64>,
+    /// Mean length of the last 100 episodes, in env steps.
+    #[serde(default)]
+    pub episode_length_mean_100: Option<f64>,
+    /// Mean staleness of the gradients applied since the point before, in updates; 0 where there
+    /// was none.
+    pub staleness_mean_updates: f64,
+    /// Their median staleness; none where there was no gradient.
+    #[serde(default)]
+    pub staleness_p50_updates: Option<u64>,
+    /// 99th percentile of their staleness.
+    #[serde(default)]
+    pub staleness_p99_updates: Option<u64>,
+    /// Their largest staleness.
+    #[serde(default)]
+    pub staleness_max_updates: Option<u64>,
+    /// Mean global norm of the updates' gradients since the point before, before clipping; none
+    /// where there was no update.
+    #[serde(default)]
+    pub gradient_norm_mean: Option<f64>,
+    /// Gradients applied in the run.
+    #[serde(default)]
+    pub gradients_applied: Option<u64>,
+    /// Gradients rejected in the run, whatever the reason.
+    #[serde(default)]
+    pub gradients_rejected: Option<u64>,
+    /// Learning rate of the next gradient.
+    #[serde(default)]
+    pub learning_rate: Option<f64>,
+    /// Live sessions.
+    #[serde(default)]
+    pub sessions: Option<u64>,
+    /// Each loss term, averaged over recent segments.
+    pub losses: BTreeMap<String, f64>,
+}

@@ -1,0 +1,78 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use super::{History, Line};
+
+/// Reads a history from an event log, and what is appended to it later. It takes no lock: the run
+/// may be going on.
+#[derive(Debug)]
+pub struct HistoryReader {
+    path: PathBuf,
+    /// Bytes of whole lines read so far.
+    position: u64,
+    history: History,
+}
+
+impl HistoryReader {
+    /// A reader of the event log at `path`; nothing has been read yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            position: 0,
+            history: History::default(),
+        }
+    }
+
+    /// Reads what was appended since the last call; whether there was anything. A log that got
+    /// shorter is read from its start; one that is not there yet is empty.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn refresh(&mut self) -> io::Result<bool> {
+        let mut file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        let length = file.metadata()?.len();
+        if length < self.position {
+            self.position = 0;
+            self.history = History::default();
+        }
+        file.seek(SeekFrom::Start(self.position))?;
+        let before = self.position;
+        self.read_lines(BufReader::new(file))?;
+        Ok(self.position != before)
+    }
+
+    /// What has been read.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What has been read, for somebody who goes on with it.
+    pub fn into_history(self) -> History {
+        self.history
+    }
+
+    /// A last line without its end is still being written, or was torn by a crash: it waits.
+    fn read_lines(&mut self, mut reader: BufReader<File>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes)? > 0 && bytes.ends_with(b"\n") {
+            self.position += bytes.len() as u64;
+            self.push(&bytes);
+            bytes.clear();
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        match Line::parse(&text) {
+            Ok(line) => self.history.push(line),
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "passing over a damaged line of the event log");
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! TensorBoard event files: a run's progress as scalars with the tags that people know.
+//!
+//! The one Rust crate that writes them is no longer maintained, and little is needed: a framing
+//! ([`record`]), a message ([`message`]) and the choice of scalars ([`scalars`]).
+
+mod message;
+mod record;
+mod scalars;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use prost::Message;
+
+use crate::history::ProgressPoint;
+use message::{Event, SessionLog, Summary, What};
+
+/// What the first event of a file says; from version 2 on a restart may be told.
+const FILE_VERSION: &str = "brain.Event:2";
+
+/// When a life of a run begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LifeStart {
+    /// The number of the life.
+    pub(crate) epoch: u64,
+    /// Env steps that earlier lives have done.
+    pub(crate) env_steps: u64,
+    /// Seconds since 1970.
+    pub(crate) unix_seconds: f64,
+}
+
+/// Writes the event file of one life of a run. Steps are env steps.
+#[derive(Debug)]
+pub(crate) struct TensorBoardFile {
+    file: File,
+}
+
+impl TensorBoardFile {
+    /// Makes a file in `directory`, beside those of earlier lives: TensorBoard shows all of them as
+    /// one run, without what an earlier life did after the checkpoint that this one goes on from.
+    pub(crate) fn create(directory: &Path, start: LifeStart) -> io::Result<Self> {
+        let LifeStart {
+            epoch,
+            env_steps,
+            unix_seconds,
+        } = start;
+        // TensorBoard reads files in the order of their names.
+        let name = format!("events.out.tfevents.{unix_seconds:010.0}.troop.{epoch}");
+        let path = directory.join(name);
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut writer = Self { file };
+        let event = |step, what| Event {
+            wall_time: unix_seconds,
+            step,
+            what: Some(what),
+        };
+        writer.write(&event(0, What::FileVersion(FILE_VERSION.into())))?;
+        // It forgets what has this step or a later one.
+        let first = env_steps as i64 + 1;
+        writer.write(&event(first, What::SessionLog(SessionLog::start())))?;
+        Ok(writer)
+    }
+
+    /// Adds the scalars of a moment.
+    pub(crate) fn write_point(&mut self, point: &ProgressPoint) -> io::Result<()> {
+        let values = scalars::of(point);
+        self.write(&Event {
+            wall_time: point.unix_seconds.unwrap_or_default(),
+            step: point.env_steps as i64,
+            what: Some(What::Summary(Summary { values })),
+        })
+    }
+
+    /// Writes an event in one piece: a crash leaves whole records, but for the last one, which
+    /// TensorBoard passes over.
+    fn write(&mut self, event: &Event) -> io::Result<()> {
+        self.file.write_all(&record::frame(&event.encode_to_vec()))
+    }
+}
