@@ -3,14 +3,15 @@
 CARGO ?= cargo
 PRESET ?= cartpole
 ARGS ?=
+RUNS ?= runs/methods
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train test verify fix clean distclean
+.PHONY: help setup build train report test test-containers verify fix clean distclean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Check prerequisites; fill .libtorch and .venv (switches: see scripts/setup.sh)
 	@scripts/setup.sh
@@ -21,9 +22,17 @@ build: setup ## Build troop, troop-learner and troop-actor
 train: build ## Set up, build and train: PRESET=cartpole ARGS="--seed 1"
 	$(target)/release/troop train $(PRESET) $(ARGS)
 
+report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
+	$(target)/release/troop report $(RUNS) --output docs/results/methods.md
+
 test: build ## Set up, build and run every test
 	$(CARGO) test --release --workspace --locked
 	.venv/bin/python -m pytest actor/python
+	.venv/bin/python -m pytest deploy/grafana tests/monitoring
+	.venv/bin/python -m pytest tests/browser
+
+test-containers: setup ## Build the images and run docker-compose.yml, where a Docker engine answers
+	tests/containers/run.sh
 
 verify: setup ## Check format, lints and documentation; changes nothing
 	$(CARGO) fmt --all --check

@@ -1,0 +1,35 @@
+"""What the images are made of."""
+
+import re
+
+import pytest
+
+from compose import BASE, CHECKOUT, IMAGES, execute, inspect
+
+LEARNER_LIMIT_BYTES = 40_000_000
+
+
+def test_the_learner_adds_little_to_its_base():
+    added = inspect(IMAGES["learner"])["Size"] - inspect(BASE)["Size"]
+    print(f"the learner's image adds {added / 1e6:.1f} MB to {BASE}")
+    assert 0 < added <= LEARNER_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_settings(name):
+    config = inspect(IMAGES[name])["Config"]
+    assert config["User"] == "7700:7700"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Healthcheck"]["Test"][:3] == ["CMD", f"troop-{name}", "--probe"]
+    assert config["Entrypoint"] == [f"troop-{name}"]
+    (version,) = re.findall(r'^version = "(.*)"', (CHECKOUT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert config["Labels"]["org.opencontainers.image.version"] == version
+    said = execute("docker", "run", "--rm", IMAGES[name], "--version").split()
+    assert said == [f"troop-{name}", version]
+
+
+def test_the_learner_has_no_libtorch_and_no_compiler_is_left():
+    for name, absent in {"learner": "libtorch* libpython*", "actor": "cc1plus rustc"}.items():
+        names = " -o ".join(f"-name '{pattern}'" for pattern in absent.split())
+        found = execute("docker", "run", "--rm", "--entrypoint=sh", IMAGES[name], "-c", f"find / -xdev {names} 2>/dev/null || true")
+        assert not found, found
