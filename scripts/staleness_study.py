@@ -3,18 +3,18 @@
 
 Each worker's gradient leaves after a delay drawn from an exponential distribution, so that two
 cores carry many workers; W workers make a mean staleness of about W - 1. Prints a Markdown table:
-medians over the seeds, and how many of them solved the task.
+medians over the seeds, and how many of them solved the task. Runs go into runs/staleness; it can be
+stopped and started again.
 
     scripts/staleness_study.py [--seeds 5] [--delay-ms 10] [--workers 3 9 33] [--json FILE]
 """
 
-import argparse
 import itertools
 import json
 import statistics
-import subprocess
-import tempfile
 from pathlib import Path
+
+from study import Run, median, parser, run_all
 
 POLICIES = {
     "accept": [],
@@ -24,30 +24,17 @@ POLICIES = {
     "bound": ["learner.bound_updates=1"],
     "synchronous": [],
 }
-CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-def train(troop: Path, policy: str, workers: int, delay_ms: int, seed: int) -> dict:
-    """The summary of one run, which ends when the task is solved or its steps are done."""
+def run(policy: str, workers: int, delay_ms: int, seed: int) -> Run:
+    """One run, which ends when the task is solved or its steps are done."""
     settings = [
         "experiment.stop_when_solved=true",
         f"actor.push_delay_ms={delay_ms}",
         f'learner.staleness="{policy}"',
         *POLICIES[policy],
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        command = [troop, "train", "cartpole", "--workers", workers, "--seed", seed]
-        command += ["--run-dir", run]
-        command += [part for setting in settings for part in ("--set", setting)]
-        subprocess.run([str(part) for part in command], check=True, capture_output=True)
-        return json.loads((run / "summary.json").read_text())
-
-
-def median(values: list[float | None]) -> float | None:
-    """The median, where more than half of the values are there."""
-    there = sorted(value for value in values if value is not None)
-    return statistics.median(there) if len(there) * 2 > len(values) else None
+    return Run(f"{policy}-{workers}-{delay_ms}-{seed}", "cartpole", seed, workers, settings)
 
 
 def row(policy: str, workers: int, runs: list[dict]) -> dict:
@@ -85,22 +72,21 @@ def markdown(rows: list[dict]) -> str:
 
 def main() -> None:
     """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--troop", type=Path, default=CHECKOUT / "target/release/troop")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--delay-ms", type=int, default=10)
-    parser.add_argument("--workers", type=int, nargs="+", default=[3, 9, 33])
-    parser.add_argument("--json", type=Path, help="also write the rows there")
-    args = parser.parse_args()
+    options = parser(__doc__.splitlines()[0], "runs/staleness")
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--delay-ms", type=int, default=10)
+    options.add_argument("--workers", type=int, nargs="+", default=[3, 9, 33])
+    options.add_argument("--json", type=Path, help="also write the rows there")
+    arguments = options.parse_args()
     rows = []
-    for workers, policy in itertools.product(args.workers, POLICIES):
-        seeds = range(1, args.seeds + 1)
-        runs = [train(args.troop, policy, workers, args.delay_ms, seed) for seed in seeds]
-        rows.append(row(policy, workers, runs))
+    for workers, policy in itertools.product(arguments.workers, POLICIES):
+        seeds = range(1, arguments.seeds + 1)
+        runs = [run(policy, workers, arguments.delay_ms, seed) for seed in seeds]
+        rows.append(row(policy, workers, run_all(arguments, runs)))
         print(markdown(rows[-1:]).splitlines()[-1], flush=True)
     print("\n" + markdown(rows))
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import troop
@@ -28,16 +29,14 @@ def measure(script: str, params: int, in_flight: int, seconds: float, workers: i
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def measure_all(options: argparse.Namespace) -> list[dict]:
+def measure_all(options: argparse.Namespace) -> Iterator[dict]:
     """Every run. Repetitions are the outer loop: a slow minute of the machine touches all peers alike."""
-    runs = []
     for _ in range(options.repetitions):
         for params, in_flight in itertools.product(options.sizes, (1, 2)):
             for script in SCRIPTS:
-                runs.append(measure(script, params, in_flight, options.seconds, options.workers))
+                yield measure(script, params, in_flight, options.seconds, options.workers)
             for variant in troop.VARIANTS if options.troop else []:
-                runs.append(troop.measure(options.troop, variant, params, in_flight, options.seconds, options.workers))
-    return runs
+                yield troop.measure(options.troop, variant, params, in_flight, options.seconds, options.workers)
 
 
 def medians(runs: list[dict]) -> dict[Row, dict[int, float]]:
@@ -67,10 +66,12 @@ def main() -> None:
     parser.add_argument("--troop", type=Path, help="the `troop` binary, to be measured as well")
     parser.add_argument("--json", type=Path, help="a file to write every run to")
     options = parser.parse_args()
-    runs = measure_all(options)
+    runs = []
+    for run in measure_all(options):
+        runs.append(run)
+        if options.json:
+            options.json.write_text(json.dumps(runs, indent=1) + "\n")
     print(markdown(medians(runs), options.sizes))
-    if options.json:
-        options.json.write_text(json.dumps(runs, indent=1) + "\n")
 
 
 if __name__ == "__main__":
