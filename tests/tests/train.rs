@@ -76,7 +76,8 @@ fn synchronous_workers_and_one_seed_make_the_same_run_to_the_bit() {
 }
 
 /// A2C takes the mean over a segment's B = T·E steps, A3C their sum. Where B is a power of two, the
-/// learning rate carries the factor without rounding: θ ← θ − (Bη) · (1/B) Σ.
+/// learning rate carries the factor without rounding: θ ← θ − (Bη) · (1/B) Σ. It must not diverge, for a
+/// sum overflows before a mean does.
 #[test]
 fn a2c_with_one_worker_is_a3c_with_one_worker_to_the_bit() {
     let _serial = serial();
@@ -94,14 +95,17 @@ fn a2c_with_one_worker_is_a3c_with_one_worker_to_the_bit() {
     let a2c = train(
         "a2c",
         "--set learner.staleness=synchronous --set method.reduction=mean \
-         --set optimizer.learning_rate=0.125",
+         --set optimizer.learning_rate=0.03125",
     );
     let a3c = train(
         "a3c",
         "--set learner.staleness=accept --set method.reduction=sum \
-         --set optimizer.learning_rate=0.0009765625",
+         --set optimizer.learning_rate=0.000244140625",
     );
-    assert_eq!(weights(&a2c), weights(&a3c));
+    assert!(
+        weights(&a2c) == weights(&a3c),
+        "the same steps, other weights"
+    );
     assert!(a2c.summary()["updates"].as_u64().unwrap() > 400);
 }
 
