@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from processes import LIMIT_S, Learner, SLOW, Process
+from processes import LIMIT_S, LONG, Learner, SLOW, Process
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -140,8 +140,8 @@ def directory(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def learner(directory):
-    """A learner with one worker, whose run goes on longer than the module's tests; some points a second."""
-    with Learner(directory, steps=400_000, more=SLOW) as learner, learner.actor(directory):
+    """A learner with one worker, whose run goes on longer than the module's tests."""
+    with Learner(directory, steps=LONG, more=SLOW) as learner, learner.actor(directory):
         yield learner
 
 

@@ -105,3 +105,6 @@ class Learner(Process):
 
 SLOW = "--set actor.push_delay_ms=30"
 """Lets workers pause after each gradient, so that a test's browser has the machine."""
+
+LONG = 4_000_000
+"""Env steps that one `SLOW` worker needs eight minutes for, on any machine, with a point of the curve every few seconds."""

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from processes import Learner, Process, SLOW
+from processes import LONG, Learner, Process, SLOW
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_run_that_begins_later_is_followed(page, tmp_path):
     with Process(tmp_path, "troop dashboard . --http 127.0.0.1:0") as dashboard:
         page.open(dashboard.word_after("page  "))
         page.wait("no run", lambda: "no run" in (page.text("#subtitle") or ""))
-        with Learner(tmp_path, run="study/late", steps=100_000, more=SLOW) as learner, learner.actor(tmp_path):
+        with Learner(tmp_path, run="study/late", steps=LONG, more=SLOW) as learner, learner.actor(tmp_path):
             first, _ = page.wait_for_curve()
             page.wait("the curve grows", lambda: page.curve("learning-curve")[0][-1] > first[-1])
             assert (page.text("#subtitle"), page.text("#phase")) == ("study/late, seed 1", "running")
