@@ -1,5 +1,6 @@
 //! The link between a worker and a learner of the same process.
 
+use std::mem;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -7,6 +8,7 @@ use troop_actor::link::{Contribution, Link, LinkClosed, Rejections};
 use troop_common::layout::Layout;
 use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
+use troop_common::wire::{Buffers, Elements};
 use troop_learner::{Gradient, Joined, Origin, Outcome, ParameterServer, Phase};
 
 /// Calls the parameter server's core straight from the worker's thread.
@@ -15,6 +17,8 @@ pub(crate) struct LocalLink {
     joined: Joined,
     sequence: u64,
     rejections: Rejections,
+    /// Where the gradient's vector comes back to.
+    vectors: Buffers<f32>,
     /// Where the worker's thread waits for the others, if it has to.
     runtime: Handle,
 }
@@ -27,31 +31,32 @@ impl LocalLink {
             joined,
             sequence: 0,
             rejections: Rejections::default(),
+            vectors: Buffers::default(),
             runtime,
         }
     }
 
-    /// Gives the server the gradient's vector, and the worker another one of its length.
+    /// Lends the server the gradient's vector until it has its answer.
     async fn hand_over(&self, contribution: &mut Contribution) -> Result<Outcome, LinkClosed> {
         let session = self.joined.session;
-        let mut values = self.server.buffer(session).await;
-        if !values.swap(&mut contribution.gradient) {
+        let room = self.server.room(session).await;
+        let (expected, found) = (room.elements(), contribution.gradient.len());
+        if found != expected {
             return Err(LinkClosed::Failed(format!(
-                "the gradient has {} elements; expected {}, the layout's",
-                contribution.gradient.len(),
-                values.len()
+                "the gradient has {found} elements; expected {expected}, the layout's"
             )));
         }
+        let values = Elements::of(self.vectors.lend(mem::take(&mut contribution.gradient)));
         let origin = Origin {
             sequence: self.sequence,
             epoch: contribution.epoch,
             version: contribution.version,
         };
-        let gradient = Gradient::new(origin, values);
-        Ok(self
-            .server
-            .push(session, gradient, &contribution.report)
-            .await)
+        let gradient = Gradient::new(origin, values, room);
+        let pushed = self.server.push(session, gradient, &contribution.report);
+        let outcome = pushed.await;
+        contribution.gradient = self.vectors.take(expected);
+        Ok(outcome)
     }
 
     fn closed(&self) -> Option<LinkClosed> {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use tokio::time::Instant;
+use troop_common::wire::Elements;
 
-use crate::buffer_pool::GradientBuffer;
-use crate::norm::global_norm;
+use crate::budget::Room;
+use crate::norm::NormSum;
 
 /// Which gradient it is, and what it was computed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +24,33 @@ pub struct Origin {
 pub struct Gradient {
     pub(crate) origin: Origin,
     /// `dL/dθ` in the layout's order.
-    pub(crate) values: GradientBuffer,
+    pub(crate) values: Elements,
     /// Global norm; not finite exactly where one of the values is not.
     pub(crate) norm: f64,
     /// When the last of it had come.
     pub(crate) arrived: Instant,
+    /// What it takes up, until its values are dropped.
+    pub(crate) room: Room,
 }
 
 impl Gradient {
     /// A gradient of which only the values are known; `dL/dθ` in the layout's order.
-    pub fn new(origin: Origin, values: GradientBuffer) -> Self {
-        let norm = global_norm(&values);
-        Self::measured(origin, values, norm)
+    pub fn new(origin: Origin, values: Elements, room: Room) -> Self {
+        let mut norm = NormSum::default();
+        values
+            .runs(0..values.len())
+            .for_each(|(_, run)| norm.add(run));
+        Self::measured(origin, values, norm.norm(), room)
     }
 
     /// A gradient whose norm was taken while it came.
-    pub(crate) fn measured(origin: Origin, values: GradientBuffer, norm: f64) -> Self {
+    pub(crate) fn measured(origin: Origin, values: Elements, norm: f64, room: Room) -> Self {
         Self {
             origin,
             values,
             norm,
             arrived: Instant::now(),
+            room,
         }
     }
 }

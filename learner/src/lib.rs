@@ -10,7 +10,7 @@ pub mod apply;
 #[cfg(test)]
 mod architectures;
 mod blocking;
-mod buffer_pool;
+mod budget;
 pub mod checkpoint;
 mod clock;
 pub mod dashboard;
@@ -45,7 +45,7 @@ pub mod summary;
 mod tensorboard;
 
 pub use answers::{JoinError, Joined, OpenError, Outcome, Phase, ResumeError};
-pub use buffer_pool::GradientBuffer;
+pub use budget::Room;
 pub use gradient::{Gradient, Origin};
 pub use last_scrape::last_scrape;
 pub use parameter_server::ParameterServer;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use troop_common::layout::Layout;
 
-use crate::buffer_pool::BufferPool;
+use crate::budget::Budget;
 use crate::pace::Pace;
 use crate::parameters::StripedParameters;
 use crate::publisher::Publisher;
@@ -16,7 +16,7 @@ pub(crate) struct Model {
     pub(crate) fingerprint: String,
     pub(crate) parameters: StripedParameters,
     pub(crate) publisher: Publisher,
-    pub(crate) buffers: Arc<BufferPool>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) pace: Pace,
     /// Updates applied.
     pub(crate) version: AtomicU64,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 use troop_common::proto::v1;
+use troop_common::wire::{Buffers, Elements};
 
 use crate::answers::Outcome;
-use crate::buffer_pool::GradientBuffer;
+use crate::budget::Room;
 use crate::lock::lock;
 use crate::policy::bound::SessionClocks;
 use crate::policy::round::{RoundSettings, Rounds};
@@ -34,12 +35,15 @@ pub(crate) struct Turns {
 pub(crate) struct Barrier {
     pub(crate) rounds: Mutex<Rounds<Contribution>>,
     pub(crate) changed: Notify,
+    /// For the sums of rounds.
+    pub(crate) sums: Buffers<f32>,
 }
 
 /// One session's part in a round.
 #[derive(Debug)]
 pub(crate) struct Contribution {
-    pub(crate) values: GradientBuffer,
+    pub(crate) values: Elements,
+    pub(crate) room: Room,
     pub(crate) report: v1::Report,
     pub(crate) answer: oneshot::Sender<Outcome>,
 }
@@ -64,6 +68,7 @@ impl Pace {
                 Self::Synchronous(Barrier {
                     rounds: Mutex::new(Rounds::new(rounds, version)),
                     changed: Notify::new(),
+                    sums: Buffers::default(),
                 })
             }
         }

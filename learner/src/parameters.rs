@@ -1,9 +1,12 @@
 //! The parameters and the optimiser's state, in stripes with a lock each.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::optimizer::{Rule, Step};
+use troop_common::wire::Elements;
+
+use crate::optimizer::{Rule, Step, Vectors};
 
 /// A stripe of a small vector has at least so many elements: to find another applier in it and to
 /// park costs more than to step through it.
@@ -11,8 +14,7 @@ const MIN_STRIPE_ELEMENTS: usize = 16 * 1024;
 
 struct Stripe {
     start: usize,
-    parameters: Vec<f32>,
-    state: Vec<Vec<f32>>,
+    vectors: Vectors,
 }
 
 /// One flat vector, divided into stripes. Appliers start at different stripes and come back to
@@ -23,13 +25,6 @@ pub struct StripedParameters {
     len: usize,
     stripes: Vec<Mutex<Stripe>>,
     tickets: AtomicU64,
-}
-
-/// A copy of parameters and optimiser state; `state` has one vector for each of the rule's names.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ParametersCopy {
-    pub(crate) parameters: Vec<f32>,
-    pub(crate) state: Vec<Vec<f32>>,
 }
 
 impl StripedParameters {
@@ -53,8 +48,10 @@ impl StripedParameters {
             };
             Mutex::new(Stripe {
                 start,
-                parameters: parameters[range.clone()].to_vec(),
-                state: (0..rule.state_names().len()).map(part).collect(),
+                vectors: Vectors {
+                    parameters: parameters[range.clone()].to_vec(),
+                    state: (0..rule.state_names().len()).map(part).collect(),
+                },
             })
         };
         Self {
@@ -73,19 +70,21 @@ impl StripedParameters {
         self.len
     }
 
-    /// Takes a step; its vectors have the parameters' length.
-    pub fn apply(&self, step: &Step<'_>) {
+    /// Takes a step along `gradient`, `dL/dθ` of the parameters' length.
+    pub fn apply(&self, gradient: &Elements, step: &Step<'_>) {
         let (head, tail) = self.stripes.split_at(self.first_stripe());
         let mut busy = Vec::new();
         for stripe in tail.iter().chain(head) {
             match stripe.try_lock() {
-                Ok(mut stripe) => stripe.apply(self.rule, step),
-                Err(TryLockError::Poisoned(held)) => held.into_inner().apply(self.rule, step),
+                Ok(mut stripe) => stripe.apply(self.rule, gradient, step),
+                Err(TryLockError::Poisoned(held)) => {
+                    held.into_inner().apply(self.rule, gradient, step);
+                }
                 Err(TryLockError::WouldBlock) => busy.push(stripe),
             }
         }
         for stripe in busy {
-            lock(stripe).apply(self.rule, step);
+            lock(stripe).apply(self.rule, gradient, step);
         }
     }
 
@@ -102,23 +101,22 @@ impl StripedParameters {
     pub fn read(&self, into: &mut [f32]) {
         for stripe in &self.stripes {
             let stripe = lock(stripe);
-            into[stripe.start..stripe.start + stripe.parameters.len()]
-                .copy_from_slice(&stripe.parameters);
+            into[stripe.range()].copy_from_slice(&stripe.vectors.parameters);
         }
     }
 
     /// Copies parameters and state together, stripe by stripe.
-    pub(crate) fn copy(&self) -> ParametersCopy {
-        let mut copy = ParametersCopy {
+    pub(crate) fn copy(&self) -> Vectors {
+        let mut copy = Vectors {
             parameters: Vec::with_capacity(self.len),
             state: vec![Vec::with_capacity(self.len); self.rule.state_names().len()],
         };
         for stripe in &self.stripes {
-            let stripe = lock(stripe);
-            copy.parameters.extend_from_slice(&stripe.parameters);
+            let Stripe { vectors, .. } = &*lock(stripe);
+            copy.parameters.extend_from_slice(&vectors.parameters);
             copy.state
                 .iter_mut()
-                .zip(&stripe.state)
+                .zip(&vectors.state)
                 .for_each(|(all, part)| all.extend_from_slice(part));
         }
         copy
@@ -126,9 +124,18 @@ impl StripedParameters {
 }
 
 impl Stripe {
-    fn apply(&mut self, rule: Rule, step: &Step<'_>) {
-        let part = step.part(self.start..self.start + self.parameters.len());
-        rule.step(&mut self.parameters, &mut self.state, &part);
+    /// The parameters that it holds.
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.vectors.parameters.len()
+    }
+
+    fn apply(&mut self, rule: Rule, gradient: &Elements, step: &Step<'_>) {
+        for (start, run) in gradient.runs(self.range()) {
+            let end = start + run.len();
+            let part = step.part(start..end);
+            let at = start - self.start..end - self.start;
+            rule.step(&mut self.vectors, at, run, &part);
+        }
     }
 }
 
@@ -166,15 +173,15 @@ mod tests {
         (0..len).map(|i| i as f32 / 7.0).collect()
     }
 
-    fn gradient(len: usize, k: u64) -> Vec<f32> {
+    fn gradient(len: usize, k: u64) -> Elements {
         (0..len as u64)
             .map(|i| ((i * 31 + k * 17) % 13) as f32 - 6.0)
-            .collect()
+            .collect::<Vec<f32>>()
+            .into()
     }
 
-    fn step(gradient: &[f32], number: u64) -> Step<'_> {
+    fn step(number: u64) -> Step<'static> {
         Step {
-            gradient,
             scale: 0.5,
             rate: 0.1,
             number,
@@ -191,8 +198,10 @@ mod tests {
             .flat_map(|r| [1, 7, 16, 23].map(|s| (r, s)))
         {
             let striped = StripedParameters::in_stripes_of(size, rule, &start(len), &[]);
-            let mut plain = start(len);
-            let mut state = vec![vec![0.0; len]; rule.state_names().len()];
+            let mut plain = Vectors {
+                parameters: start(len),
+                state: vec![vec![0.0; len]; rule.state_names().len()],
+            };
             for k in 1..50 {
                 let gradient = gradient(len, k);
                 let step = Step {
@@ -200,17 +209,18 @@ mod tests {
                         lambda: 0.04,
                         computed_on: &computed_on,
                     }),
-                    ..step(&gradient, k)
+                    ..step(k)
                 };
-                striped.apply(&step);
-                rule.step(&mut plain, &mut state, &step);
+                striped.apply(&gradient, &step);
+                let [(0, whole)] = gradient.runs(0..len).collect::<Vec<_>>()[..] else {
+                    panic!("{gradient:?} is not one piece")
+                };
+                rule.step(&mut plain, 0..len, whole, &step);
             }
-            let copy = striped.copy();
-            assert_eq!(copy.parameters, plain, "{rule:?} in stripes of {size}");
-            assert_eq!(copy.state, state, "{rule:?} in stripes of {size}");
+            assert_eq!(striped.copy(), plain, "{rule:?} in stripes of {size}");
             let mut read = vec![0.0; len];
             striped.read(&mut read);
-            assert_eq!(read, plain);
+            assert_eq!(read, plain.parameters);
         }
     }
 
@@ -218,11 +228,11 @@ mod tests {
     fn state_survives_a_restart() {
         for rule in rules() {
             let first = StripedParameters::in_stripes_of(4, rule, &start(10), &[]);
-            first.apply(&step(&gradient(10, 1), 1));
+            first.apply(&gradient(10, 1), &step(1));
             let copy = first.copy();
             let second = StripedParameters::in_stripes_of(3, rule, &copy.parameters, &copy.state);
-            first.apply(&step(&gradient(10, 2), 2));
-            second.apply(&step(&gradient(10, 2), 2));
+            first.apply(&gradient(10, 2), &step(2));
+            second.apply(&gradient(10, 2), &step(2));
             assert_eq!(first.copy(), second.copy(), "{rule:?}");
         }
     }
@@ -233,11 +243,12 @@ mod tests {
         let one = Step {
             scale: 1.0,
             rate: 1.0,
-            ..step(&[1.0; 64], 1)
+            ..step(1)
         };
+        let ones = Elements::from(vec![1.0; 64]);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&one)));
+                scope.spawn(|| (0..1000).for_each(|_| shared.apply(&ones, &one)));
             }
         });
         assert!(shared.copy().parameters.iter().all(|p| *p == -4000.0));
@@ -246,20 +257,20 @@ mod tests {
     #[test]
     fn an_applier_comes_back_to_a_busy_stripe() {
         let shared = StripedParameters::in_stripes_of(1, Rule::Sgd, &[0.0; 4], &[]);
-        let gradient = [1.0; 4];
+        let gradient = Elements::from(vec![1.0; 4]);
         let limit = Instant::now() + Duration::from_secs(10);
         std::thread::scope(|scope| {
             // The first applier starts here.
             let busy = lock(&shared.stripes[0]);
-            let applier = scope.spawn(|| shared.apply(&step(&gradient, 1)));
-            while lock(&shared.stripes[3]).parameters == [0.0] {
+            let applier = scope.spawn(|| shared.apply(&gradient, &step(1)));
+            while lock(&shared.stripes[3]).vectors.parameters == [0.0] {
                 assert!(
                     Instant::now() < limit,
                     "the applier waits for the busy stripe"
                 );
                 std::thread::yield_now();
             }
-            assert_eq!(busy.parameters, [0.0]);
+            assert_eq!(busy.vectors.parameters, [0.0]);
             assert!(!applier.is_finished());
             drop(busy);
         });

@@ -338,14 +338,13 @@ mod tests {
         server
             .open(session, Layout::new(vec![spec]).unwrap())
             .unwrap();
-        let mut values = server.buffer(session).await;
-        values.fill(1.0);
+        let room = server.room(session).await;
         let origin = Origin {
             sequence: 1,
             epoch: 1,
             version: 0,
         };
-        let gradient = Gradient::new(origin, values);
+        let gradient = Gradient::new(origin, vec![1.0; 3].into(), room);
         let report = Report {
             env_steps: 10,
             ..Report::default()

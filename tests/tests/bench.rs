@@ -101,7 +101,10 @@ fn ingest_reports_medians_and_leaves_nothing_behind() {
     assert_positive(
         &report,
         "ratios",
-        &["gradients_per_second_to_optimizer_alone"],
+        &[
+            "gradients_per_second_to_optimizer_alone",
+            "gradients_per_second_to_socket_and_optimizer",
+        ],
     );
     let copies = [
         "of_one_message_gigabytes_per_second",

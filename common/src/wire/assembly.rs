@@ -1,5 +1,5 @@
-use super::element::{element_bytes, known, read_pieces};
-use super::{Rope, WireError};
+use super::element::read_pieces;
+use super::{Place, Rope, WireError};
 
 /// Puts the chunks of one vector after the other back together, in a vector of the caller's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -7,21 +7,9 @@ pub struct Assembly {
     filled: usize,
 }
 
-/// Where a chunk belongs, as its message says.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// First element of the chunk.
-    pub offset_elements: u64,
-    /// Elements of the whole vector.
-    pub total_elements: u64,
-    /// How the elements are encoded, see `troop.v1.Encoding`.
-    pub encoding: i32,
-}
-
 impl Assembly {
     /// Takes the next chunk; `true` once `values` is whole. The chunk after that starts a new
-    /// vector. `seen` gets the chunk's values in blocks of [`super::BLOCK_ELEMENTS`] while they are
-    /// still in the cache.
+    /// vector.
     ///
     /// # Errors
     /// Where the chunk does not continue the vector; the part that had come is dropped.
@@ -30,48 +18,14 @@ impl Assembly {
         values: &mut [f32],
         place: Place,
         data: &Rope,
-        seen: impl FnMut(&[f32]),
     ) -> Result<bool, WireError> {
         let filled = std::mem::take(&mut self.filled);
-        let end = read_into(values, filled, place, data, seen)?;
+        let (encoding, end) = place.continues(filled, values.len(), data.len())?;
+        read_pieces(data.pieces(), encoding, &mut values[filled..end]);
         let whole = end == values.len();
         self.filled = if whole { 0 } else { end };
         Ok(whole)
     }
-
-    /// Drops the part of a vector that has come so far.
-    pub fn reset(&mut self) {
-        self.filled = 0;
-    }
-}
-
-/// Reads a chunk to where the last one ended; gives where it ends.
-fn read_into(
-    values: &mut [f32],
-    filled: usize,
-    place: Place,
-    data: &Rope,
-    seen: impl FnMut(&[f32]),
-) -> Result<usize, WireError> {
-    let expected = values.len() as u64;
-    if place.total_elements != expected {
-        let found = place.total_elements;
-        return Err(WireError::WrongLength { expected, found });
-    }
-    if place.offset_elements != filled as u64 {
-        return Err(WireError::OutOfOrder {
-            expected: filled as u64,
-            found: place.offset_elements,
-        });
-    }
-    let encoding = known(place.encoding)?;
-    let (bytes, element) = (data.len(), element_bytes(encoding));
-    let end = filled + bytes / element;
-    if bytes == 0 || !bytes.is_multiple_of(element) || end > values.len() {
-        return Err(WireError::WrongSize { bytes, element });
-    }
-    read_pieces(data.pieces(), encoding, &mut values[filled..end], seen);
-    Ok(end)
 }
 
 #[cfg(test)]
@@ -97,7 +51,7 @@ mod tests {
         assert_eq!(chunks.len(), 3);
         for (i, chunk) in chunks.into_iter().enumerate() {
             let place = place(chunk.offset_elements, len as u64, Encoding::F32);
-            let whole = assembly.accept(&mut found, place, &chunk.data.into(), |_| {});
+            let whole = assembly.accept(&mut found, place, &chunk.data.into());
             assert_eq!(whole, Ok(i == 2));
         }
         assert!(found == values);
@@ -106,8 +60,7 @@ mod tests {
     #[test]
     fn chunks_that_do_not_continue_the_vector_are_refused() {
         let check = |place, bytes: usize, expected| {
-            let refused =
-                Assembly::default().accept(&mut [0.0; 4], place, &vec![0; bytes].into(), |_| {});
+            let refused = Assembly::default().accept(&mut [0.0; 4], place, &vec![0; bytes].into());
             assert_eq!(refused, Err(expected));
         };
         let wrong_size = |bytes| WireError::WrongSize { bytes, element: 4 };
@@ -142,7 +95,6 @@ mod tests {
                 &mut values,
                 place(0, 2, Encoding::F32),
                 &vec![0; bytes].into(),
-                |_| {},
             )
         };
         assert_eq!(accept(4), Ok(false));

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::CHUNK_BYTES;
 use super::element::{element_bytes, encode_into};
+use super::elements::bytes_of;
+use super::{Buffers, CHUNK_BYTES};
 use crate::proto::v1::Encoding;
 
 /// One chunk of a vector: where it starts, and its bytes.
@@ -34,21 +35,26 @@ pub fn chunks(vector: &Bytes, encoding: Encoding) -> impl Iterator<Item = Chunk>
 }
 
 /// A vector's bytes in `encoding`. Where these are the ones that it has in memory, it is not copied
-/// and lives as long as they do.
-pub fn share(values: &Arc<Vec<f32>>, encoding: Encoding) -> Bytes {
-    if encoding == Encoding::F32 && cfg!(target_endian = "little") {
-        return Bytes::from_owner(SharedVector(Arc::clone(values)));
+/// and lives as long as they do; else they are encoded into one of `buffers`.
+pub fn share(values: &Arc<Vec<f32>>, encoding: Encoding, buffers: &Buffers<u8>) -> Bytes {
+    match encoding {
+        Encoding::Bf16 => encoded(values, encoding, buffers),
+        _ => bytes_of(SharedVector(Arc::clone(values))),
     }
-    let mut bytes = vec![0; values.len() * element_bytes(encoding)];
+}
+
+/// A vector's bytes in `encoding`, in one of `buffers`.
+pub fn encoded(values: &[f32], encoding: Encoding, buffers: &Buffers<u8>) -> Bytes {
+    let mut bytes = buffers.take(values.len() * element_bytes(encoding));
     encode_into(values, encoding, &mut bytes);
-    bytes.into()
+    Bytes::from_owner(buffers.lend(bytes))
 }
 
 struct SharedVector(Arc<Vec<f32>>);
 
-impl AsRef<[u8]> for SharedVector {
-    fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+impl AsRef<[f32]> for SharedVector {
+    fn as_ref(&self) -> &[f32] {
+        &self.0
     }
 }
 
@@ -60,7 +66,8 @@ mod tests {
     fn sharing_gives_the_bytes_that_encoding_does() {
         let values: Arc<Vec<f32>> = Arc::new((0..1000).map(|i| i as f32 * 0.37).collect());
         for encoding in [Encoding::F32, Encoding::Bf16] {
-            let shared: Vec<Chunk> = chunks(&share(&values, encoding), encoding).collect();
+            let shared: Vec<Chunk> =
+                chunks(&share(&values, encoding, &Buffers::default()), encoding).collect();
             assert_eq!(shared, encode(&values, encoding));
         }
         assert_eq!(

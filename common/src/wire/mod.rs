@@ -2,29 +2,37 @@
 //!
 //! The messages are protobuf over gRPC as `proto/troop/v1` says. Those with a tensor in them are
 //! written and read here rather than by generated code, because that copies each tensor twice more
-//! on its way: here it goes from the sender's memory to the socket, and from the HTTP/2 frames that
-//! came straight into the receiver's vector.
+//! on its way: here it goes from the sender's memory to the socket, and is read out of the HTTP/2
+//! frames that came: weights into the receiver's vector, gradients where they are applied.
 
 mod assembly;
+mod buffers;
 mod call;
 mod chunk;
 mod element;
+mod elements;
 mod error;
+mod gathering;
 mod layout;
 mod local_socket;
 mod messages;
 mod outgoing;
+mod place;
 mod rope;
 mod train;
 
-pub use assembly::{Assembly, Place};
+pub use assembly::Assembly;
+pub use buffers::{Buffers, Lent};
 pub use call::call;
-pub use chunk::{Chunk, chunks, encode, share};
-pub use element::{BLOCK_ELEMENTS, element_bytes, encode_into};
+pub use chunk::{Chunk, chunks, encode, encoded, share};
+pub use element::{Element, element_bytes, encode_into};
+pub use elements::{Elements, Run, bytes_of};
 pub use error::WireError;
+pub use gathering::Gathering;
 pub use local_socket::tune_if_local;
 pub use messages::{Messages, MessagesError};
 pub use outgoing::{Outgoing, OutgoingBody};
+pub use place::Place;
 pub use rope::Rope;
 pub use train::{Request, Response, gradient, read_weights, watched, weights};
 

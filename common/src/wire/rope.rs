@@ -57,6 +57,15 @@ impl Rope {
     }
 }
 
+impl IntoIterator for Rope {
+    type Item = Bytes;
+    type IntoIter = std::collections::vec_deque::IntoIter<Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.pieces.into_iter()
+    }
+}
+
 impl<T: Into<Bytes>> From<T> for Rope {
     fn from(bytes: T) -> Self {
         let mut rope = Self::default();

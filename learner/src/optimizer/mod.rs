@@ -9,8 +9,11 @@ mod sgd;
 mod source;
 mod step;
 
+use std::ops::Range;
+
 use pulp::Arch;
 use troop_common::experiment::{Optimizer, OptimizerSettings};
+use troop_common::wire::{Element, Run};
 
 use self::adagrad::Adagrad;
 use self::adam::Adam;
@@ -87,31 +90,44 @@ impl Rule {
         }
     }
 
-    /// Takes one step on `parameters` and their `state`, one vector for each of the rule's names.
-    /// All vectors have the parameters' length.
-    pub(crate) fn step(self, parameters: &mut [f32], state: &mut [Vec<f32>], step: &Step<'_>) {
-        self.step_on(Arch::new(), parameters, state, step);
+    /// Takes one step on the `vectors`' elements in `at`, which `gradient` covers.
+    pub(crate) fn step(
+        self,
+        vectors: &mut Vectors,
+        at: Range<usize>,
+        gradient: Run<'_>,
+        step: &Step<'_>,
+    ) {
+        self.step_on(Arch::new(), vectors, at, gradient, step);
     }
 
     /// [`Self::step`] with the instructions of `arch`; the result is the same bit for bit.
-    fn step_on(self, arch: Arch, parameters: &mut [f32], state: &mut [Vec<f32>], step: &Step<'_>) {
+    fn step_on(
+        self,
+        arch: Arch,
+        vectors: &mut Vectors,
+        at: Range<usize>,
+        gradient: Run<'_>,
+        step: &Step<'_>,
+    ) {
         let rate = step.rate;
-        match (self, state) {
-            (Self::Sgd, []) => run(arch, Sgd::new(rate), parameters, [], step),
+        let place = Place {
+            arch,
+            parameters: &mut vectors.parameters[at.clone()],
+            gradient,
+            step,
+        };
+        let part = |vector| &mut Vec::as_mut_slice(vector)[at.clone()];
+        match (self, vectors.state.as_mut_slice()) {
+            (Self::Sgd, []) => place.run(Sgd::new(rate), []),
             (Self::Momentum { momentum }, [v]) => {
-                run(arch, Momentum::new(rate, momentum), parameters, [v], step);
+                place.run(Momentum::new(rate, momentum), [part(v)]);
             }
             (Self::Rmsprop { decay, epsilon }, [g]) => {
-                run(
-                    arch,
-                    Rmsprop::new(rate, decay, epsilon),
-                    parameters,
-                    [g],
-                    step,
-                );
+                place.run(Rmsprop::new(rate, decay, epsilon), [part(g)]);
             }
             (Self::Adagrad { epsilon }, [g]) => {
-                run(arch, Adagrad::new(rate, epsilon), parameters, [g], step);
+                place.run(Adagrad::new(rate, epsilon), [part(g)]);
             }
             (
                 Self::Adam {
@@ -122,7 +138,7 @@ impl Rule {
                 [m, v],
             ) => {
                 let kernel = Adam::new(rate, step.number, beta1, beta2, epsilon);
-                run(arch, kernel, parameters, [m, v], step);
+                place.run(kernel, [part(m), part(v)]);
             }
             (rule, state) => {
                 panic!(
@@ -135,28 +151,58 @@ impl Rule {
     }
 }
 
-/// Runs `kernel` over everything, with the source of gradients that `step` asks for.
-fn run<K: Kernel<N>, const N: usize>(
+/// Parameters and the state that a rule keeps beside them: one vector for each of its names, all
+/// of one length.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Vectors {
+    pub(crate) parameters: Vec<f32>,
+    pub(crate) state: Vec<Vec<f32>>,
+}
+
+/// Where a kernel runs: some parameters, and the gradient for them.
+struct Place<'a> {
     arch: Arch,
-    kernel: K,
-    parameters: &mut [f32],
-    state: [&mut Vec<f32>; N],
-    step: &Step<'_>,
-) {
-    let state = state.map(Vec::as_mut_slice);
-    match step.compensation {
-        None => arch.dispatch(Pass {
-            kernel,
+    parameters: &'a mut [f32],
+    gradient: Run<'a>,
+    step: &'a Step<'a>,
+}
+
+impl<'a> Place<'a> {
+    /// Runs `kernel`, compiled for what the gradient's elements are.
+    fn run<K: Kernel<N>, const N: usize>(self, kernel: K, state: [&'a mut [f32]; N]) {
+        match self.gradient {
+            Run::F32(elements) => self.run_over(elements, kernel, state),
+            Run::Bf16(elements) => self.run_over(elements, kernel, state),
+        }
+    }
+
+    fn run_over<E: Element, K: Kernel<N>, const N: usize>(
+        self,
+        gradient: &'a [E],
+        kernel: K,
+        state: [&'a mut [f32]; N],
+    ) {
+        let Self {
+            arch,
             parameters,
-            state,
-            source: Plain::new(step),
-        }),
-        Some(compensation) => arch.dispatch(Pass {
-            kernel,
-            parameters,
-            state,
-            source: Compensated::new(step, compensation),
-        }),
+            step,
+            ..
+        } = self;
+        let plain = Plain::new(gradient, step);
+        match step.compensation {
+            None => arch.dispatch(Pass {
+                kernel,
+                parameters,
+                state,
+                source: plain,
+            }),
+            Some(compensation) => arch.dispatch(Pass {
+                kernel,
+                parameters,
+                state,
+                source: Compensated::new(plain, compensation),
+            }),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where a pass takes each parameter's gradient from.
 
+use troop_common::wire::Element;
+
 use super::step::{Compensation, Step};
 
 /// Gives one parameter's gradient. Passes are compiled for each source, so that the plain one does
@@ -14,21 +16,21 @@ pub(super) trait Source: Copy {
 
 /// The gradient as it came, scaled.
 #[derive(Clone, Copy)]
-pub(super) struct Plain<'a> {
-    gradient: &'a [f32],
+pub(super) struct Plain<'a, E> {
+    gradient: &'a [E],
     scale: f32,
 }
 
-impl<'a> Plain<'a> {
-    pub(super) fn new(step: &Step<'a>) -> Self {
+impl<'a, E> Plain<'a, E> {
+    pub(super) fn new(gradient: &'a [E], step: &Step<'a>) -> Self {
         Self {
-            gradient: step.gradient,
+            gradient,
             scale: step.scale,
         }
     }
 }
 
-impl Source for Plain<'_> {
+impl<E: Element> Source for Plain<'_, E> {
     #[inline(always)]
     fn cut(self, len: usize) -> Self {
         Self {
@@ -39,27 +41,27 @@ impl Source for Plain<'_> {
 
     #[inline(always)]
     fn at(self, index: usize, _theta: f32) -> f32 {
-        self.scale * self.gradient[index]
+        self.scale * self.gradient[index].value()
     }
 }
 
 /// The gradient, compensated for the way that the parameters have gone meanwhile.
 #[derive(Clone, Copy)]
-pub(super) struct Compensated<'a> {
-    plain: Plain<'a>,
+pub(super) struct Compensated<'a, E> {
+    plain: Plain<'a, E>,
     compensation: Compensation<'a>,
 }
 
-impl<'a> Compensated<'a> {
-    pub(super) fn new(step: &Step<'a>, compensation: Compensation<'a>) -> Self {
+impl<'a, E> Compensated<'a, E> {
+    pub(super) fn new(plain: Plain<'a, E>, compensation: Compensation<'a>) -> Self {
         Self {
-            plain: Plain::new(step),
+            plain,
             compensation,
         }
     }
 }
 
-impl Source for Compensated<'_> {
+impl<E: Element> Source for Compensated<'_, E> {
     #[inline(always)]
     fn cut(self, len: usize) -> Self {
         Self {

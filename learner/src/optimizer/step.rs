@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-/// A gradient and how to apply it.
+/// How to apply a gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// `dL/dθ`, of the parameters' length.
-    pub gradient: &'a [f32],
     /// The gradient is multiplied by it before anything else, e.g. to clip its norm.
     pub scale: f32,
     /// The learning rate η.
@@ -31,7 +29,6 @@ impl<'a> Step<'a> {
     /// The same step for the parameters in `range` alone.
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         Self {
-            gradient: &self.gradient[range.clone()],
             compensation: self.compensation.map(|compensation| Compensation {
                 computed_on: &compensation.computed_on[range],
                 ..compensation

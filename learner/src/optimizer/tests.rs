@@ -1,6 +1,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use troop_common::wire::Elements;
+
 use super::*;
 use crate::architectures::architectures;
 
@@ -19,13 +21,28 @@ const RULES: [Rule; 5] = [
     },
 ];
 
-fn state(rule: Rule, len: usize) -> Vec<Vec<f32>> {
-    vec![vec![0.0; len]; rule.state_names().len()]
+/// Parameters, and a fresh state.
+fn vectors(rule: Rule, parameters: &[f32]) -> Vectors {
+    Vectors {
+        state: vec![vec![0.0; parameters.len()]; rule.state_names().len()],
+        parameters: parameters.to_vec(),
+    }
 }
 
-fn step(gradient: &[f32], rate: f32, number: u64) -> Step<'_> {
+/// A step on all parameters.
+fn take(rule: Rule, vectors: &mut Vectors, gradient: &[f32], step: &Step<'_>) {
+    take_on(Arch::new(), rule, vectors, gradient, step);
+}
+
+fn take_on(arch: Arch, rule: Rule, vectors: &mut Vectors, gradient: &[f32], step: &Step<'_>) {
+    let gradient = Elements::from(gradient.to_vec());
+    for (start, run) in gradient.runs(0..gradient.len()) {
+        rule.step_on(arch, vectors, start..start + run.len(), run, step);
+    }
+}
+
+fn step(rate: f32, number: u64) -> Step<'static> {
     Step {
-        gradient,
         scale: 1.0,
         rate,
         number,
@@ -35,16 +52,13 @@ fn step(gradient: &[f32], rate: f32, number: u64) -> Step<'_> {
 
 /// Steps at a rate of 0.1 from `theta` along one gradient after the other; worked out by hand.
 fn check(rule: Rule, theta: f32, gradients: &[f32], expected: &[f32]) {
-    let (mut theta, mut state) = ([theta], state(rule, 1));
+    let mut vectors = vectors(rule, &[theta]);
     for (k, (gradient, expected)) in gradients.iter().zip(expected).enumerate() {
-        rule.step(
-            &mut theta,
-            &mut state,
-            &step(&[*gradient], 0.1, k as u64 + 1),
-        );
+        take(rule, &mut vectors, &[*gradient], &step(0.1, k as u64 + 1));
+        let theta = vectors.parameters[0];
         assert!(
-            (theta[0] - expected).abs() < 1e-6,
-            "{rule:?}: {theta:?}, expected {expected}"
+            (theta - expected).abs() < 1e-6,
+            "{rule:?}: {theta}, expected {expected}"
         );
     }
 }
@@ -71,15 +85,14 @@ fn every_rule_takes_the_steps_of_its_equation() {
 #[test]
 fn the_scale_comes_before_everything() {
     for rule in RULES {
-        let (mut scaled, mut state_scaled) = ([1.0], state(rule, 1));
-        let (mut plain, mut state_plain) = ([1.0], state(rule, 1));
+        let [mut scaled, mut plain] = [(); 2].map(|()| vectors(rule, &[1.0]));
         let half = Step {
             scale: 0.5,
-            ..step(&[4.0], 0.1, 1)
+            ..step(0.1, 1)
         };
-        rule.step(&mut scaled, &mut state_scaled, &half);
-        rule.step(&mut plain, &mut state_plain, &step(&[2.0], 0.1, 1));
-        assert_eq!((scaled, state_scaled), (plain, state_plain), "{rule:?}");
+        take(rule, &mut scaled, &[4.0], &half);
+        take(rule, &mut plain, &[2.0], &step(0.1, 1));
+        assert_eq!(scaled, plain, "{rule:?}");
     }
 }
 
@@ -122,9 +135,9 @@ fn fast_steps_follow_slow_ones() {
     for (seed, rule) in (0..20).flat_map(|seed| RULES.map(|rule| (seed, rule))) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let len = rng.random_range(1..100);
-        let mut fast = random(&mut rng, len);
-        let mut fast_state = state(rule, len);
-        let mut slow: Vec<f64> = fast.iter().map(|theta| f64::from(*theta)).collect();
+        let theta = random(&mut rng, len);
+        let mut fast = vectors(rule, &theta);
+        let mut slow: Vec<f64> = theta.iter().map(|theta| f64::from(*theta)).collect();
         let mut slow_state = vec![vec![0.0; rule.state_names().len()]; len];
         for t in 1..=30 {
             let (gradient, computed_on) = (random(&mut rng, len), random(&mut rng, len));
@@ -135,9 +148,9 @@ fn fast_steps_follow_slow_ones() {
                     lambda,
                     computed_on: &computed_on,
                 }),
-                ..step(&gradient, 0.01, t)
+                ..step(0.01, t)
             };
-            rule.step(&mut fast, &mut fast_state, &step);
+            take(rule, &mut fast, &gradient, &step);
             for i in 0..len {
                 let d = 0.7 * f64::from(gradient[i]);
                 let moved = slow[i] - f64::from(computed_on[i]);
@@ -146,7 +159,7 @@ fn fast_steps_follow_slow_ones() {
                 slow_step(rule, &mut slow[i], &mut slow_state[i], d, 0.01, t as i32);
             }
         }
-        for (fast, slow) in fast.iter().zip(&slow) {
+        for (fast, slow) in fast.parameters.iter().zip(&slow) {
             let error = (f64::from(*fast) - slow).abs();
             assert!(
                 error < 1e-5,
@@ -159,7 +172,7 @@ fn fast_steps_follow_slow_ones() {
 #[test]
 fn compensation_follows_its_formula_and_vanishes_with_lambda() {
     let compensated = |rule: Rule, lambda| {
-        let (mut theta, mut state) = ([3.0], state(rule, 1));
+        let mut vectors = vectors(rule, &[3.0]);
         let compensation = Some(Compensation {
             lambda,
             computed_on: &[1.0],
@@ -167,17 +180,17 @@ fn compensation_follows_its_formula_and_vanishes_with_lambda() {
         let step = Step {
             scale: 0.5,
             compensation,
-            ..step(&[4.0], 0.1, 1)
+            ..step(0.1, 1)
         };
-        rule.step(&mut theta, &mut state, &step);
-        (theta[0], state)
+        take(rule, &mut vectors, &[4.0], &step);
+        vectors
     };
     // Scaled to 2, then 2 + 0.25·2²·(3 − 1) = 4.
-    assert_eq!(compensated(Rule::Sgd, 0.25).0, 2.6);
+    assert_eq!(compensated(Rule::Sgd, 0.25).parameters, [2.6]);
     for rule in RULES {
-        let (mut theta, mut state) = ([3.0], state(rule, 1));
-        rule.step(&mut theta, &mut state, &step(&[2.0], 0.1, 1));
-        assert_eq!(compensated(rule, 0.0), (theta[0], state), "{rule:?}");
+        let mut plain = vectors(rule, &[3.0]);
+        take(rule, &mut plain, &[2.0], &step(0.1, 1));
+        assert_eq!(compensated(rule, 0.0), plain, "{rule:?}");
     }
 }
 
@@ -198,16 +211,16 @@ fn every_instruction_set_gives_the_same_bits() {
         });
         for rule in RULES {
             let mut results = architectures().map(|arch| {
-                let (mut theta, mut state) = (theta.clone(), state(rule, len));
+                let mut vectors = vectors(rule, &theta);
                 for number in 1..5 {
                     let step = Step {
                         compensation,
-                        ..step(&gradient, 7e-4, number)
+                        ..step(7e-4, number)
                     };
-                    rule.step_on(arch, &mut theta, &mut state, &step);
+                    take_on(arch, rule, &mut vectors, &gradient, &step);
                 }
-                state.push(theta);
-                let bits = state.concat().into_iter().map(f32::to_bits);
+                vectors.state.push(vectors.parameters);
+                let bits = vectors.state.concat().into_iter().map(f32::to_bits);
                 bits.collect::<Vec<u32>>()
             });
             let first = results.next();
@@ -222,15 +235,17 @@ fn every_instruction_set_gives_the_same_bits() {
 #[test]
 fn state_without_gradients_fades_to_zero_and_is_never_subnormal() {
     for rule in [RULES[1], RULES[2], RULES[4]] {
-        let (mut theta, mut state) = ([1.0], state(rule, 1));
-        rule.step(&mut theta, &mut state, &step(&[1.0], 0.1, 1));
+        let mut vectors = vectors(rule, &[1.0]);
+        take(rule, &mut vectors, &[1.0], &step(0.1, 1));
         for number in 2..100_000 {
-            rule.step(&mut theta, &mut state, &step(&[0.0], 0.1, number));
+            take(rule, &mut vectors, &[0.0], &step(0.1, number));
+            let state = &vectors.state;
             assert!(
                 !state.iter().any(|vector| vector[0].is_subnormal()),
                 "{rule:?}"
             );
         }
+        let state = vectors.state;
         assert!(
             state.iter().all(|vector| vector[0] == 0.0),
             "{rule:?}: {state:?}"

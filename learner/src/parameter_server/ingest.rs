@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use troop_common::moments::Moments;
 use troop_common::proto::v1::{self, Verdict};
+use troop_common::wire::Elements;
 
 use super::ParameterServer;
 use crate::admission::{Admission, Refusal};
 use crate::answers::{Outcome, Phase};
 use crate::blocking;
-use crate::buffer_pool::GradientBuffer;
+use crate::budget::Room;
 use crate::gradient::Gradient;
 use crate::journal::Occurrence;
 use crate::lock::lock;
@@ -31,22 +32,22 @@ pub(super) struct Scaling {
 }
 
 impl ParameterServer {
-    /// Memory for the next gradient of `session`, one at a time. Waits for the session's turn,
-    /// where the fast wait for the slow, and then for room in `learner.bytes_in_flight`.
+    /// Room for the next gradient of `session`, one at a time. Waits for the session's turn, where
+    /// the fast wait for the slow, and then for room in `learner.bytes_in_flight`.
     ///
-    /// Before the session has opened there is no layout: the buffer is empty then.
-    pub async fn buffer(&self, session: SessionId) -> GradientBuffer {
+    /// Before the session has opened there is no layout, and no room.
+    pub async fn room(&self, session: SessionId) -> Room {
         let Some(model) = self.model.get() else {
-            return GradientBuffer::default();
+            return Room::default();
         };
         if let Pace::Bound(turns) = &model.pace {
             self.turn(turns, session).await;
         }
-        if let Some(buffer) = model.buffers.try_take() {
-            return buffer;
+        if let Some(room) = model.budget.try_take() {
+            return room;
         }
         let _timer = self.metrics().buffer_wait.start_timer();
-        model.buffers.take().await
+        model.budget.take().await
     }
 
     /// Waits until a session may go on, or the learner closes.
@@ -108,11 +109,15 @@ impl ParameterServer {
     /// Checks who sent it and what for. A sequence number passes once: this is under one lock.
     fn admit(&self, session: SessionId, gradient: &Gradient) -> Result<&Model, Refusal> {
         self.refuse_when_closed()?;
-        let model = self.model.get().filter(|_| !gradient.values.is_empty());
-        let model = model.ok_or_else(|| {
+        let model = self.model.get().ok_or_else(|| {
             let detail = "the session sent a gradient before it opened";
             Refusal::new(Verdict::Malformed, detail)
         })?;
+        let (expected, found) = (model.elements(), gradient.values.len());
+        if found != expected {
+            let detail = format!("the gradient has {found} elements; expected {expected}");
+            return Err(Refusal::new(Verdict::Malformed, detail));
+        }
         let mut sessions = lock(&self.sessions);
         let known = sessions.get_mut(session).ok_or_else(|| {
             let detail = format!("session {session} is not known in this epoch");
@@ -216,19 +221,19 @@ impl ParameterServer {
     pub(super) fn step(
         &self,
         model: &Model,
-        gradient: &[f32],
+        gradient: &Elements,
         scaling: &Scaling,
         compensation: Option<Compensation<'_>>,
     ) {
         self.metrics().learning_rate.set(scaling.rate);
         let timer = self.metrics().apply_seconds.start_timer();
-        model.parameters.apply(&Step {
-            gradient,
+        let step = Step {
             scale: scaling.scale as f32,
             rate: scaling.rate as f32,
             number: model.steps.fetch_add(1, Ordering::Relaxed) + 1,
             compensation,
-        });
+        };
+        model.parameters.apply(gradient, &step);
         timer.observe_duration();
     }
 

@@ -23,7 +23,7 @@ use troop_common::weights::{Target, Weights};
 
 use crate::admission::Admission;
 use crate::answers::{JoinError, Joined, OpenError, Phase, ResumeError};
-use crate::buffer_pool::BufferPool;
+use crate::budget::Budget;
 use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::clock::{PublishClock, TargetClock};
 use crate::history::{ProgressPoint, RunEvent};
@@ -218,7 +218,7 @@ impl ParameterServer {
         let model = self.model.get_or_init(|| Model {
             fingerprint: layout.fingerprint(),
             layout,
-            buffers: Arc::new(BufferPool::new(
+            budget: Arc::new(Budget::new(
                 parameters.len(),
                 settings.bytes_in_flight,
                 bytes_in_flight,
@@ -360,7 +360,6 @@ impl ParameterServer {
         sessions
             .set_open(session)
             .map_err(OpenError::UnknownSession)?;
-        model.buffers.keep(open);
         model.pace.open(session, self.now());
         Ok(())
     }
@@ -383,9 +382,9 @@ impl ParameterServer {
     /// A round holds one gradient of each session: where they do not fit it would never end.
     fn refuse_without_room(&self, model: &Model, sessions: usize) -> Result<(), OpenError> {
         match &model.pace {
-            Pace::Synchronous(_) if sessions > model.buffers.limit() => Err(OpenError::NoRoom {
+            Pace::Synchronous(_) if sessions > model.budget.limit() => Err(OpenError::NoRoom {
                 sessions,
-                needed_bytes: sessions as u64 * model.buffers.buffer_bytes(),
+                needed_bytes: sessions as u64 * model.budget.gradient_bytes(),
                 budget_bytes: self.experiment.learner.bytes_in_flight,
             }),
             _ => Ok(()),
@@ -401,7 +400,6 @@ impl ParameterServer {
             .inc_by(u64::from(left.is_some()));
         self.metrics().sessions.set(sessions.len() as i64);
         if let Some(model) = self.model.get() {
-            model.buffers.keep(sessions.count_open());
             model.pace.leave(session);
         }
         drop(sessions);

@@ -41,8 +41,7 @@ async fn push(
     sequence: u64,
     seen: &[f32],
 ) -> Outcome {
-    let mut values = server.buffer(session).await;
-    values.copy_from_slice(&[1.0]);
+    let room = server.room(session).await;
     let origin = Origin {
         sequence,
         epoch: server.epoch(),
@@ -54,7 +53,7 @@ async fn push(
         observations: Some((&moments).into()),
         ..v1::Report::default()
     };
-    let gradient = Gradient::new(origin, values);
+    let gradient = Gradient::new(origin, vec![1.0].into(), room);
     server.push(session, gradient, &report).await
 }
 

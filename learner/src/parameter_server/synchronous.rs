@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 use troop_common::proto::v1::{self, Verdict};
+use troop_common::wire::{Buffers, Elements};
 
 use super::ParameterServer;
 use super::ingest::Scaling;
@@ -64,6 +65,7 @@ impl ParameterServer {
         let (answer, answered) = oneshot::channel();
         let contribution = Contribution {
             values: gradient.values,
+            room: gradient.room,
             report: report.clone(),
             answer,
         };
@@ -122,39 +124,42 @@ impl ParameterServer {
     fn close_round(&self, model: &Model, barrier: &Barrier) {
         let round = lock(&barrier.rounds).close(self.now());
         if let Some(round) = round {
-            blocking::run(model.elements(), || self.apply_round(model, round));
+            blocking::run(model.elements(), || {
+                self.apply_round(model, &barrier.sums, round);
+            });
         }
     }
 
     /// One step along the mean of the round's gradients.
-    fn apply_round(&self, model: &Model, round: Round<Contribution>) {
+    fn apply_round(&self, model: &Model, sums: &Buffers<f32>, round: Round<Contribution>) {
         let rounds = &self.metrics().rounds;
         rounds.with_label_values(&[round.end.name()]).inc();
         let gradients = round.contributions.len() as u64;
         let share = 1.0 / gradients as f64;
-        let mut sum = None;
+        let mut sum = sums.take(model.elements());
         let mut members = Vec::with_capacity(round.contributions.len());
         for (session, contribution) in round.contributions {
             let Contribution {
                 values,
+                room,
                 report,
                 answer,
             } = contribution;
-            match &mut sum {
-                None => sum = Some(values),
-                Some(sum) => add(sum, &values),
+            if members.is_empty() {
+                values.read(&mut sum);
+            } else {
+                add(&mut sum, &values);
             }
+            drop((values, room));
             members.push((session, report, answer));
         }
-        let Some(sum) = sum else { return };
         let norm = global_norm(&sum) * share;
         let (env_steps, _) = self.recorder.steps();
         let scaling = Scaling {
             scale: self.clip(norm) * share,
             rate: self.rate.at(env_steps),
         };
-        self.step(model, &sum, &scaling, None);
-        drop(sum);
+        self.step(model, &Elements::of(sums.lend(sum)), &scaling, None);
         for (session, report, _) in &members {
             self.count(*session, report);
         }
@@ -175,9 +180,11 @@ impl ParameterServer {
 
 /// Adds `other` to `sum`. What is too large for an `f32` stays the largest one: finite gradients
 /// have a finite sum.
-fn add(sum: &mut [f32], other: &[f32]) {
-    for (sum, other) in sum.iter_mut().zip(other) {
-        *sum = (*sum + other).clamp(f32::MIN, f32::MAX);
+fn add(sum: &mut [f32], other: &Elements) {
+    for (start, run) in other.runs(0..sum.len()) {
+        run.zip(&mut sum[start..], |sum, other| {
+            *sum = (*sum + other).clamp(f32::MIN, f32::MAX);
+        });
     }
 }
 

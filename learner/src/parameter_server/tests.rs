@@ -70,14 +70,13 @@ impl Peer {
     }
 
     async fn push(&self, version: u64, gradient: [f32; 2]) -> Outcome {
-        let mut values = self.server.buffer(self.session).await;
-        values.copy_from_slice(&gradient);
+        let room = self.server.room(self.session).await;
         let origin = Origin {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
             epoch: 1,
             version,
         };
-        let gradient = Gradient::new(origin, values);
+        let gradient = Gradient::new(origin, gradient.to_vec().into(), room);
         let report = v1::Report {
             env_steps: 1,
             ..v1::Report::default()

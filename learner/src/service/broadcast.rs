@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use troop_common::proto::v1;
 use troop_common::weights::Weights;
-use troop_common::wire::{self, Chunk};
+use troop_common::wire::{self, Buffers, Chunk};
 
 use crate::blocking;
 
@@ -30,6 +30,8 @@ pub(super) struct EncodedWeights {
 #[derive(Debug)]
 pub(super) struct Broadcast {
     encoding: v1::Encoding,
+    /// For what is not sent as it is in memory.
+    buffers: Buffers<u8>,
     newest: Mutex<Option<Arc<EncodedWeights>>>,
 }
 
@@ -37,6 +39,7 @@ impl Broadcast {
     pub(super) fn new(encoding: v1::Encoding) -> Self {
         Self {
             encoding,
+            buffers: Buffers::default(),
             newest: Mutex::default(),
         }
     }
@@ -82,7 +85,11 @@ impl Broadcast {
         Arc::new(EncodedVector {
             taken_at_version,
             elements: values.len() as u64,
-            chunks: wire::chunks(&wire::share(values, self.encoding), self.encoding).collect(),
+            chunks: wire::chunks(
+                &wire::share(values, self.encoding, &self.buffers),
+                self.encoding,
+            )
+            .collect(),
         })
     }
 }

@@ -6,11 +6,11 @@ use tonic::body::Body;
 use troop_common::call_error::CallError;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
-use troop_common::wire::{Assembly, Messages, MessagesError, Place, Request, Rope};
+use troop_common::wire::{Elements, Gathering, Messages, MessagesError, Place, Request, Rope};
 
 use super::open_session::OpenSession;
 use crate::answers::{Outcome, Phase};
-use crate::buffer_pool::GradientBuffer;
+use crate::budget::Room;
 use crate::gradient::{Gradient, Origin};
 use crate::norm::NormSum;
 
@@ -19,9 +19,9 @@ pub(super) struct GradientReader {
     session: OpenSession,
     inbound: Messages<Body>,
     answers: mpsc::Sender<Result<Down, Status>>,
-    /// Where the gradient goes whose chunks come now.
-    buffer: Option<GradientBuffer>,
-    assembly: Assembly,
+    /// For the gradient whose chunks come now.
+    room: Option<Room>,
+    gathering: Gathering,
     norm: NormSum,
     progress: Progress,
 }
@@ -50,9 +50,9 @@ impl GradientReader {
             session,
             inbound,
             answers,
-            assembly: Assembly::default(),
+            room: None,
+            gathering: Gathering::default(),
             norm: NormSum::default(),
-            buffer: None,
             progress: Progress::Between,
         }
     }
@@ -123,25 +123,24 @@ impl GradientReader {
             total_elements: chunk.total_elements,
             encoding: chunk.encoding,
         };
-        let mut buffer = match self.buffer.take() {
-            Some(buffer) => buffer,
-            None => self.session.server().buffer(self.session.id()).await,
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => self.session.server().room(self.session.id()).await,
         };
         let norm = &mut self.norm;
-        let seen = |block: &[f32]| norm.add(block);
-        let assembled = self.assembly.accept(&mut buffer, place, &data, seen);
-        // What came is in the buffer now: its memory is free while the gradient is applied.
-        drop(data);
-        match assembled {
-            Ok(false) => {
-                self.buffer = Some(buffer);
+        let gathered = self
+            .gathering
+            .accept(room.elements(), place, data, |run| norm.add(run));
+        match gathered {
+            Ok(None) => {
+                self.room = Some(room);
                 self.progress = Progress::Within(origin);
                 Ok(())
             }
-            Ok(true) => {
+            Ok(Some(values)) => {
                 self.progress = Progress::Between;
                 let report = chunk.report.unwrap_or_default();
-                self.push(origin, buffer, &report).await
+                self.push(origin, values, room, &report).await
             }
             Err(error) => {
                 self.norm = NormSum::default();
@@ -153,7 +152,7 @@ impl GradientReader {
 
     /// A gradient whose last chunks did not come before the next one began.
     async fn drop_begun(&mut self, begun: Origin, next: Origin) -> Result<(), Ended> {
-        self.assembly.reset();
+        self.gathering.reset();
         self.norm = NormSum::default();
         self.progress = Progress::Between;
         let detail = format!("a chunk of {next} came before {begun} was whole");
@@ -163,11 +162,12 @@ impl GradientReader {
     async fn push(
         &mut self,
         origin: Origin,
-        values: GradientBuffer,
+        values: Elements,
+        room: Room,
         report: &v1::Report,
     ) -> Result<(), Ended> {
         let norm = std::mem::take(&mut self.norm).norm();
-        let gradient = Gradient::measured(origin, values, norm);
+        let gradient = Gradient::measured(origin, values, norm, room);
         let outcome = self
             .session
             .server()

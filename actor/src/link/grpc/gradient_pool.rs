@@ -1,11 +1,8 @@
 //! Gradients as bytes, without copies where the host allows it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use bytemuck::Pod;
 use bytes::Bytes;
 use troop_common::proto::v1::Encoding;
-use troop_common::wire::{self, CHUNK_BYTES, Chunk};
+use troop_common::wire::{self, Buffers, CHUNK_BYTES, Chunk};
 
 /// Lends the buffers that gradients travel in. One comes back when the last of its bytes was sent,
 /// or its connection is lost, so that there are never more than travel at once.
@@ -16,13 +13,12 @@ pub(super) struct GradientPool {
 }
 
 impl GradientPool {
-    /// The gradient's chunks. On a little-endian host `f32` goes out in the gradient's own buffer,
-    /// and another of the same length, with any values, is left in its place.
+    /// The gradient's chunks. `f32` goes out in the gradient's own buffer, and another of the same
+    /// length, with any values, is left in its place.
     pub(super) fn chunks(&self, gradient: &mut Vec<f32>, encoding: Encoding) -> Chunks {
-        let bytes = if cfg!(target_endian = "little") && encoding == Encoding::F32 {
-            self.hand_over(gradient)
-        } else {
-            self.encode(gradient, encoding)
+        let bytes = match encoding {
+            Encoding::Bf16 => wire::encoded(gradient, encoding, &self.encoded),
+            _ => self.hand_over(gradient),
         };
         Chunks {
             rest: bytes,
@@ -33,14 +29,8 @@ impl GradientPool {
 
     fn hand_over(&self, gradient: &mut Vec<f32>) -> Bytes {
         let other = self.vectors.take(gradient.len());
-        self.vectors.lend(std::mem::replace(gradient, other))
-    }
-
-    fn encode(&self, gradient: &[f32], encoding: Encoding) -> Bytes {
-        let len = gradient.len() * wire::element_bytes(encoding);
-        let mut bytes = self.encoded.take(len);
-        wire::encode_into(gradient, encoding, &mut bytes);
-        self.encoded.lend(bytes)
+        let gradient = std::mem::replace(gradient, other);
+        wire::bytes_of(self.vectors.lend(gradient))
     }
 }
 
@@ -73,50 +63,6 @@ impl Chunks {
     }
 }
 
-/// Buffers that wait to be used again.
-type Spare<T> = Arc<Mutex<Vec<Vec<T>>>>;
-
-#[derive(Default)]
-struct Buffers<T>(Spare<T>);
-
-impl<T: Pod + Send> Buffers<T> {
-    /// A buffer with any values.
-    fn take(&self, len: usize) -> Vec<T> {
-        let mut buffer = lock(&self.0).pop().unwrap_or_default();
-        buffer.resize(len, T::zeroed());
-        buffer
-    }
-
-    fn lend(&self, buffer: Vec<T>) -> Bytes {
-        Bytes::from_owner(Lent {
-            buffer,
-            home: Arc::clone(&self.0),
-        })
-    }
-}
-
-/// A buffer that goes back when it is dropped.
-struct Lent<T> {
-    buffer: Vec<T>,
-    home: Spare<T>,
-}
-
-impl<T: Pod> AsRef<[u8]> for Lent<T> {
-    fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.buffer)
-    }
-}
-
-impl<T> Drop for Lent<T> {
-    fn drop(&mut self) {
-        lock(&self.home).push(std::mem::take(&mut self.buffer));
-    }
-}
-
-fn lock<T>(spare: &Spare<T>) -> MutexGuard<'_, Vec<Vec<T>>> {
-    spare.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,14 +86,6 @@ mod tests {
                 assert!(chunks == wire::encode(&values, encoding), "{len} elements");
             }
         }
-    }
-
-    #[test]
-    fn the_encoder_that_a_big_endian_host_needs_gives_the_same_bytes() {
-        let pool = GradientPool::default();
-        let mut values = gradient(100);
-        let encoded = pool.encode(&values, Encoding::F32);
-        assert_eq!(encoded, pool.hand_over(&mut values));
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl IncomingVector {
         };
         let whole = self
             .assembly
-            .accept(&mut self.values, place, data, |_| {})
+            .accept(&mut self.values, place, data)
             .map_err(|error| format!("weights that do not fit came: {error}"))?;
         Ok(whole.then(|| buffers.exchange(&mut self.values)))
     }

@@ -6,13 +6,14 @@ mod report;
 use std::hint::black_box;
 use std::io::Write;
 use std::num::NonZero;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use troop_common::experiment::{LearnerSettings, Optimizer, OptimizerSettings};
+use troop_common::wire::Elements;
 use troop_learner::apply::{Rule, Step, StripedParameters, global_norm};
 
 use self::plain_loop::PlainLoop;
@@ -90,8 +91,24 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<()> {
 struct Bench {
     parameters: Vec<f32>,
     /// One for each applier: gradients of different workers lie in different places.
-    gradients: Vec<Vec<f32>>,
+    gradients: Vec<Gradient>,
     time: Duration,
+}
+
+/// The same numbers for plain loops and for optimisers.
+struct Gradient {
+    values: Arc<[f32]>,
+    elements: Elements,
+}
+
+impl Gradient {
+    fn new(values: &[f32]) -> Self {
+        let values: Arc<[f32]> = values.into();
+        Self {
+            elements: Elements::of(Arc::clone(&values)),
+            values,
+        }
+    }
 }
 
 impl Bench {
@@ -102,7 +119,7 @@ impl Bench {
         let gradient: Vec<f32> = (0..len).map(|i| (i % 255) as f32 * 1e-4 - 0.0127).collect();
         Self {
             parameters: vec![0.5; len],
-            gradients: vec![gradient; appliers],
+            gradients: (0..appliers).map(|_| Gradient::new(&gradient)).collect(),
             time: Duration::from_secs_f64(args.seconds),
         }
     }
@@ -111,7 +128,7 @@ impl Bench {
         let bytes = self.parameters.len() * BYTES;
         let slice = self.time / (2 * ROUNDS) as u32;
         let mut copy = self.parameters.clone();
-        let gradient = &self.gradients[0];
+        let gradient = &self.gradients[0].values;
         let [memcpy, norm] = alternate([
             &mut || time_each(slice, || copy.copy_from_slice(black_box(gradient))),
             &mut || time_each(slice, || _ = black_box(global_norm(gradient))),
@@ -140,8 +157,8 @@ impl Bench {
         let target = Target::new(rule, &self.parameters);
         let mut plain = PlainLoop::new(&self.parameters, written);
         let [kernel, moved] = alternate([
-            &mut || time_each(slice, || target.step(&self.gradients[0])),
-            &mut || time_each(slice, || plain.run(&self.gradients[0])),
+            &mut || time_each(slice, || target.step(&self.gradients[0].elements)),
+            &mut || time_each(slice, || plain.run(&self.gradients[0].values)),
         ]);
         drop(plain);
         let ratios = kernel
@@ -160,15 +177,17 @@ impl Bench {
     /// Throughput of 1, 2, … appliers and of as many plain loops, which say what the memory has
     /// left for more than one. In each round one after the other.
     fn concurrent(&self, target: &Target, written: usize, slice: Duration) -> Vec<Concurrent> {
-        let plain = |_: &Vec<f32>| PlainLoop::new(&self.parameters, written);
+        let plain = |_: &Gradient| PlainLoop::new(&self.parameters, written);
         let mut loops: Vec<PlainLoop> = self.gradients.iter().map(plain).collect();
         let counts = 1..=self.gradients.len();
         let mut round = |count: usize| {
             let gradients = &self.gradients[..count];
-            let steps = gradients.iter().map(|gradient| || target.step(gradient));
+            let steps = gradients
+                .iter()
+                .map(|gradient| || target.step(&gradient.elements));
             let steps = throughput(steps.collect(), slice);
             let moves = loops.iter_mut().zip(gradients);
-            let moves = moves.map(|(plain, gradient)| || plain.run(gradient));
+            let moves = moves.map(|(plain, gradient)| || plain.run(&gradient.values));
             Rates {
                 steps,
                 moves: throughput(moves.collect(), slice),
@@ -212,14 +231,14 @@ impl Target {
         }
     }
 
-    fn step(&self, gradient: &[f32]) {
-        self.parameters.apply(&Step {
-            gradient,
+    fn step(&self, gradient: &Elements) {
+        let step = Step {
             scale: 1.0,
             rate: 1e-6,
             number: self.number.fetch_add(1, Ordering::Relaxed) + 1,
             compensation: None,
-        });
+        };
+        self.parameters.apply(gradient, &step);
     }
 }
 

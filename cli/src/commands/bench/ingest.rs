@@ -122,6 +122,7 @@ struct Round {
 struct Ratios {
     gigabytes_per_second_to_raw_socket: f64,
     gradients_per_second_to_optimizer_alone: f64,
+    gradients_per_second_to_socket_and_optimizer: f64,
     peak_memory_to_parameters: f64,
 }
 
@@ -140,6 +141,8 @@ impl Round {
                 / raw_socket.gigabytes_per_second,
             gradients_per_second_to_optimizer_alone: learner.gradients_per_second
                 / optimizer_alone.steps_per_second,
+            gradients_per_second_to_socket_and_optimizer: learner.gradients_per_second
+                / both_per_second(&raw_socket, &optimizer_alone),
             peak_memory_to_parameters: learner.peak_memory_bytes as f64
                 / learner.parameter_bytes as f64,
         };
@@ -152,6 +155,14 @@ impl Round {
             ratios,
         })
     }
+}
+
+/// Messages a second that the cores which the raw socket kept busy would carry and apply, if each
+/// cost what the socket and the optimiser take by themselves.
+fn both_per_second(raw_socket: &RawSocket, optimizer: &OptimizerAlone) -> f64 {
+    let carrying = raw_socket.cpu_seconds_per_message();
+    let applying = optimizer.steps_per_second.recip();
+    raw_socket.messages_per_second * carrying / (carrying + applying)
 }
 
 impl IngestArgs {

@@ -5,6 +5,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 use troop_common::experiment::{LearnerSettings, OptimizerSettings};
+use troop_common::wire::Elements;
 use troop_learner::apply::{Rule, Step, StripedParameters};
 
 /// It is measured for at least this long.
@@ -29,17 +30,17 @@ impl OptimizerAlone {
             name: serde_json::from_value(Value::from(name)).context("unknown optimiser")?,
             ..OptimizerSettings::default()
         });
-        let gradient = vec![1e-6; parameters];
+        let gradient = Elements::from(vec![1e-6; parameters]);
         let stripes = LearnerSettings::default().stripes;
         let parameters = StripedParameters::new(rule, &vec![0.5; parameters], &[], stripes);
         let step = |number| {
-            parameters.apply(&Step {
-                gradient: black_box(&gradient),
+            let step = Step {
                 scale: 1.0,
                 rate: 1e-6,
                 number,
                 compensation: None,
-            });
+            };
+            parameters.apply(black_box(&gradient), &step);
         };
         // The first step fills the caches.
         step(1);
@@ -50,7 +51,7 @@ impl OptimizerAlone {
             step(1 + steps);
         }
         let steps_per_second = steps as f64 / started.elapsed().as_secs_f64();
-        let gradient_bytes = size_of_val(gradient.as_slice()) as f64;
+        let gradient_bytes = (gradient.len() * size_of::<f32>()) as f64;
         Ok(Self {
             steps_per_second,
             gigabytes_per_second: steps_per_second * gradient_bytes / 1e9,

@@ -50,6 +50,13 @@ pub(super) struct RawSocket {
 }
 
 impl RawSocket {
+    /// Of both sides together.
+    pub(super) fn cpu_seconds_per_message(&self) -> f64 {
+        let per_gigabyte =
+            self.sender_cpu_seconds_per_gigabyte + self.receiver_cpu_seconds_per_gigabyte;
+        per_gigabyte * self.gigabytes_per_second / self.messages_per_second
+    }
+
     /// Measures for a time. Where there is one receiver it listens, else the one sender does.
     ///
     /// # Errors
