@@ -149,6 +149,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use troop_common::experiment::{Optimizer, OptimizerSettings};
+    use troop_common::proto::v1::Encoding;
+    use troop_common::wire::{self, Gathering, Place, Rope};
 
     use super::*;
     use crate::optimizer::Compensation;
@@ -221,6 +223,42 @@ mod tests {
             let mut read = vec![0.0; len];
             striped.read(&mut read);
             assert_eq!(read, plain.parameters);
+        }
+    }
+
+    /// The gradient as it comes from a network that cuts it wherever it likes.
+    fn received(gradient: &Elements, encoding: Encoding, piece: usize) -> Elements {
+        let mut values = vec![0.0; gradient.len()];
+        gradient.read(&mut values);
+        let mut rope = Rope::default();
+        let chunk = wire::encode(&values, encoding).remove(0).data;
+        for start in (0..chunk.len()).step_by(piece) {
+            rope.push(chunk.slice(start..chunk.len().min(start + piece)));
+        }
+        let place = Place {
+            offset_elements: 0,
+            total_elements: values.len() as u64,
+            encoding: encoding.into(),
+        };
+        let gathered = Gathering::default().accept(values.len(), place, rope, |_| {});
+        gathered.unwrap().unwrap()
+    }
+
+    #[test]
+    fn it_does_not_matter_in_which_pieces_a_gradient_came() {
+        let len = 20_000;
+        for (rule, encoding) in rules()
+            .into_iter()
+            .flat_map(|rule| [Encoding::F32, Encoding::Bf16].map(|encoding| (rule, encoding)))
+        {
+            let [whole, cut] =
+                [(); 2].map(|()| StripedParameters::in_stripes_of(7_000, rule, &start(len), &[]));
+            for k in 1..4 {
+                let gradient = gradient(len, k);
+                whole.apply(&gradient, &step(k));
+                cut.apply(&received(&gradient, encoding, 9_001), &step(k));
+            }
+            assert_eq!(whole.copy(), cut.copy(), "{rule:?}, {encoding:?}");
         }
     }
 

@@ -69,14 +69,14 @@ impl Peer {
         }
     }
 
-    async fn push(&self, version: u64, gradient: [f32; 2]) -> Outcome {
+    async fn push(&self, version: u64, gradient: impl Into<Vec<f32>>) -> Outcome {
         let room = self.server.room(self.session).await;
         let origin = Origin {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
             epoch: 1,
             version,
         };
-        let gradient = Gradient::new(origin, gradient.to_vec().into(), room);
+        let gradient = Gradient::new(origin, gradient.into().into(), room);
         let report = v1::Report {
             env_steps: 1,
             ..v1::Report::default()
@@ -135,6 +135,19 @@ async fn stale_gradients_become_what_the_policy_says() {
         assert_eq!(metrics.gradients_scaled.get(), scaled);
         assert_eq!(metrics.gradients_compensated.get(), compensated);
     }
+}
+
+#[tokio::test]
+async fn a_gradient_of_another_length_touches_nothing() {
+    let server = server(learner(StalenessPolicy::Accept));
+    let peer = Peer::open(&server);
+    for wrong in [vec![], vec![1.0], vec![1.0; 3]] {
+        let outcome = peer.push(0, wrong).await;
+        assert_eq!(outcome.verdict, Verdict::Malformed, "{}", outcome.detail);
+    }
+    assert_eq!(parameters(&server), [0.0; 2]);
+    assert_eq!(server.metrics().bytes_in_flight.get(), 0);
+    assert_eq!(peer.push(0, [1.0; 2]).await.verdict, Verdict::Applied);
 }
 
 /// With an interval several updates may come before a publish: too many for all gradients that are
@@ -330,7 +343,7 @@ async fn a_member_that_is_refused_may_try_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_connection_holds_no_round_and_keeps_no_buffer() {
+async fn a_lost_connection_holds_no_round_and_keeps_no_room() {
     let server = server(LearnerSettings {
         straggler_timeout_ms: None,
         ..learner(StalenessPolicy::Synchronous)
@@ -383,7 +396,7 @@ fn another_optimiser_cannot_go_on_from_a_checkpoint_silently() {
 }
 
 /// Random synchronous runs: what was applied is the mean of exactly the admitted gradients of each
-/// round, nobody waits for ever, and no buffer is lost.
+/// round, nobody waits for ever, and no room is lost.
 #[tokio::test(start_paused = true)]
 async fn the_sum_of_updates_is_the_means_of_the_admitted() {
     for seed in 0..30 {
