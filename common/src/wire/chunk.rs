@@ -18,9 +18,7 @@ pub struct Chunk {
 
 /// Encodes a vector and cuts it into chunks of at most [`CHUNK_BYTES`].
 pub fn encode(values: &[f32], encoding: Encoding) -> Vec<Chunk> {
-    let mut bytes = vec![0; values.len() * element_bytes(encoding)];
-    encode_into(values, encoding, &mut bytes);
-    chunks(&bytes.into(), encoding).collect()
+    chunks(&encoded(values, encoding, &Buffers::default()), encoding).collect()
 }
 
 /// Cuts an encoded vector into chunks of at most [`CHUNK_BYTES`], which share its bytes.

@@ -1,9 +1,15 @@
+use std::mem;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::Rope;
 use super::element::{Element, element_bytes, encode_into};
 use crate::proto::v1::Encoding;
+
+/// Shorter pieces are copied together: what a piece costs beside its bytes must not be what a
+/// sender of tiny frames can fill a receiver's memory with.
+const SHORT_BYTES: usize = 4_096;
 
 /// A vector's elements as they came: encoded, in pieces that stay where the network has put them.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +72,29 @@ impl Elements {
         }
     }
 
+    /// Appends a chunk of whole elements. One that is cut by the end of a piece is copied.
+    pub(super) fn extend(&mut self, encoding: Encoding, data: Rope) {
+        let size = element_bytes(encoding);
+        let mut loose = Vec::new();
+        for mut piece in data {
+            let missing = loose.len().next_multiple_of(size) - loose.len();
+            let copied = if piece.len() < SHORT_BYTES {
+                piece.len()
+            } else {
+                missing
+            };
+            loose.extend_from_slice(&piece.split_to(copied));
+            if piece.len() >= size {
+                self.push(encoding, Bytes::from(mem::take(&mut loose)));
+                self.push(encoding, piece.split_to(piece.len() / size * size));
+            }
+            loose.extend_from_slice(&piece);
+        }
+        self.push(encoding, Bytes::from(loose));
+    }
+
     /// Appends whole elements.
-    pub(super) fn push(&mut self, encoding: Encoding, bytes: Bytes) {
+    fn push(&mut self, encoding: Encoding, bytes: Bytes) {
         if !bytes.is_empty() {
             let piece = Piece {
                 start: self.len,
@@ -151,7 +178,10 @@ impl<T: AsRef<[f32]>> AsRef<[u8]> for InMemory<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::wire::rope::tests::cut;
 
     fn values(elements: &Elements, range: Range<usize>) -> Vec<f32> {
         let mut values = vec![0.0; range.len()];
@@ -182,19 +212,39 @@ mod tests {
     }
 
     #[test]
+    fn long_pieces_stay_where_they_are_and_tiny_ones_are_joined() {
+        let bytes = Bytes::from(vec![0; 40_000]);
+        let pieces = |piece| {
+            let mut elements = Elements::default();
+            elements.extend(Encoding::F32, cut(&bytes, piece));
+            elements.runs(0..elements.len()).count()
+        };
+        assert_eq!((pieces(40_000), pieces(8_000)), (1, 5));
+        // Three of them, and three elements that are cut.
+        assert_eq!(pieces(13_333), 6);
+        assert_eq!(pieces(1), 1);
+        let mut elements = Elements::default();
+        elements.extend(Encoding::F32, cut(&bytes, 40_000));
+        let Some((0, Run::F32(run))) = elements.runs(0..10).next() else {
+            panic!("{elements:?}")
+        };
+        assert_eq!(run.as_ptr().cast(), bytes.as_ptr());
+    }
+
+    #[test]
     fn a_vector_in_memory_is_not_copied_and_is_dropped_with_its_elements() {
-        let all = std::sync::Arc::new(vec![1.0, 2.0, 3.0]);
-        struct Shared(std::sync::Arc<Vec<f32>>);
+        let all = Arc::new(vec![1.0, 2.0, 3.0]);
+        struct Shared(Arc<Vec<f32>>);
         impl AsRef<[f32]> for Shared {
             fn as_ref(&self) -> &[f32] {
                 &self.0
             }
         }
-        let elements = Elements::of(Shared(std::sync::Arc::clone(&all)));
+        let elements = Elements::of(Shared(Arc::clone(&all)));
         assert_eq!(values(&elements, 1..3), [2.0, 3.0]);
-        assert_eq!(std::sync::Arc::strong_count(&all), 2);
+        assert_eq!(Arc::strong_count(&all), 2);
         drop(elements);
-        assert_eq!(std::sync::Arc::strong_count(&all), 1);
+        assert_eq!(Arc::strong_count(&all), 1);
     }
 
     fn encoded(values: &[f32], encoding: Encoding) -> Bytes {

@@ -1,15 +1,6 @@
 use std::mem;
 
-use bytes::Bytes;
-
-use super::element::element_bytes;
-use super::elements::{Elements, Run};
-use super::{Place, Rope, WireError};
-use crate::proto::v1::Encoding;
-
-/// Shorter pieces are copied together: what a piece costs beside its bytes must not be what a
-/// sender of tiny frames can fill a receiver's memory with.
-const SHORT_BYTES: usize = 4_096;
+use super::{Elements, Place, Rope, Run, WireError};
 
 /// Gathers the chunks of one vector after the other, and leaves them where they are.
 #[derive(Debug, Default)]
@@ -34,7 +25,7 @@ impl Gathering {
         let mut elements = mem::take(&mut self.elements);
         let start = elements.len();
         let (encoding, end) = place.continues(start, expected, data.len())?;
-        extend(&mut elements, encoding, data);
+        elements.extend(encoding, data);
         elements.runs(start..end).for_each(|(_, run)| seen(run));
         if end == expected {
             return Ok(Some(elements));
@@ -49,52 +40,18 @@ impl Gathering {
     }
 }
 
-/// Appends a chunk. An element that is cut by the end of a piece is copied.
-fn extend(elements: &mut Elements, encoding: Encoding, data: Rope) {
-    let size = element_bytes(encoding);
-    let mut loose = Vec::new();
-    for mut piece in data {
-        let missing = loose.len().next_multiple_of(size) - loose.len();
-        let copied = if piece.len() < SHORT_BYTES {
-            piece.len()
-        } else {
-            missing
-        };
-        loose.extend_from_slice(&piece.split_to(copied));
-        if piece.len() >= size {
-            elements.push(encoding, Bytes::from(mem::take(&mut loose)));
-            elements.push(encoding, piece.split_to(piece.len() / size * size));
-        }
-        loose.extend_from_slice(&piece);
-    }
-    elements.push(encoding, Bytes::from(loose));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::v1::Encoding;
+    use crate::wire::place::tests::place;
+    use crate::wire::rope::tests::cut;
     use crate::wire::{CHUNK_BYTES, encode};
-
-    fn place(offset_elements: u64, total_elements: u64, encoding: Encoding) -> Place {
-        Place {
-            offset_elements,
-            total_elements,
-            encoding: encoding.into(),
-        }
-    }
 
     fn values(elements: &Elements) -> Vec<f32> {
         let mut values = vec![0.0; elements.len()];
         elements.read(&mut values);
         values
-    }
-
-    fn rope(bytes: &Bytes, piece: usize) -> Rope {
-        let mut rope = Rope::default();
-        for start in (0..bytes.len()).step_by(piece) {
-            rope.push(bytes.slice(start..bytes.len().min(start + piece)));
-        }
-        rope
     }
 
     #[test]
@@ -108,7 +65,7 @@ mod tests {
                 let last = chunks.len() - 1;
                 for (i, chunk) in chunks.iter().enumerate() {
                     let place = place(chunk.offset_elements, len as u64, encoding);
-                    let data = rope(&chunk.data, piece);
+                    let data = cut(&chunk.data, piece);
                     let whole = gathering.accept(len, place, data, |run| seen += run.len());
                     let whole = whole.unwrap();
                     assert_eq!(whole.is_some(), i == last);
@@ -117,26 +74,6 @@ mod tests {
                 assert_eq!(seen, len, "{encoding:?} in pieces of {piece} bytes");
             }
         }
-    }
-
-    #[test]
-    fn long_pieces_stay_where_they_are_and_tiny_ones_are_joined() {
-        let bytes = Bytes::from(vec![0; 40_000]);
-        let pieces = |piece| {
-            let mut elements = Elements::default();
-            extend(&mut elements, Encoding::F32, rope(&bytes, piece));
-            elements.runs(0..elements.len()).count()
-        };
-        assert_eq!((pieces(40_000), pieces(8_000)), (1, 5));
-        // Three of them, and three elements that are cut.
-        assert_eq!(pieces(13_333), 6);
-        assert_eq!(pieces(1), 1);
-        let mut elements = Elements::default();
-        extend(&mut elements, Encoding::F32, rope(&bytes, 40_000));
-        let Some((0, Run::F32(run))) = elements.runs(0..10).next() else {
-            panic!("{elements:?}")
-        };
-        assert_eq!(run.as_ptr().cast(), bytes.as_ptr());
     }
 
     #[test]

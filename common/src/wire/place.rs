@@ -43,3 +43,50 @@ impl Place {
         Ok((encoding, end))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::wire) fn place(
+        offset_elements: u64,
+        total_elements: u64,
+        encoding: Encoding,
+    ) -> Place {
+        Place {
+            offset_elements,
+            total_elements,
+            encoding: encoding.into(),
+        }
+    }
+
+    #[test]
+    fn chunks_that_do_not_continue_the_vector_are_refused() {
+        let check = |place, bytes: usize, expected| {
+            let place: Place = place;
+            assert_eq!(place.continues(0, 4, bytes), Err(expected));
+        };
+        let wrong_size = |bytes| WireError::WrongSize { bytes, element: 4 };
+        let f32 = Encoding::F32;
+        let (expected, found) = (4, 5);
+        check(
+            place(0, 5, f32),
+            16,
+            WireError::WrongLength { expected, found },
+        );
+        let (expected, found) = (0, 1);
+        check(
+            place(1, 4, f32),
+            12,
+            WireError::OutOfOrder { expected, found },
+        );
+        check(place(0, 4, f32), 20, wrong_size(20));
+        check(place(0, 4, f32), 15, wrong_size(15));
+        check(place(0, 4, f32), 0, wrong_size(0));
+        check(
+            place(0, 4, Encoding::Unspecified),
+            16,
+            WireError::UnknownEncoding(0),
+        );
+    }
+}

@@ -94,8 +94,17 @@ impl Buf for Rope {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// `bytes` in pieces of `piece` bytes.
+    pub(in crate::wire) fn cut(bytes: &Bytes, piece: usize) -> Rope {
+        let mut rope = Rope::default();
+        for start in (0..bytes.len()).step_by(piece) {
+            rope.push(bytes.slice(start..bytes.len().min(start + piece)));
+        }
+        rope
+    }
 
     fn rope(pieces: &[&'static str]) -> Rope {
         let mut rope = Rope::default();

@@ -111,7 +111,7 @@ impl Rule {
         step: &Step<'_>,
     ) {
         let rate = step.rate;
-        let place = Place {
+        let stretch = Stretch {
             arch,
             parameters: &mut vectors.parameters[at.clone()],
             gradient,
@@ -119,15 +119,15 @@ impl Rule {
         };
         let part = |vector| &mut Vec::as_mut_slice(vector)[at.clone()];
         match (self, vectors.state.as_mut_slice()) {
-            (Self::Sgd, []) => place.run(Sgd::new(rate), []),
+            (Self::Sgd, []) => stretch.run(Sgd::new(rate), []),
             (Self::Momentum { momentum }, [v]) => {
-                place.run(Momentum::new(rate, momentum), [part(v)]);
+                stretch.run(Momentum::new(rate, momentum), [part(v)]);
             }
             (Self::Rmsprop { decay, epsilon }, [g]) => {
-                place.run(Rmsprop::new(rate, decay, epsilon), [part(g)]);
+                stretch.run(Rmsprop::new(rate, decay, epsilon), [part(g)]);
             }
             (Self::Adagrad { epsilon }, [g]) => {
-                place.run(Adagrad::new(rate, epsilon), [part(g)]);
+                stretch.run(Adagrad::new(rate, epsilon), [part(g)]);
             }
             (
                 Self::Adam {
@@ -138,7 +138,7 @@ impl Rule {
                 [m, v],
             ) => {
                 let kernel = Adam::new(rate, step.number, beta1, beta2, epsilon);
-                place.run(kernel, [part(m), part(v)]);
+                stretch.run(kernel, [part(m), part(v)]);
             }
             (rule, state) => {
                 panic!(
@@ -159,15 +159,15 @@ pub(crate) struct Vectors {
     pub(crate) state: Vec<Vec<f32>>,
 }
 
-/// Where a kernel runs: some parameters, and the gradient for them.
-struct Place<'a> {
+/// Some parameters, and the gradient for them.
+struct Stretch<'a> {
     arch: Arch,
     parameters: &'a mut [f32],
     gradient: Run<'a>,
     step: &'a Step<'a>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Stretch<'a> {
     /// Runs `kernel`, compiled for what the gradient's elements are.
     fn run<K: Kernel<N>, const N: usize>(self, kernel: K, state: [&'a mut [f32]; N]) {
         match self.gradient {

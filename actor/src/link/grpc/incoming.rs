@@ -41,7 +41,7 @@ impl IncomingWeights {
     pub(super) fn accept(
         &mut self,
         chunk: &WeightsChunk,
-        data: &Rope,
+        data: Rope,
     ) -> Result<Option<Weights>, String> {
         if chunk.epoch != self.epoch {
             return Err(format!(
@@ -59,7 +59,7 @@ impl IncomingWeights {
         }
     }
 
-    fn accept_target(&mut self, chunk: &WeightsChunk, data: &Rope) -> Result<(), String> {
+    fn accept_target(&mut self, chunk: &WeightsChunk, data: Rope) -> Result<(), String> {
         let buffers = &mut self.buffers;
         let target = self
             .target
@@ -76,7 +76,7 @@ impl IncomingWeights {
     fn accept_parameters(
         &mut self,
         chunk: &WeightsChunk,
-        data: &Rope,
+        data: Rope,
     ) -> Result<Option<Weights>, String> {
         let whole = self.parameters.accept(chunk, data, &mut self.buffers)?;
         let observations = chunk.observations.as_deref().map(Moments::try_from);
@@ -113,7 +113,7 @@ impl IncomingVector {
     fn accept(
         &mut self,
         chunk: &WeightsChunk,
-        data: &Rope,
+        data: Rope,
         buffers: &mut Buffers,
     ) -> Result<Option<Arc<Vec<f32>>>, String> {
         let place = Place {
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn weights_carry_the_last_target() {
         let mut incoming = IncomingWeights::new(1, 2);
-        let mut accept = |(head, data)| incoming.accept(&head, &data).unwrap();
+        let mut accept = |(head, data)| incoming.accept(&head, data).unwrap();
         assert_eq!(accept(chunk(Vector::Target, 3, &[1.0, 2.0])), None);
         for version in [4, 5] {
             let weights = accept(chunk(Vector::Parameters, version, &[3.0, 4.0])).unwrap();
@@ -203,7 +203,7 @@ mod tests {
                 observations,
                 ..head
             };
-            incoming.accept(&head, &data)
+            incoming.accept(&head, data)
         };
         assert_eq!(accept(None).unwrap().unwrap().observations, None);
         let moments = Moments::from_parts(3, vec![0.5], vec![2.0]).unwrap();
@@ -226,7 +226,7 @@ mod tests {
         let mut incoming = IncomingWeights::new(1, 1);
         let mut next = |version| {
             let (head, data) = chunk(Vector::Parameters, version, &[version as f32]);
-            incoming.accept(&head, &data).unwrap().unwrap().parameters
+            incoming.accept(&head, data).unwrap().unwrap().parameters
         };
         let held = next(1);
         let addresses: std::collections::HashSet<_> =
@@ -244,7 +244,7 @@ mod tests {
     fn what_does_not_belong_is_refused() {
         let refused = |epoch, elements, (head, data): (WeightsChunk, Rope)| {
             let mut incoming = IncomingWeights::new(epoch, elements);
-            incoming.accept(&head, &data).unwrap_err()
+            incoming.accept(&head, data).unwrap_err()
         };
         let old = chunk(Vector::Parameters, 1, &[0.0]);
         assert!(refused(2, 1, old).contains("epoch 1"));

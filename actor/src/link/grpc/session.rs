@@ -165,7 +165,7 @@ impl OpenSession {
     fn handle(&mut self, response: Response) -> Result<(), SessionEnd> {
         match response {
             Response::Weights(chunk, data) => {
-                let weights = self.incoming.accept(&chunk, &data);
+                let weights = self.incoming.accept(&chunk, data);
                 if let Some(weights) = weights.map_err(SessionEnd::Refused)? {
                     self.mailbox.deliver(weights);
                 }
