@@ -32,6 +32,12 @@ pub struct Metrics {
     pub apply_seconds: Histogram,
     /// Time from a gradient's last byte to its apply, in seconds.
     pub queue_wait: Histogram,
+    /// Sessions whose gradient waits for other sessions.
+    pub sessions_waiting: IntGauge,
+    /// How long the first of these has been waiting, in seconds.
+    pub longest_wait: Gauge,
+    /// Open sessions that the others do not wait for.
+    pub sessions_silent: IntGauge,
     /// Time that sessions waited for slower ones, in seconds.
     pub turn_wait: Histogram,
     /// Time that sessions waited for room for a gradient, in seconds.
@@ -162,6 +168,18 @@ impl Metrics {
                 "queue_wait_seconds",
                 "Time from a gradient's last byte to the start of its apply, in seconds.",
                 exponential_buckets(1e-6, 2.0, 24)?,
+            )?,
+            sessions_waiting: make.int_gauge(
+                "sessions_waiting",
+                "Sessions whose gradient waits for other sessions.",
+            )?,
+            longest_wait: make.gauge(
+                "longest_wait_seconds",
+                "How long the first of the sessions that wait for others has been waiting, in seconds.",
+            )?,
+            sessions_silent: make.int_gauge(
+                "sessions_silent",
+                "Open sessions that were silent for too long: the others do not wait for them.",
             )?,
             turn_wait: make.histogram(
                 "turn_wait_seconds",

@@ -11,6 +11,7 @@ use troop_common::wire::{Buffers, Elements};
 use crate::answers::Outcome;
 use crate::budget::Room;
 use crate::lock::lock;
+use crate::policy::attention::{Attention, Waits};
 use crate::policy::bound::SessionClocks;
 use crate::policy::round::{RoundSettings, Rounds};
 use crate::session::SessionId;
@@ -29,6 +30,29 @@ pub(crate) enum Pace {
 pub(crate) struct Turns {
     pub(crate) clocks: Mutex<SessionClocks>,
     pub(crate) changed: Notify,
+}
+
+/// A session that waits for its turn, for as long as this is there.
+pub(crate) struct WaitingForTurn<'a> {
+    turns: &'a Turns,
+    session: SessionId,
+}
+
+impl Turns {
+    /// `session` waits from `now` on.
+    pub(crate) fn wait(&self, session: SessionId, now: Duration) -> WaitingForTurn<'_> {
+        lock(&self.clocks).begin_waiting(session, now);
+        WaitingForTurn {
+            turns: self,
+            session,
+        }
+    }
+}
+
+impl Drop for WaitingForTurn<'_> {
+    fn drop(&mut self) {
+        lock(&self.turns.clocks).end_waiting(self.session);
+    }
 }
 
 /// The open round, and those who wait for its end.
@@ -51,19 +75,23 @@ pub(crate) struct Contribution {
 impl Pace {
     /// What `settings` ask for, in a life that begins at `version`.
     pub(crate) fn new(settings: &LearnerSettings, version: u64) -> Self {
+        let straggler_timeout = settings.straggler_timeout_ms.map(Duration::from_millis);
         match settings.staleness {
             StalenessPolicy::Accept
             | StalenessPolicy::Drop
             | StalenessPolicy::Scale
             | StalenessPolicy::Compensate => Self::Free,
             StalenessPolicy::Bound => Self::Bound(Turns {
-                clocks: Mutex::new(SessionClocks::new(settings.bound_updates)),
+                clocks: Mutex::new(SessionClocks::new(
+                    settings.bound_updates,
+                    straggler_timeout,
+                )),
                 changed: Notify::new(),
             }),
             StalenessPolicy::Synchronous => {
                 let rounds = RoundSettings {
                     first_sessions: settings.synchronous_workers,
-                    straggler_timeout: settings.straggler_timeout_ms.map(Duration::from_millis),
+                    straggler_timeout,
                 };
                 Self::Synchronous(Barrier {
                     rounds: Mutex::new(Rounds::new(rounds, version)),
@@ -78,7 +106,7 @@ impl Pace {
     pub(crate) fn open(&self, session: SessionId, now: Duration) {
         match self {
             Self::Free => {}
-            Self::Bound(turns) => lock(&turns.clocks).open(session),
+            Self::Bound(turns) => lock(&turns.clocks).open(session, now),
             Self::Synchronous(barrier) => {
                 lock(&barrier.rounds).open(session, now);
                 barrier.changed.notify_waiters();
@@ -103,12 +131,32 @@ impl Pace {
         }
     }
 
-    /// A gradient of `session` was applied.
-    pub(crate) fn advance(&self, session: SessionId) {
-        if let Self::Bound(turns) = self
-            && lock(&turns.clocks).advance(session)
-        {
+    /// A gradient of `session` was applied at `now`. Gives whether it is waited for again.
+    pub(crate) fn advance(&self, session: SessionId, now: Duration) -> Option<Attention> {
+        let Self::Bound(turns) = self else {
+            return None;
+        };
+        let advance = lock(&turns.clocks).advance(session, now);
+        if advance.others_may_go_on {
             turns.changed.notify_waiters();
+        }
+        advance.regained.then_some(Attention::Regained(session))
+    }
+
+    /// Who waits for whom.
+    pub(crate) fn waits(&self) -> Waits {
+        match self {
+            Self::Free => Waits::default(),
+            Self::Bound(turns) => lock(&turns.clocks).waits(),
+            Self::Synchronous(barrier) => lock(&barrier.rounds).waits(),
+        }
+    }
+
+    /// Sessions that must open before there can be an update.
+    pub(crate) fn sessions_to_come(&self) -> usize {
+        match self {
+            Self::Free | Self::Bound(_) => 0,
+            Self::Synchronous(barrier) => lock(&barrier.rounds).sessions_to_come(),
         }
     }
 }

@@ -58,7 +58,8 @@ pub struct LearnerSettings {
     /// `synchronous`: the first update waits for this many sessions.
     pub synchronous_workers: usize,
     /// `synchronous`: after the first gradient of a round the others have this long, in
-    /// milliseconds; none is for ever.
+    /// milliseconds. `bound`: a session of which no gradient was applied for three times this long
+    /// is not waited for. None is for ever.
     #[serde(with = "super::optional")]
     pub straggler_timeout_ms: Option<u64>,
     /// Memory for gradients between their first byte and their apply, in bytes; one fits always.

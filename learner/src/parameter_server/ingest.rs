@@ -1,14 +1,17 @@
 //! The way of a gradient: room for it, admission, its step, the publish after it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::sleep_until;
 use troop_common::moments::Moments;
 use troop_common::proto::v1::{self, Verdict};
 use troop_common::wire::Elements;
 
 use super::ParameterServer;
+use super::waiting::Wait;
 use crate::admission::{Admission, Refusal};
 use crate::answers::{Outcome, Phase};
 use crate::blocking;
@@ -41,35 +44,51 @@ impl ParameterServer {
             return Room::default();
         };
         if let Pace::Bound(turns) = &model.pace {
-            self.turn(turns, session).await;
+            self.turn(model, turns, session).await;
         }
         if let Some(room) = model.budget.try_take() {
             return room;
         }
-        let _timer = self.metrics().buffer_wait.start_timer();
-        model.budget.take().await
+        let mut wait = Wait::since(self.now(), self, &self.metrics().buffer_wait);
+        let mut taken = pin!(model.budget.take());
+        loop {
+            tokio::select! {
+                biased;
+                room = &mut taken => return room,
+                () = sleep_until(wait.next(None)) => wait.go_on(&model.pace),
+            }
+        }
     }
 
     /// Waits until a session may go on, or the learner closes.
-    async fn turn(&self, turns: &Turns, session: SessionId) {
-        let may_go_on = || lock(&turns.clocks).may_go_on(session);
-        if may_go_on() {
+    async fn turn(&self, model: &Model, turns: &Turns, session: SessionId) {
+        if lock(&turns.clocks).may_go_on(session) {
             return;
         }
         let began = self.now();
+        let mut wait = Wait::since(began, self, &self.metrics().turn_wait);
+        let _waiting = turns.wait(session, began);
         loop {
             // Made before it is looked again, so that no change is missed.
             let changed = turns.changed.notified();
-            if may_go_on() || !self.is_running() {
-                break;
+            let given_up = lock(&turns.clocks).give_up(self.now());
+            if !given_up.is_empty() {
+                turns.changed.notify_waiters();
+                self.tell(given_up);
             }
+            let next = {
+                let clocks = lock(&turns.clocks);
+                if clocks.may_go_on(session) || !self.is_running() {
+                    return;
+                }
+                clocks.next_given_up()
+            };
             tokio::select! {
                 () = changed => {}
                 () = self.closed() => {}
+                () = sleep_until(wait.next(next)) => wait.go_on(&model.pace),
             }
         }
-        let waited = self.now().saturating_sub(began);
-        self.metrics().turn_wait.observe(waited.as_secs_f64());
     }
 
     /// Admits a gradient and applies it, or says why not; in the synchronous mode once its round
@@ -188,7 +207,7 @@ impl ParameterServer {
             norm,
         });
         self.advance_version(model);
-        model.pace.advance(session);
+        self.tell(Vec::from_iter(model.pace.advance(session, self.now())));
         self.finish_if_done();
         Ok(judgement.staleness)
     }

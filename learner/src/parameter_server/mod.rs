@@ -6,6 +6,7 @@ mod observation_tests;
 mod synchronous;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -488,6 +489,7 @@ impl ParameterServer {
         if let Some(model) = self.model.get() {
             let age = model.publisher.age_of_newest(self.now());
             self.metrics().weights_age.set(age.as_secs_f64());
+            self.refresh_waits(&model.pace);
         }
         let metrics = self.metrics();
         metrics.run_env_steps.set(self.recorder.steps().0 as i64);

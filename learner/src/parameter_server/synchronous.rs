@@ -7,6 +7,7 @@ use troop_common::wire::{Buffers, Elements};
 
 use super::ParameterServer;
 use super::ingest::Scaling;
+use super::waiting::Wait;
 use crate::admission::Refusal;
 use crate::answers::Outcome;
 use crate::blocking;
@@ -45,10 +46,11 @@ impl ParameterServer {
             server: self,
             session: Some(session),
         };
-        let outcome = self.wait_for_end(model, barrier, session, answered).await;
+        let wait = Wait::since(began, self, &self.metrics().round_wait);
+        let outcome = self
+            .wait_for_end(model, barrier, session, answered, wait)
+            .await;
         waiting.done();
-        let waited = self.now().saturating_sub(began);
-        self.metrics().round_wait.observe(waited.as_secs_f64());
         outcome
     }
 
@@ -70,8 +72,13 @@ impl ParameterServer {
             answer,
         };
         let now = self.now();
-        let accepted =
-            lock(&barrier.rounds).contribute(session, gradient.origin.version, contribution, now);
+        let (accepted, changes) = {
+            let mut rounds = lock(&barrier.rounds);
+            let version = gradient.origin.version;
+            let accepted = rounds.contribute(session, version, contribution, now);
+            (accepted, rounds.take_changes())
+        };
+        self.tell(changes);
         accepted.map_err(|(refusal, _)| refusal)?;
         barrier.changed.notify_waiters();
         Ok(answered)
@@ -84,23 +91,18 @@ impl ParameterServer {
         barrier: &Barrier,
         session: SessionId,
         mut answered: oneshot::Receiver<Outcome>,
+        mut wait: Wait<'_>,
     ) -> Outcome {
         loop {
             // Made before it is looked again, so that no change is missed.
             let changed = barrier.changed.notified();
             self.close_round(model, barrier);
             let deadline = lock(&barrier.rounds).deadline();
-            let overdue = async {
-                match deadline {
-                    Some(deadline) => sleep_until(self.started + deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 outcome = &mut answered => return self.answered(session, outcome.ok()),
                 () = changed => {}
-                () = overdue => {}
+                () = sleep_until(wait.next(deadline)) => wait.go_on(&model.pace),
                 () = self.closed() => {
                     // Where the round is being closed at this moment its part stays.
                     model.pace.leave(session);
@@ -122,7 +124,11 @@ impl ParameterServer {
     }
 
     fn close_round(&self, model: &Model, barrier: &Barrier) {
-        let round = lock(&barrier.rounds).close(self.now());
+        let (round, changes) = {
+            let mut rounds = lock(&barrier.rounds);
+            (rounds.close(self.now()), rounds.take_changes())
+        };
+        self.tell(changes);
         if let Some(round) = round {
             blocking::run(model.elements(), || {
                 self.apply_round(model, &barrier.sums, round);

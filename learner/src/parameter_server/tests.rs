@@ -191,6 +191,7 @@ async fn a_gradient_whose_publish_is_not_kept_is_refused_as_stale() {
 async fn the_fast_wait_for_the_slow_until_these_go_on_or_leave() {
     let server = server(LearnerSettings {
         bound_updates: 2,
+        straggler_timeout_ms: None,
         ..learner(StalenessPolicy::Bound)
     });
     let (fast, slow) = (Peer::open(&server), Peer::open(&server));
@@ -215,8 +216,134 @@ async fn the_fast_wait_for_the_slow_until_these_go_on_or_leave() {
     assert!(!waiting.is_finished());
     slow.leave();
     assert_eq!(soon(waiting).await.unwrap().verdict, Verdict::Applied);
-    assert_eq!(server.metrics().turn_wait.get_sample_count(), 2);
+    assert_eq!(
+        server.metrics().turn_wait.get_sample_sum(),
+        3.0 * LIMIT.as_secs_f64()
+    );
     server.leave(idle.session);
+}
+
+/// Events that were noted of `message`, with the session that they name.
+fn noted(events: &VecDeque<RunEvent>, message: &str) -> Vec<u64> {
+    let of_kind = events.iter().filter(|event| event.message == message);
+    of_kind
+        .map(|event| event.fields["session"].as_u64().unwrap())
+        .collect()
+}
+
+const SILENT: &str = "session is silent; the others wait for it no more until it contributes";
+const AGAIN: &str = "session contributes again";
+
+#[tokio::test(start_paused = true)]
+async fn with_a_bound_a_silent_session_holds_up_the_others_three_timeouts_and_never_again() {
+    let server = server(LearnerSettings {
+        bound_updates: 0,
+        ..learner(StalenessPolicy::Bound)
+    });
+    let (fast, silent) = (Peer::open(&server), Peer::open(&server));
+    let metrics = server.metrics();
+    let waits = || {
+        server.refresh_metrics();
+        let seconds = metrics.longest_wait.get();
+        let (waiting, silent) = (
+            metrics.sessions_waiting.get(),
+            metrics.sessions_silent.get(),
+        );
+        (waiting, seconds, silent)
+    };
+    let began = Instant::now();
+    fast.push(0, [1.0; 2]).await;
+    let waiting = fast.spawn(1, [1.0; 2]);
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(waits(), (1, 12.0, 0));
+    let so_far = metrics.turn_wait.get_sample_sum();
+    assert_eq!(so_far, 10.0, "a wait is counted while it lasts");
+    assert_eq!(soon(waiting).await.unwrap().verdict, Verdict::Applied);
+    assert_eq!(began.elapsed(), Duration::from_secs(30));
+    for version in 2..20 {
+        fast.push(version, [1.0; 2]).await;
+    }
+    assert_eq!(began.elapsed(), Duration::from_secs(30), "nobody waits");
+    assert_eq!(waits(), (0, 0.0, 1));
+    assert_eq!(metrics.turn_wait.get_sample_sum(), 30.0);
+    let events = server.take_events();
+    assert_eq!(noted(&events, SILENT), [silent.session]);
+    assert_eq!(
+        silent.push(20, [f32::NAN; 2]).await.verdict,
+        Verdict::NonFinite
+    );
+    assert_eq!(waits().2, 1, "a refused gradient is no progress");
+
+    assert_eq!(silent.push(20, [1.0; 2]).await.verdict, Verdict::Applied);
+    assert_eq!(
+        (waits(), noted(&server.take_events(), AGAIN)),
+        ((0, 0.0, 0), vec![2])
+    );
+    for version in 21..23 {
+        soon(fast.push(version, [1.0; 2])).await;
+    }
+    let waiting = fast.spawn(23, [1.0; 2]);
+    sleep(Duration::from_secs(5)).await;
+    assert!(!waiting.is_finished(), "it is waited for again");
+    silent.push(23, [1.0; 2]).await;
+    soon(waiting).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_session_costs_three_rounds_their_timeout_and_no_more() {
+    let server = server(learner(StalenessPolicy::Synchronous));
+    let (quick, silent) = (Peer::open(&server), Peer::open(&server));
+    let metrics = server.metrics();
+    let began = Instant::now();
+    let waiting = quick.spawn(0, [1.0; 2]);
+    sleep(Duration::from_secs(7)).await;
+    server.refresh_metrics();
+    let seconds = metrics.longest_wait.get();
+    assert_eq!((metrics.sessions_waiting.get(), seconds), (1, 7.0));
+    assert_eq!(metrics.round_wait.get_sample_sum(), 5.0);
+    soon(waiting).await.unwrap();
+    for version in 1..40 {
+        soon(quick.push(version, [1.0; 2])).await;
+    }
+    assert_eq!(began.elapsed(), Duration::from_secs(30));
+    let events = server.take_events();
+    assert_eq!(noted(&events, SILENT), [silent.session]);
+    server.refresh_metrics();
+    assert_eq!(metrics.sessions_silent.get(), 1);
+
+    assert_eq!(silent.push(0, [1.0; 2]).await.verdict, Verdict::Late);
+    let waiting = quick.spawn(40, [1.0; 2]);
+    sleep(Duration::from_secs(9)).await;
+    assert!(!waiting.is_finished(), "it gets another chance");
+    assert_eq!(silent.push(40, [3.0; 2]).await.verdict, Verdict::Applied);
+    soon(waiting).await.unwrap();
+    assert_eq!(parameters(&server), [-42.0; 2]);
+    assert_eq!(noted(&server.take_events(), AGAIN), [silent.session]);
+}
+
+/// The wait that nothing ends is told: what was configured is for the user to judge.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_lasts_is_noted_once_a_minute() {
+    let server = server(LearnerSettings {
+        synchronous_workers: 2,
+        ..learner(StalenessPolicy::Synchronous)
+    });
+    let first = Peer::open(&server);
+    let waiting = first.spawn(0, [1.0; 2]);
+    sleep(Duration::from_secs(200)).await;
+    let events = server.take_events();
+    let message = "the first round waits for more sessions";
+    let of_kind: Vec<&RunEvent> = events.iter().filter(|e| e.message == message).collect();
+    assert_eq!(of_kind.len(), 3);
+    let last = &of_kind[2].fields;
+    assert_eq!(
+        (&last["seconds"], &last["missing"]),
+        (&180.into(), &1.into())
+    );
+    let second = Peer::open(&server);
+    soon(second.push(0, [1.0; 2])).await;
+    soon(waiting).await.unwrap();
+    assert_eq!(parameters(&server), [-1.0; 2]);
 }
 
 #[tokio::test(start_paused = true)]

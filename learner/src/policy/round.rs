@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use troop_common::proto::v1::Verdict;
 
+use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
 use crate::admission::Refusal;
 use crate::session::SessionId;
 
@@ -14,6 +15,10 @@ use crate::session::SessionId;
 /// session that opens while nobody has contributed yet becomes a member too, for then nobody
 /// waits. One that opens later is a member of the next round; this one does not wait for it, but
 /// takes its contribution where that comes in time, so that no work is lost.
+///
+/// A session that [`TIMEOUTS`] rounds in a row waited for in vain is no member any more. A gradient
+/// makes it one again: one that counts for good, one that is late with one chance, so that whoever is
+/// always late does not cost a timeout each round.
 ///
 /// Times are since this life of the learner began.
 #[derive(Debug)]
@@ -28,8 +33,14 @@ pub(crate) struct Rounds<C> {
     missing: BTreeSet<SessionId>,
     /// In order of session, so that their sum does not depend on which came first.
     contributions: BTreeMap<SessionId, C>,
+    /// Since when contributions wait.
+    waits_since: Option<Duration>,
     deadline: Option<Duration>,
     a_member_left: bool,
+    /// Of open sessions: rounds in a row that waited for them in vain.
+    missed: BTreeMap<SessionId, u32>,
+    /// What has not been told yet.
+    changes: Vec<Attention>,
 }
 
 /// How long rounds wait.
@@ -82,8 +93,11 @@ impl<C> Rounds<C> {
             open: BTreeSet::new(),
             missing: BTreeSet::new(),
             contributions: BTreeMap::new(),
+            waits_since: None,
             deadline: None,
             a_member_left: false,
+            missed: BTreeMap::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -112,6 +126,7 @@ impl<C> Rounds<C> {
     /// A session leaves; its contribution to the open round goes with it.
     pub(crate) fn leave(&mut self, session: SessionId) -> Option<C> {
         self.open.remove(&session);
+        self.missed.remove(&session);
         let withdrawn = self.contributions.remove(&session);
         self.a_member_left |= self.missing.remove(&session) || withdrawn.is_some();
         if self.contributions.is_empty() {
@@ -129,8 +144,17 @@ impl<C> Rounds<C> {
         now: Duration,
     ) -> Result<(), (Refusal, C)> {
         match self.refusal(session, computed_on) {
-            Some(refusal) => Err((refusal, contribution)),
+            Some(refusal) => {
+                if refusal.verdict == Verdict::Late {
+                    self.give_another_chance(session);
+                }
+                Err((refusal, contribution))
+            }
             None => {
+                if self.is_silent(session) {
+                    self.changes.push(Attention::Regained(session));
+                }
+                self.missed.remove(&session);
                 self.missing.remove(&session);
                 self.contributions.insert(session, contribution);
                 self.start_waiting(now);
@@ -152,9 +176,63 @@ impl<C> Rounds<C> {
             (false, _) => return None,
         };
         let contributions = std::mem::take(&mut self.contributions);
+        self.count_missing();
         self.version += 1;
         self.begin_with_those_who_are_open();
         Some(Round { end, contributions })
+    }
+
+    /// Whose membership has changed since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<Attention> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Who waits for whom.
+    pub(crate) fn waits(&self) -> Waits {
+        Waits {
+            waiting: self.contributions.len(),
+            since: self.waits_since,
+            waited_for: self.missing.iter().copied().take(NAMED).collect(),
+            silent: self
+                .missed
+                .values()
+                .filter(|missed| **missed >= TIMEOUTS)
+                .count(),
+        }
+    }
+
+    /// Sessions that must open before the first round; none once it has begun.
+    pub(crate) fn sessions_to_come(&self) -> usize {
+        let to_come = self.settings.first_sessions.saturating_sub(self.open.len());
+        if self.begun { 0 } else { to_come }
+    }
+
+    fn is_silent(&self, session: SessionId) -> bool {
+        self.missed
+            .get(&session)
+            .is_some_and(|missed| *missed >= TIMEOUTS)
+    }
+
+    /// The members that the round has waited for in vain.
+    fn count_missing(&mut self) {
+        for session in &self.missing {
+            let missed = self.missed.entry(*session).or_default();
+            *missed += 1;
+            if *missed == TIMEOUTS {
+                self.changes.push(Attention::Lost(*session));
+            }
+        }
+    }
+
+    /// A session that was too late is waited for once more.
+    fn give_another_chance(&mut self, session: SessionId) {
+        if self.is_silent(session) {
+            self.missed.insert(session, TIMEOUTS - 1);
+            self.changes.push(Attention::Regained(session));
+            if self.contributions.is_empty() {
+                self.missing.insert(session);
+            }
+        }
     }
 
     fn refusal(&self, session: SessionId, computed_on: u64) -> Option<Refusal> {
@@ -180,7 +258,11 @@ impl<C> Rounds<C> {
     }
 
     fn start_waiting(&mut self, now: Duration) {
-        if self.begun && self.deadline.is_none() && !self.contributions.is_empty() {
+        if self.contributions.is_empty() {
+            return;
+        }
+        self.waits_since.get_or_insert(now);
+        if self.begun && self.deadline.is_none() {
             self.deadline = self
                 .settings
                 .straggler_timeout
@@ -189,7 +271,9 @@ impl<C> Rounds<C> {
     }
 
     fn begin_with_those_who_are_open(&mut self) {
-        self.missing.clone_from(&self.open);
+        let waited_for = |session: &SessionId| !self.is_silent(*session);
+        self.missing = self.open.iter().copied().filter(waited_for).collect();
+        self.waits_since = None;
         self.deadline = None;
         self.a_member_left = false;
     }
@@ -319,6 +403,70 @@ mod tests {
         assert_eq!(verdict(&mut rounds, 1, 0), Verdict::Duplicate);
     }
 
+    #[test]
+    fn a_silent_member_is_left_alone_after_three_rounds_until_it_contributes() {
+        let mut rounds = rounds(1, &[1, 2]);
+        let mut now = Duration::ZERO;
+        for missed in 1..=TIMEOUTS {
+            assert_eq!(rounds.take_changes(), []);
+            contribute(&mut rounds, 1, now);
+            let waits = rounds.waits();
+            assert_eq!((waits.waiting, waits.since), (1, Some(now)));
+            assert_eq!((waits.waited_for, waits.silent), (vec![2], 0));
+            now += SECOND * 10;
+            assert_eq!(end(rounds.close(now)).0, RoundEnd::Deadline, "{missed}");
+        }
+        assert_eq!(rounds.take_changes(), [Attention::Lost(2)]);
+        for _ in 0..5 {
+            contribute(&mut rounds, 1, now);
+            assert_eq!(end(rounds.close(now)), (RoundEnd::Full, vec![1]));
+        }
+        assert_eq!(rounds.waits().silent, 1);
+        contribute(&mut rounds, 2, now);
+        assert_eq!(rounds.take_changes(), [Attention::Regained(2)]);
+        assert_eq!(rounds.close(now), None, "it counts, and waits like others");
+        contribute(&mut rounds, 1, now);
+        assert_eq!(end(rounds.close(now)), (RoundEnd::Full, vec![1, 2]));
+        contribute(&mut rounds, 1, now);
+        assert_eq!(rounds.close(now + SECOND * 9), None, "it is a member again");
+    }
+
+    #[test]
+    fn whoever_is_late_is_waited_for_again_once_and_for_good_where_it_comes_in_time() {
+        let mut rounds = rounds(1, &[1, 2]);
+        let mut now = Duration::ZERO;
+        let wait_in_vain = |rounds: &mut Rounds<&'static str>, now: &mut Duration| {
+            contribute(rounds, 1, *now);
+            *now += SECOND * 10;
+            assert_eq!(end(rounds.close(*now)).0, RoundEnd::Deadline);
+        };
+        (0..TIMEOUTS).for_each(|_| wait_in_vain(&mut rounds, &mut now));
+        assert_eq!(rounds.take_changes(), [Attention::Lost(2)]);
+        assert_eq!(verdict(&mut rounds, 2, 0), Verdict::Late);
+        assert_eq!(rounds.take_changes(), [Attention::Regained(2)]);
+        wait_in_vain(&mut rounds, &mut now);
+        assert_eq!(rounds.take_changes(), [Attention::Lost(2)]);
+        contribute(&mut rounds, 1, now);
+        assert_eq!(verdict(&mut rounds, 2, 0), Verdict::Late);
+        assert_eq!(end(rounds.close(now)), (RoundEnd::Full, vec![1]));
+        contribute(&mut rounds, 1, now);
+        assert_eq!(rounds.close(now), None, "it is a member of the next round");
+        contribute(&mut rounds, 2, now);
+        assert!(rounds.close(now).is_some());
+        for _ in 1..TIMEOUTS {
+            wait_in_vain(&mut rounds, &mut now);
+        }
+        assert_eq!(rounds.waits().silent, 0, "it began anew");
+    }
+
+    fn waited_for(
+        open: &BTreeSet<SessionId>,
+        missed: &BTreeMap<SessionId, u32>,
+    ) -> BTreeSet<SessionId> {
+        let waited_for = |session: &&SessionId| missed.get(session) != Some(&TIMEOUTS);
+        open.iter().filter(waited_for).copied().collect()
+    }
+
     /// Random lives of sessions: after each event a round is over exactly where a slow look at
     /// everything that happened since it began says so.
     #[test]
@@ -334,6 +482,7 @@ mod tests {
             let (mut open, mut members, mut given) =
                 (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
             let (mut begun, mut waits_since) = (false, None);
+            let mut missed: BTreeMap<SessionId, u32> = BTreeMap::new();
             for step in 0..200_u64 {
                 let now = SECOND * step as u32;
                 let pick = rng.random_range(0..open.len().max(1));
@@ -351,8 +500,9 @@ mod tests {
                         assert_eq!(rounds.leave(session), given.remove(&session));
                         open.remove(&session);
                         members.remove(&session);
+                        missed.remove(&session);
                         if given.is_empty() {
-                            members.clone_from(&open);
+                            members = waited_for(&open, &missed);
                             waits_since = None;
                         }
                     }
@@ -360,11 +510,18 @@ mod tests {
                         let old = rounds.version() - 1;
                         let refused = rounds.contribute(session, old, step, now);
                         assert_eq!(refused.unwrap_err().0.verdict, Verdict::Late);
+                        if missed.get(&session) == Some(&TIMEOUTS) {
+                            missed.insert(session, TIMEOUTS - 1);
+                            if given.is_empty() {
+                                members.insert(session);
+                            }
+                        }
                     }
                     (_, Some(session)) => {
                         let taken = rounds.contribute(session, rounds.version(), step, now);
                         assert_eq!(taken.is_ok(), !given.contains_key(&session));
                         given.entry(session).or_insert(step);
+                        missed.remove(&session);
                     }
                 }
                 if begun && !given.is_empty() {
@@ -378,11 +535,19 @@ mod tests {
                 if let Some(round) = closed {
                     assert_eq!(round.contributions, given, "seed {seed}, step {step}");
                     assert_eq!(round.end == RoundEnd::Deadline, !whole);
+                    for session in members.iter().filter(|member| !given.contains_key(member)) {
+                        *missed.entry(*session).or_default() += 1;
+                    }
                     given.clear();
-                    members.clone_from(&open);
+                    members = waited_for(&open, &missed);
                     waits_since = None;
                 }
                 assert!(rounds.deadline().is_none_or(|deadline| deadline > now));
+                let silent = missed
+                    .values()
+                    .filter(|missed| **missed == TIMEOUTS)
+                    .count();
+                assert_eq!(rounds.waits().silent, silent, "seed {seed}, step {step}");
             }
         }
     }

@@ -34,6 +34,8 @@ pub(crate) enum FaultKind {
     /// The learner is gone, whether or not its system says so to the workers; it comes back from
     /// its last checkpoint.
     LearnerCrash(bool),
+    /// The worker lives, but sends nothing.
+    Silence(usize),
     /// Each link loses all that is on its way, with this probability in each tick.
     Loss(f64),
 }
@@ -44,11 +46,12 @@ pub(crate) fn plan(rng: &mut ChaCha8Rng, workers: usize) -> Vec<Fault> {
         .map(|_| {
             let worker = rng.random_range(0..workers);
             let goodbye = rng.random_bool(0.5);
-            let kind = match rng.random_range(0..6) {
+            let kind = match rng.random_range(0..7) {
                 0 => FaultKind::Partition(worker),
                 1 => FaultKind::Hold(worker),
                 2 => FaultKind::WorkerCrash(worker, goodbye),
                 3 | 4 => FaultKind::LearnerCrash(goodbye),
+                5 => FaultKind::Silence(worker),
                 _ => FaultKind::Loss(rng.random_range(0.001..0.05)),
             };
             let from = ms(rng.random_range(0..2_500));
@@ -60,6 +63,14 @@ pub(crate) fn plan(rng: &mut ChaCha8Rng, workers: usize) -> Vec<Fault> {
             }
         })
         .collect()
+}
+
+impl Fault {
+    /// Until when `worker` is silent that would send something at `now`.
+    pub(crate) fn silences(&self, worker: usize, now: Duration) -> Option<Duration> {
+        let is_now = (self.from..self.until).contains(&now);
+        (is_now && self.kind == FaultKind::Silence(worker)).then_some(self.until)
+    }
 }
 
 /// Makes faults happen.
@@ -121,6 +132,8 @@ impl Chaos {
             FaultKind::LearnerCrash(goodbye) => {
                 self.crash(LEARNER, 0..self.workers, goodbye, sim);
             }
+            // The worker sees to that itself.
+            FaultKind::Silence(_) => {}
             FaultKind::Loss(rate) => self.loss = rate,
         }
     }
@@ -132,6 +145,7 @@ impl Chaos {
             }
             FaultKind::WorkerCrash(worker, _) => start_again(sim, &worker_name(worker)),
             FaultKind::LearnerCrash(_) => start_again(sim, LEARNER),
+            FaultKind::Silence(_) => {}
             FaultKind::Loss(_) => self.loss = 0.0,
         }
     }

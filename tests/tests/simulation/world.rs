@@ -268,6 +268,7 @@ async fn worker(world: Shared, index: usize) -> turmoil::Result {
         let weights = link.weights().await?;
         see(&world, index, &weights);
         compute(&mut rng, plan).await;
+        keep_silent(&world, index).await;
         let number = next_gradient(&world, index, &weights);
         let mut contribution = Contribution {
             epoch: weights.epoch,
@@ -321,6 +322,19 @@ fn next_gradient(world: &Shared, index: usize, weights: &Weights) -> u64 {
 async fn compute(rng: &mut ChaCha8Rng, plan: WorkerPlan) {
     let factor = rng.random_range(0.2..1.8);
     tokio::time::sleep(plan.compute.mul_f64(factor).max(ms(1))).await;
+}
+
+/// Sends nothing for as long as the scenario wants.
+async fn keep_silent(world: &Shared, index: usize) {
+    let silences = |now| {
+        let world = world.borrow();
+        let mut faults = world.scenario.faults.iter();
+        faults.find_map(|fault| fault.silences(index, now))
+    };
+    let now = turmoil::sim_elapsed().unwrap_or_default();
+    if let Some(until) = silences(now) {
+        tokio::time::sleep(until - now).await;
+    }
 }
 
 fn endpoint(index: usize, jitter_seed: u64) -> EndpointSettings {
