@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::runtime::Handle;
 use troop_actor::metrics::ActorMetrics;
 use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
+use troop_common::causes::with_causes;
 use troop_common::experiment::Experiment;
 use troop_learner::{Joined, ParameterServer};
 
@@ -62,15 +63,19 @@ impl Workers {
         self.threads.iter().any(|thread| !thread.is_finished())
     }
 
-    /// Waits for them; says why those failed that did.
-    pub(crate) fn join(self) {
+    /// Waits for them; gives why the first one failed, if one did.
+    pub(crate) fn join(self) -> Option<String> {
+        let mut first = None;
         for thread in self.threads {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "worker failed"),
-                Err(_) => tracing::error!("worker panicked"),
-            }
+            let failure = match thread.join() {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => with_causes(&error),
+                Err(_) => "a worker panicked".into(),
+            };
+            tracing::error!(error = failure, "worker failed");
+            first.get_or_insert(failure);
         }
+        first
     }
 }
 

@@ -165,10 +165,10 @@ class Page {
     this.#announce(view);
   }
 
-  #showHead({ run, experiment, seed, phase }) {
-    document.title = `${experiment} – Troop`;
-    byId("title").textContent = experiment;
-    byId("subtitle").textContent = `${run}, seed ${seed}`;
+  #showHead({ run, experiment, seed, phase, problem }) {
+    document.title = `${experiment || run} – Troop`;
+    byId("title").textContent = experiment || run;
+    byId("subtitle").textContent = problem ? `${run}: ${problem}` : `${run}, seed ${seed}`;
     byId("phase").dataset.phase = phase;
     byId("phase").textContent = phase;
   }

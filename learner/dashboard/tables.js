@@ -156,7 +156,7 @@ export class RunList {
     return row;
   }
 
-  #update(row, { run, phase, now }) {
+  #update(row, { run, phase, problem, now }) {
     const color = this.choice.color(run);
     const [draw, detail] = row.querySelectorAll("input");
     draw.checked = color !== undefined;
@@ -172,6 +172,7 @@ export class RunList {
       count(now.env_steps_per_second),
     ];
     cells.forEach((text, index) => setText(row.cells[3 + index], text));
+    row.cells[3].title = problem ?? "";
   }
 }
 

@@ -20,6 +20,7 @@ use troop_common::layout::Layout;
 use troop_common::moments::Moments;
 use troop_common::weights::Target;
 
+use crate::atomic_file::sync_directory;
 use crate::moments_file;
 use crate::progress::Counters;
 
@@ -61,6 +62,17 @@ pub enum CheckpointError {
     },
 }
 
+impl CheckpointError {
+    /// Whether the files are not what was written, rather than the system not letting them be read now.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NoneValid { .. } => true,
+            // A checkpoint has all of its files before it has its name.
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        }
+    }
+}
+
 /// Counters and names that go with a checkpoint's tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
@@ -98,30 +110,11 @@ impl Checkpoint {
         self
     }
 
-    /// Writes it below `directory` and then removes all but the newest `keep`.
+    /// Writes its files into an empty directory, durably.
     ///
     /// # Errors
-    /// Where the files cannot be written; what was there before is left as it was.
-    pub fn write(&self, directory: &Path, keep: usize) -> Result<PathBuf, CheckpointError> {
-        fs::create_dir_all(directory).map_err(io_error(directory))?;
-        let partial = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempdir_in(directory)
-            .map_err(io_error(directory))?;
-        self.write_files(partial.path())?;
-        let path = directory.join(format!("{:012}", self.state.version));
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(io_error(&path))?;
-        }
-        fs::rename(partial.keep(), &path).map_err(io_error(&path))?;
-        sync_directory(directory)?;
-        for old in list(directory)?.into_iter().skip(keep.max(1)) {
-            fs::remove_dir_all(&old).map_err(io_error(&old))?;
-        }
-        Ok(path)
-    }
-
-    fn write_files(&self, directory: &Path) -> Result<(), CheckpointError> {
+    /// If one cannot be written.
+    pub(crate) fn write_files(&self, directory: &Path) -> Result<(), CheckpointError> {
         let layout = &self.state.layout;
         let mut files = vec![(
             WEIGHTS,
@@ -152,7 +145,7 @@ impl Checkpoint {
         for (name, bytes) in &files {
             write_synced(&directory.join(name), bytes)?;
         }
-        sync_directory(directory)
+        sync_directory(directory).map_err(io_error(directory))
     }
 
     /// Reads one checkpoint and checks every file of it.
@@ -208,55 +201,14 @@ impl Checkpoint {
         })
     }
 
-    /// The newest checkpoint below `directory` that can be read, with its path; none where there
-    /// never was one. Damaged ones are passed over with a warning.
+    /// What its state says, of a directory whose other files are not looked at.
     ///
     /// # Errors
-    /// Where there are checkpoints but none can be read.
-    pub fn newest(directory: &Path) -> Result<Option<(PathBuf, Self)>, CheckpointError> {
-        let paths = list(directory)?;
-        let count = paths.len();
-        let mut newest_error = None;
-        for path in paths {
-            match Self::read(&path) {
-                Ok(checkpoint) => return Ok(Some((path, checkpoint))),
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "passing over a checkpoint");
-                    newest_error.get_or_insert(error);
-                }
-            }
-        }
-        match newest_error {
-            None => Ok(None),
-            Some(newest) => Err(CheckpointError::NoneValid {
-                path: directory.into(),
-                count,
-                newest: Box::new(newest),
-            }),
-        }
+    /// If it cannot be read.
+    pub(crate) fn read_state(path: &Path) -> Result<CheckpointState, CheckpointError> {
+        let path = path.join(STATE);
+        parse_json(&path, &read(&path)?)
     }
-}
-
-/// The checkpoints below `directory`, newest first.
-fn list(directory: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error(directory)(error)),
-    };
-    let is_version = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.parse::<u64>().is_ok())
-    };
-    let mut paths: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(is_version)
-        .collect();
-    paths.sort();
-    paths.reverse();
-    Ok(paths)
 }
 
 /// Each tensor of a flat vector by its prefixed name.
@@ -367,13 +319,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     write().map_err(io_error(path))
 }
 
-fn sync_directory(path: &Path) -> Result<(), CheckpointError> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(io_error(path))
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
+pub(crate) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError {
     move |source| CheckpointError::Io {
         path: path.into(),
         source,
@@ -388,107 +334,5 @@ fn damaged(path: &Path, why: String) -> CheckpointError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use troop_common::layout::{Initializer, TensorSpec};
-
-    fn checkpoint(version: u64) -> Checkpoint {
-        let spec = |name: &str, shape: &[usize]| TensorSpec {
-            name: name.into(),
-            shape: shape.to_vec(),
-            initializer: Initializer::Zeros,
-        };
-        Checkpoint {
-            state: CheckpointState {
-                epoch: 2,
-                version,
-                counters: Counters {
-                    env_steps: 77,
-                    ..Counters::default()
-                },
-                layout: Layout::new(vec![spec("b.weight", &[2, 2]), spec("a.bias", &[1])]).unwrap(),
-                target_taken_at_version: Some(3),
-            },
-            parameters: vec![1.0, 2.0, 3.0, 4.0, version as f32],
-            optimizer: BTreeMap::from([("square_average".into(), vec![0.1, 0.2, 0.3, 0.4, 0.5])]),
-            target: Some(Arc::new(vec![5.0, 4.0, 3.0, 2.0, 1.0])),
-            observations: Some(
-                Moments::from_parts(9, vec![0.1, -7.0], vec![1.0 / 3.0, 0.0]).unwrap(),
-            ),
-        }
-    }
-
-    #[test]
-    fn what_was_written_is_read_and_only_the_newest_are_kept() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(Checkpoint::newest(directory.path()).unwrap().is_none());
-        for version in [9, 10, 100] {
-            checkpoint(version).write(directory.path(), 2).unwrap();
-        }
-        assert_eq!(list(directory.path()).unwrap().len(), 2);
-        let (_, newest) = Checkpoint::newest(directory.path()).unwrap().unwrap();
-        assert_eq!(newest, checkpoint(100));
-    }
-
-    #[test]
-    fn observations_before_the_first_report_are_kept_too() {
-        let directory = tempfile::tempdir().unwrap();
-        for observations in [None, Some(Moments::default())] {
-            let checkpoint = Checkpoint {
-                observations,
-                ..checkpoint(1)
-            };
-            let path = checkpoint.write(directory.path(), 1).unwrap();
-            assert_eq!(Checkpoint::read(&path).unwrap(), checkpoint);
-        }
-    }
-
-    #[test]
-    fn writing_one_version_again_replaces_it() {
-        let directory = tempfile::tempdir().unwrap();
-        checkpoint(5).write(directory.path(), 3).unwrap();
-        checkpoint(5).write(directory.path(), 3).unwrap();
-        assert_eq!(list(directory.path()).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_damaged_newest_one_is_passed_over_and_all_damaged_is_an_error() {
-        for file in [WEIGHTS, OPTIMIZER, TARGET, OBSERVATIONS, STATE, MANIFEST] {
-            let directory = tempfile::tempdir().unwrap();
-            checkpoint(1).write(directory.path(), 3).unwrap();
-            let newest = checkpoint(2).write(directory.path(), 3).unwrap();
-            let mut bytes = fs::read(newest.join(file)).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x10;
-            fs::write(newest.join(file), &bytes).unwrap();
-            let (_, found) = Checkpoint::newest(directory.path()).unwrap().unwrap();
-            assert_eq!(found.state.version, 1, "after damage to {file}");
-            fs::remove_dir_all(directory.path().join("000000000001")).unwrap();
-            assert!(matches!(
-                Checkpoint::newest(directory.path()),
-                Err(CheckpointError::NoneValid { count: 1, .. })
-            ));
-        }
-    }
-
-    #[test]
-    fn a_truncated_or_missing_file_is_damage() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = checkpoint(1).write(directory.path(), 1).unwrap();
-        File::options()
-            .write(true)
-            .open(path.join(WEIGHTS))
-            .unwrap()
-            .set_len(10)
-            .unwrap();
-        assert!(matches!(
-            Checkpoint::read(&path),
-            Err(CheckpointError::Damaged { .. })
-        ));
-        fs::remove_file(path.join(WEIGHTS)).unwrap();
-        assert!(matches!(
-            Checkpoint::read(&path),
-            Err(CheckpointError::Io { .. })
-        ));
-    }
-}
+#[path = "checkpoint_tests.rs"]
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ use troop_common::telemetry::{VERSION, metrics_router};
 use troop_common::token::BearerToken;
 
 use crate::answers::Phase;
+use crate::checkpoint_health::CheckpointHealth;
 use crate::dashboard::{self, LiveRun};
 use crate::parameter_server::ParameterServer;
 use crate::progress::ProgressView;
@@ -52,6 +53,7 @@ pub(crate) struct SessionView {
 /// Once `closing` is true the page's streams end.
 pub fn router(run: LiveRun, closing: watch::Receiver<bool>, token: Option<BearerToken>) -> Router {
     let server = run.server();
+    let checkpoints = run.checkpoint_health();
     let refreshed = Arc::clone(&server);
     let refresh = axum::middleware::map_request(move |request: Request| {
         if request.uri().path() == "/metrics" {
@@ -66,7 +68,7 @@ pub fn router(run: LiveRun, closing: watch::Receiver<bool>, token: Option<Bearer
         .fallback_service(metrics.layer(refresh));
     guard(own, token.clone())
         .merge(dashboard::router(run, closing, token))
-        .route("/healthz", get(health).with_state(server))
+        .route("/healthz", get(health).with_state((server, checkpoints)))
 }
 
 /// What a browser on this machine is given to open the page of a service that listens on `address`.
@@ -109,10 +111,20 @@ async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Resp
     }
 }
 
-async fn health(State(server): State<Arc<ParameterServer>>) -> (StatusCode, &'static str) {
+/// 200 also while checkpoints fail, which the text says: an orchestrator that started the learner anew for
+/// that would throw away what only its memory has.
+async fn health(
+    State((server, checkpoints)): State<(Arc<ParameterServer>, CheckpointHealth)>,
+) -> (StatusCode, String) {
     match &*server.phase().borrow() {
-        Phase::Running | Phase::Finished(_) => (StatusCode::OK, "ok\n"),
-        Phase::Draining(_) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Phase::Draining(_) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
+        Phase::Running | Phase::Finished(_) => {
+            let text = checkpoints.failure().map_or_else(
+                || "ok\n".into(),
+                |error| format!("ok, but the last checkpoint could not be written: {error}\n"),
+            );
+            (StatusCode::OK, text)
+        }
     }
 }
 
@@ -169,7 +181,12 @@ mod tests {
     ) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let run = LiveRun::new("run", Arc::clone(server), SharedHistory::default());
+        let run = LiveRun::new(
+            "run",
+            Arc::clone(server),
+            SharedHistory::default(),
+            CheckpointHealth::default(),
+        );
         let (_open, closing) = watch::channel(false);
         let router = router(run, closing, token);
         let service = tokio::spawn(async move { axum::serve(listener, router).await });

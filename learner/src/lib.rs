@@ -9,9 +9,12 @@ mod answers;
 pub mod apply;
 #[cfg(test)]
 mod architectures;
+mod atomic_file;
 mod blocking;
 mod budget;
 pub mod checkpoint;
+mod checkpoint_health;
+pub mod checkpoints;
 mod clock;
 pub mod dashboard;
 mod event_log;

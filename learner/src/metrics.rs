@@ -88,6 +88,10 @@ pub struct Metrics {
     pub environment_restarts: IntCounter,
     /// Checkpoints written.
     pub checkpoints: IntCounter,
+    /// Checkpoints that could not be written.
+    pub checkpoint_failures: IntCounter,
+    /// 1 if the last checkpoint could not be written.
+    pub checkpoint_failing: IntGauge,
     /// Unix time of this life's last checkpoint, in seconds; before the first that of its beginning.
     pub last_checkpoint: Gauge,
     /// Time between two checkpoints, in seconds.
@@ -259,6 +263,14 @@ impl Metrics {
                 "Environment hosts restarted by actors.",
             )?,
             checkpoints: make.counter("checkpoints_total", "Checkpoints written.")?,
+            checkpoint_failures: make.counter(
+                "checkpoint_failures_total",
+                "Checkpoints that could not be written.",
+            )?,
+            checkpoint_failing: make.int_gauge(
+                "checkpoint_failing",
+                "1 if the last checkpoint could not be written.",
+            )?,
             last_checkpoint: make.gauge(
                 "last_checkpoint_timestamp_seconds",
                 "Unix time of the last checkpoint; before the first, of this life's beginning.",

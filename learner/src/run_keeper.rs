@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::checkpoint_health::CheckpointHealth;
+use crate::checkpoints::Checkpoints;
 use crate::dashboard::LiveRun;
 use crate::event_log::EventLog;
 use crate::history::{Line, SharedHistory};
@@ -27,12 +29,16 @@ pub struct RunKeeper {
     server: Arc<ParameterServer>,
     directory: RunDirectory,
     clock: CheckpointClock,
+    checkpoint_health: CheckpointHealth,
+    experiment: ExperimentFile,
     log: EventLog,
     history: SharedHistory,
     tensorboard: Option<TensorBoardFile>,
     points: PointClock,
     /// Env steps and updates at the last point of this life.
     last_point: Option<(u64, u64)>,
+    /// Why the run ends without being over.
+    failure: Option<String>,
     started: Instant,
 }
 
@@ -56,7 +62,10 @@ impl RunKeeper {
         let history = RunDirectory::history(directory.path())?.into_history();
         let tensorboard = server.experiment().telemetry.tensorboard;
         let start = server.life_start();
+        let experiment = ExperimentFile::look(&directory, &server)?;
         let mut keeper = Self {
+            checkpoint_health: CheckpointHealth::default(),
+            experiment,
             server,
             log: directory.event_log()?,
             tensorboard: tensorboard
@@ -67,6 +76,7 @@ impl RunKeeper {
             clock,
             points,
             last_point: None,
+            failure: None,
             started: Instant::now(),
         };
         keeper.look_at_the_disk();
@@ -89,7 +99,8 @@ impl RunKeeper {
         let path = self.directory.path();
         let name = path.file_name().unwrap_or(path.as_os_str());
         let server = Arc::clone(&self.server);
-        LiveRun::new(&name.to_string_lossy(), server, self.history())
+        let health = self.checkpoint_health.clone();
+        LiveRun::new(&name.to_string_lossy(), server, self.history(), health)
     }
 
     /// Writes what happened, and a point of the history and a checkpoint where they are due. What cannot be written is logged and
@@ -101,11 +112,21 @@ impl RunKeeper {
             self.write_point();
             self.look_at_the_disk();
         }
+        if let Err(error) = self.experiment.keep_up(&self.directory, &self.server) {
+            tracing::error!(%error, "cannot write the experiment; the run goes on");
+        }
         if self.clock.due(self.server.version(), now)
             && let Err(error) = self.write_checkpoint()
         {
             tracing::error!(%error, "cannot write a checkpoint; the run goes on");
         }
+    }
+
+    /// Notes why the run is about to end without being over.
+    pub fn fail(&mut self, reason: &str) {
+        let failed = Occurrence::error("run failed");
+        self.server.note(failed.with("reason", reason));
+        self.failure = Some(reason.into());
     }
 
     /// Writes the last checkpoint and `summary.json`; called once no gradient is applied any more.
@@ -116,9 +137,13 @@ impl RunKeeper {
         if self.last_point != Some((self.server.env_steps(), self.server.version())) {
             self.write_point();
         }
-        let checkpoint = self.write_checkpoint();
+        let experiment = self.experiment.keep_up(&self.directory, &self.server);
+        let checkpoint = experiment.and_then(|()| self.write_checkpoint());
         self.write_events();
-        let summary = Summary::of(&self.server);
+        let summary = Summary {
+            failure: self.failure,
+            ..Summary::of(&self.server)
+        };
         self.directory.write_summary(&summary)?;
         checkpoint.map(|()| summary)
     }
@@ -148,23 +173,29 @@ impl RunKeeper {
     }
 
     /// Writes a checkpoint, and notes what came of it.
-    fn write_checkpoint(&self) -> Result<(), RunDirectoryError> {
+    fn write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
         let written = self.try_write_checkpoint();
-        if let Err(error) = &written {
+        let failure = written.as_ref().err().map(ToString::to_string);
+        let metrics = self.server.metrics();
+        metrics.checkpoint_failing.set(i64::from(failure.is_some()));
+        if let Some(error) = &failure {
+            metrics.checkpoint_failures.inc();
             let failed = Occurrence::error("checkpoint not written");
-            self.server.note(failed.with("error", error.to_string()));
+            self.server.note(failed.with("error", error.as_str()));
         }
+        self.checkpoint_health.set(failure);
         written
     }
 
-    fn try_write_checkpoint(&self) -> Result<(), RunDirectoryError> {
+    fn try_write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
         // There is nothing to keep before the first worker has opened its session.
         let Some(checkpoint) = self.server.checkpoint() else {
             return Ok(());
         };
         let started = Instant::now();
         let keep = self.server.experiment().checkpoint.keep;
-        let path = checkpoint.write(&self.directory.checkpoints(), keep)?;
+        let path = Checkpoints::new(self.directory.checkpoints()).write(&checkpoint, keep)?;
+        self.clock.written(checkpoint.state.version);
         self.server.metrics().checkpoints.inc();
         self.server.metrics().last_checkpoint.set(unix_seconds());
         let (version, seconds) = (checkpoint.state.version, started.elapsed().as_secs_f64());
@@ -232,15 +263,52 @@ impl CheckpointClock {
         }
     }
 
-    /// Whether one is due at `version` and `now`; then the clock starts again. Where no update was
-    /// applied since the last one there is nothing to write.
+    /// Whether one is due at `version` and `now`; then the interval starts again. If no update was applied
+    /// since the last one that was [written](Self::written) there is nothing to write.
     fn due(&mut self, version: u64, now: Duration) -> bool {
         let due = version > self.last_version && now >= self.last_at + self.interval;
         if due {
-            self.last_version = version;
             self.last_at = now;
         }
         due
+    }
+
+    /// One of `version` is there.
+    fn written(&mut self, version: u64) {
+        self.last_version = version;
+    }
+}
+
+/// The run's `experiment.toml`: what this life changes about it is written with the life's first update. One
+/// that is refused before it has done anything leaves the run as it was.
+#[derive(Debug)]
+struct ExperimentFile {
+    /// The parameters' version when this life began; nothing once all is written.
+    changed_at: Option<u64>,
+}
+
+impl ExperimentFile {
+    fn look(directory: &RunDirectory, server: &ParameterServer) -> Result<Self, RunDirectoryError> {
+        let stored = RunDirectory::stored_experiment(directory.path())?;
+        let changed = stored != *server.experiment();
+        Ok(Self {
+            changed_at: changed.then(|| server.version()),
+        })
+    }
+
+    fn keep_up(
+        &mut self,
+        directory: &RunDirectory,
+        server: &ParameterServer,
+    ) -> Result<(), RunDirectoryError> {
+        if self
+            .changed_at
+            .is_some_and(|version| server.version() > version)
+        {
+            directory.write_experiment(server.experiment())?;
+            self.changed_at = None;
+        }
+        Ok(())
     }
 }
 
@@ -261,10 +329,22 @@ mod tests {
         let seconds = Duration::from_secs;
         assert!(!clock.due(6, seconds(59)));
         assert!(clock.due(6, seconds(60)));
+        clock.written(6);
         assert!(!clock.due(6, seconds(500)));
         assert!(clock.due(7, seconds(500)));
         assert!(!clock.due(8, seconds(559)));
         assert!(clock.due(8, seconds(560)));
+    }
+
+    #[test]
+    fn a_checkpoint_that_failed_is_due_again_after_an_interval_without_an_update() {
+        let mut clock = CheckpointClock::new(Duration::from_secs(60), 5);
+        let seconds = Duration::from_secs;
+        assert!(clock.due(6, seconds(60)));
+        assert!(!clock.due(6, seconds(119)));
+        assert!(clock.due(6, seconds(120)));
+        clock.written(6);
+        assert!(!clock.due(6, seconds(500)));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Summary {
     /// Whether the run is over, rather than interrupted.
     #[serde(default = "yes")]
     pub finished: bool,
+    /// Why it ended without being over, if a fault ended it.
+    #[serde(default)]
+    pub failure: Option<String>,
     /// Actions taken by all workers together.
     pub env_steps: u64,
     /// Emulator ticks.
@@ -79,6 +82,7 @@ impl Summary {
             seed: run.seed,
             version: env!("CARGO_PKG_VERSION").into(),
             finished: matches!(&*server.phase().borrow(), Phase::Finished(_)),
+            failure: None,
             env_steps: counters.env_steps,
             frames: counters.frames,
             episodes: counters.episodes,

@@ -191,6 +191,115 @@ fn a_run_killed_before_its_first_checkpoint_begins_anew_in_another_epoch() {
     assert_eq!(run.state()["epoch"], 2);
 }
 
+#[test]
+fn a_refused_resume_says_what_differs_and_leaves_the_run_as_it_was() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    train(&scratch, "cartpole --steps 20000 --run-dir run");
+    let before = scratch.run_files("run").text("experiment.toml");
+    let refused = [
+        (
+            "model.hidden=[8]",
+            2,
+            "`model.hidden` is [64, 64] in the run, [8] was asked for",
+        ),
+        (
+            "environment.id=Acrobot-v1",
+            2,
+            "`environment.id` is \"CartPole-v1\" in the run",
+        ),
+        (
+            "method.name=n_step_q",
+            2,
+            "`method.name` is \"a3c\" in the run",
+        ),
+        (
+            "optimizer.name=adam",
+            1,
+            "the checkpoint has no optimiser state",
+        ),
+        (
+            "environment.normalize_observations=true",
+            1,
+            "environment.normalize_observations = false",
+        ),
+    ];
+    for (change, code, reason) in refused {
+        for program in ["troop train", "troop-learner"] {
+            let line = format!("{program} --run-dir run --resume --steps 40000 --set {change}");
+            scratch.run(&line).expect_code(code).expect_text(reason);
+        }
+    }
+    assert_eq!(scratch.run_files("run").text("experiment.toml"), before);
+    scratch
+        .run("troop evaluate run --episodes 1")
+        .expect_code(0);
+    train(&scratch, "--run-dir run --resume --steps 30000");
+    let after = scratch.run_files("run").text("experiment.toml");
+    assert!(after.contains("total_env_steps = 30000"), "{after}");
+}
+
+#[test]
+fn a_start_that_was_killed_anywhere_can_be_started_again() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path().join("run")).unwrap();
+    let service = "--experiment cartpole --run-dir run --resume-or-start";
+    for delay in 0..12 {
+        let process = scratch.start(&format!("troop-learner {service}"));
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        process.kill();
+    }
+    let learner = Learner::start(&scratch, service);
+    assert_eq!(learner.http.get("/healthz").body, "ok\n");
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
+}
+
+#[test]
+fn a_checkpoint_that_fails_shows_and_is_tried_again() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let options = format!("--steps {ENDLESS} --run-dir run --set checkpoint.interval_s=1");
+    let process = scratch.start(&format!("troop train cartpole {options}"));
+    let http = http(&process);
+    // What is no directory takes no checkpoint, from root neither.
+    scratch.write("run/checkpoints", "");
+    let health = |wanted: &str| http.get("/healthz").body.contains(wanted).then_some(());
+    poll_until("a failed checkpoint", || {
+        health("the last checkpoint could not be written: ")
+    });
+    let failing = || http.metrics().value("troop_learner_checkpoint_failing");
+    assert_eq!(failing(), 1.0);
+    fs::remove_file(scratch.path().join("run/checkpoints")).unwrap();
+    poll_until("a checkpoint", || {
+        scratch.run_files("run").checkpoints().pop()
+    });
+    poll_until("its health", || {
+        (http.get("/healthz").body == "ok\n").then_some(())
+    });
+    assert_eq!(failing(), 0.0);
+    interrupt(process);
+}
+
+#[test]
+fn a_run_whose_workers_failed_says_so_in_its_summary() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let environment = "--set environment.host=gymnasium --set environment.id=NoSuchGame-v7";
+    let options = format!(
+        "{environment} --set environment.python={}",
+        troop_tests::python().display()
+    );
+    scratch
+        .run(&format!("troop train cartpole {options} --run-dir run"))
+        .expect_code(1);
+    let summary = scratch.run_files("run").summary();
+    assert_eq!(summary["finished"], false);
+    let failure = summary["failure"].as_str().unwrap();
+    assert!(failure.contains("NoSuchGame"), "{failure}");
+}
+
 /// `troop train` to its end.
 fn train(scratch: &Scratch, arguments: &str) -> Finished {
     scratch

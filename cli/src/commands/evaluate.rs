@@ -7,6 +7,7 @@ use serde::Serialize;
 use troop_actor::evaluation::{Learned, evaluate};
 use troop_common::proto::v1::Episode;
 use troop_learner::checkpoint::Checkpoint;
+use troop_learner::checkpoints::Checkpoints;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
 
 use crate::exit::UsageError;
@@ -118,7 +119,7 @@ fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
     if !is_run(path) {
         return Ok((path.to_owned(), Checkpoint::read(path)?));
     }
-    let newest = Checkpoint::newest(&path.join(CHECKPOINTS))?;
+    let newest = Checkpoints::new(path.join(CHECKPOINTS)).newest()?;
     let none = || UsageError(format!("run {} has no checkpoint yet", path.display()));
     Ok(newest.ok_or_else(none)?)
 }

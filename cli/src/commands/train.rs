@@ -104,7 +104,11 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let run = keeper.directory().name();
     let workers = Workers::start(&server, &run, services.runtime())?;
     watch(&server, &workers, &mut keeper, &mut progress, &services);
-    workers.join();
+    let failure = workers.join();
+    // One of several may have failed in a run that is over all the same.
+    if let (Some(reason), Phase::Running) = (failure, &*server.phase().borrow()) {
+        keeper.fail(&reason);
+    }
     progress.show(&server.progress());
     progress.finish();
     let path = keeper.directory().path().to_owned();

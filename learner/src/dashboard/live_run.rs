@@ -6,6 +6,7 @@ use super::cursor::Cursor;
 use super::runs::{NoSuchRun, Run, Runs};
 use super::update::{LiveView, NowView, RunPhase, RunUpdate, RunView};
 use crate::answers::Phase;
+use crate::checkpoint_health::CheckpointHealth;
 use crate::history::SharedHistory;
 use crate::http::SessionView;
 use crate::lock::lock;
@@ -20,16 +21,27 @@ pub struct LiveRun {
     name: Arc<str>,
     server: Arc<ParameterServer>,
     history: SharedHistory,
+    checkpoint_health: CheckpointHealth,
 }
 
 impl LiveRun {
-    /// `server`'s run, called `name`, with its history.
-    pub fn new(name: &str, server: Arc<ParameterServer>, history: SharedHistory) -> Self {
+    /// `server`'s run, called `name`, with its history and how its checkpoints are.
+    pub(crate) fn new(
+        name: &str,
+        server: Arc<ParameterServer>,
+        history: SharedHistory,
+        checkpoint_health: CheckpointHealth,
+    ) -> Self {
         Self {
             name: name.into(),
             server,
             history,
+            checkpoint_health,
         }
+    }
+
+    pub(crate) fn checkpoint_health(&self) -> CheckpointHealth {
+        self.checkpoint_health.clone()
     }
 
     pub(crate) fn server(&self) -> Arc<ParameterServer> {
@@ -47,6 +59,7 @@ impl LiveRun {
                 Phase::Draining(_) => RunPhase::Draining,
                 Phase::Finished(_) => RunPhase::Finished,
             },
+            problem: None,
             total_env_steps: run.total_env_steps,
             solve_return: run.solve_return,
             now: NowView::of_progress(&self.server.progress(), self.server.staleness_histogram()),

@@ -56,8 +56,9 @@ impl RunsDirectory {
         }
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
-            if path.is_dir() {
-                self.find_in(&path, depth + 1, found)?;
+            // One that cannot be read may be a run: it is shown as one, which says why.
+            if path.is_dir() && self.find_in(&path, depth + 1, found).is_err() {
+                found.insert(self.name(&path), path);
             }
         }
         Ok(())
@@ -84,19 +85,14 @@ impl Runs for RunsDirectory {
         let mut listed = lock(&self.listed);
         listed.retain(|name, _| found.contains_key(name));
         for (name, path) in &found {
-            if !listed.contains_key(name)
-                && let Some(run) = StoredRun::open(name, path)
-            {
-                listed.insert(name.clone(), run);
+            if !listed.contains_key(name) {
+                listed.insert(name.clone(), StoredRun::new(name, path));
             }
         }
         let mut newest: Vec<&mut StoredRun> = listed.values_mut().collect();
         newest.sort_by_cached_key(|run| std::cmp::Reverse(run.modified()));
-        newest
-            .into_iter()
-            .take(MOST_RUNS)
-            .map(StoredRun::read)
-            .collect()
+        let views = newest.into_iter().take(MOST_RUNS).map(StoredRun::read);
+        Ok(views.collect())
     }
 
     fn open(&self, name: &str) -> Result<StoredRun, NoSuchRun> {
@@ -104,7 +100,7 @@ impl Runs for RunsDirectory {
         // Only names that were found: one from outside must not lead elsewhere.
         let found = self.find().map_err(|_| unknown())?;
         let path = found.get(name).ok_or_else(unknown)?;
-        StoredRun::open(name, path).ok_or_else(unknown)
+        Ok(StoredRun::new(name, path))
     }
 }
 
@@ -174,6 +170,55 @@ mod tests {
         append(&directory, 30);
         assert_eq!(refresh(&mut run)["points"]["env_steps"], json!([30]));
         assert_eq!(runs.list().unwrap()[0].now.env_steps, 30);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_read_is_shown_with_the_reason_beside_the_others() {
+        let parent = tempfile::tempdir().unwrap();
+        make(parent.path(), "good");
+        let no_toml = make(parent.path(), "no-toml");
+        fs::write(no_toml.path().join("experiment.toml"), "= [").unwrap();
+        let no_log = make(parent.path(), "no-log");
+        fs::create_dir(no_log.path().join("events.jsonl")).unwrap();
+        let runs = RunsDirectory::new(parent.path());
+        let listed = serde_json::to_value(runs.list().unwrap()).unwrap();
+        let of = |name: &str| {
+            let mut all = listed.as_array().unwrap().iter();
+            all.find(|view| view["run"] == name).unwrap()
+        };
+        assert_eq!(of("good")["phase"], "running");
+        for (name, reason) in [("no-toml", "TOML"), ("no-log", "events.jsonl")] {
+            let followed = refresh(&mut runs.open(name).unwrap());
+            for view in [of(name), &followed] {
+                assert_eq!(view["phase"], "unreadable", "{view}");
+                let problem = view["problem"].as_str().unwrap();
+                assert!(problem.contains(reason), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_failed_is_not_one_that_finished() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = make(parent.path(), "a");
+        let metrics = crate::metrics::Metrics::new().unwrap();
+        let server = crate::ParameterServer::new(Experiment::default(), metrics);
+        let mut summary = crate::summary::Summary::of(&server);
+        append(&directory, 10);
+        let look = |summary: &crate::summary::Summary| {
+            directory.write_summary(summary).unwrap();
+            refresh(&mut RunsDirectory::new(parent.path()).open("a").unwrap())
+        };
+        assert_eq!(look(&summary)["phase"], "stopped");
+        summary.failure = Some("no such environment".into());
+        let failed = look(&summary);
+        assert_eq!(
+            (&failed["phase"], &failed["problem"]),
+            (&json!("failed"), &json!("no such environment"))
+        );
+        summary.failure = None;
+        summary.finished = true;
+        assert_eq!(look(&summary)["phase"], "finished");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::runs::Run;
 use super::update::{NowView, RunPhase, RunUpdate, RunView};
 use crate::history::HistoryReader;
-use crate::run_directory::{EVENTS, EXPERIMENT, RunDirectory, SUMMARY};
+use crate::run_directory::{EVENTS, EXPERIMENT, RunDirectory, RunDirectoryError, SUMMARY};
 use crate::summary::Summary;
 
 /// A run that goes on writes a line more often than this.
@@ -20,45 +20,50 @@ const SILENCE: Duration = Duration::from_secs(20);
 pub struct StoredRun {
     name: String,
     path: PathBuf,
-    experiment: Experiment,
+    /// None until it could be read.
+    experiment: Option<Experiment>,
     log: HistoryReader,
     cursor: Cursor,
 }
 
 impl StoredRun {
-    /// The run in `path`, called `name`; none where there is none that can be read.
-    pub(super) fn open(name: &str, path: &Path) -> Option<Self> {
-        match RunDirectory::stored_experiment(path) {
-            Ok(experiment) => Some(Self {
-                name: name.into(),
-                path: path.into(),
-                experiment,
-                log: HistoryReader::new(path.join(EVENTS)),
-                cursor: Cursor::default(),
-            }),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "passing over a run directory");
-                None
-            }
+    /// The run in `path`, called `name`; whether it can be read shows later.
+    pub(super) fn new(name: &str, path: &Path) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            experiment: None,
+            log: HistoryReader::new(path.join(EVENTS)),
+            cursor: Cursor::default(),
         }
     }
 
-    /// How it stands. Where there is a summary its history is not looked at: many runs may be listed.
-    pub(super) fn read(&mut self) -> io::Result<RunView> {
+    /// How it stands, or why that cannot be read. If there is a summary its history is not looked at: many
+    /// runs may be listed.
+    pub(super) fn read(&mut self) -> RunView {
+        let read = self.try_read();
+        read.unwrap_or_else(|error| RunView::unreadable(&self.name, &error))
+    }
+
+    fn try_read(&mut self) -> Result<RunView, RunDirectoryError> {
+        let experiment = match &self.experiment {
+            Some(read) => read,
+            None => self
+                .experiment
+                .insert(RunDirectory::stored_experiment(&self.path)?),
+        };
+        let run = experiment.experiment.clone();
         let summary = self.summary();
         if summary.is_none() {
-            self.log.refresh()?;
+            self.refresh_log()?;
         }
-        let run = &self.experiment.experiment;
+        let (phase, problem) = self.phase(summary.as_ref());
         Ok(RunView {
             run: self.name.clone(),
-            experiment: run.name.clone(),
+            experiment: run.name,
             seed: run.seed,
-            phase: match &summary {
-                Some(_) => RunPhase::Finished,
-                None if self.is_written() => RunPhase::Running,
-                None => RunPhase::Stopped,
-            },
+            phase,
+            problem,
             total_env_steps: run.total_env_steps,
             solve_return: run.solve_return,
             now: summary.as_ref().map_or_else(
@@ -66,6 +71,23 @@ impl StoredRun {
                 NowView::of_summary,
             ),
         })
+    }
+
+    /// Where it is in its life, and what is wrong with it.
+    fn phase(&self, summary: Option<&Summary>) -> (RunPhase, Option<String>) {
+        match summary {
+            Some(ended) if ended.failure.is_some() => (RunPhase::Failed, ended.failure.clone()),
+            Some(ended) if ended.finished => (RunPhase::Finished, None),
+            None if self.is_written() => (RunPhase::Running, None),
+            Some(_) | None => (RunPhase::Stopped, None),
+        }
+    }
+
+    fn refresh_log(&mut self) -> Result<(), RunDirectoryError> {
+        let path = self.path.join(EVENTS);
+        let refreshed = self.log.refresh();
+        refreshed.map_err(|source| RunDirectoryError::Io { path, source })?;
+        Ok(())
     }
 
     /// When its files were last written.
@@ -99,9 +121,12 @@ impl StoredRun {
 
 impl Run for StoredRun {
     fn refresh(&mut self) -> io::Result<RunUpdate> {
-        self.log.refresh()?;
+        let view = match self.refresh_log() {
+            Ok(()) => self.read(),
+            Err(error) => RunView::unreadable(&self.name, &error),
+        };
         Ok(RunUpdate {
-            view: self.read()?,
+            view,
             news: self.cursor.take(self.log.history()),
             live: None,
         })

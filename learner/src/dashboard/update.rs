@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use troop_common::causes::with_causes;
 
 use super::points::Points;
 use crate::history::{ProgressPoint, RunEvent};
 use crate::http::SessionView;
 use crate::progress::ProgressView;
+use crate::run_directory::RunDirectoryError;
 use crate::staleness::{StalenessBucket, StalenessSummary};
 use crate::summary::Summary;
 
@@ -17,10 +19,14 @@ pub(super) enum RunPhase {
     Running,
     /// It was told to stop and is about to.
     Draining,
-    /// It ended by itself, or was told to.
+    /// It is over.
     Finished,
-    /// Nothing writes to it, and it left no summary of its last life: its process was killed.
+    /// It ended without being over, because of a fault.
+    Failed,
+    /// It was told to stop, or its process was killed: nothing writes to it. It can go on.
     Stopped,
+    /// Its files cannot be read.
+    Unreadable,
 }
 
 /// A run among others.
@@ -30,10 +36,28 @@ pub struct RunView {
     pub(super) experiment: String,
     pub(super) seed: u64,
     pub(super) phase: RunPhase,
+    /// Why it failed, or cannot be read.
+    pub(super) problem: Option<String>,
     pub(super) total_env_steps: u64,
     /// The return that solves the task, where the experiment names one.
     pub(super) solve_return: Option<f64>,
     pub(super) now: NowView,
+}
+
+impl RunView {
+    /// Of a run that nothing else is known of.
+    pub(super) fn unreadable(run: &str, error: &RunDirectoryError) -> Self {
+        Self {
+            run: run.into(),
+            experiment: String::new(),
+            seed: 0,
+            phase: RunPhase::Unreadable,
+            problem: Some(with_causes(error)),
+            total_env_steps: 0,
+            solve_return: None,
+            now: NowView::default(),
+        }
+    }
 }
 
 /// What a run has come to.

@@ -10,6 +10,7 @@ mod outbox;
 mod peer;
 mod serve;
 mod socket_file;
+mod socket_lock;
 mod tls;
 mod transfer;
 mod unopened;

@@ -1,9 +1,11 @@
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
+
+use super::socket_lock::SocketLock;
 
 /// Only the learner's own user may connect.
 const MODE: u32 = 0o600;
@@ -29,8 +31,7 @@ impl SocketFile {
     pub(super) async fn listen(path: &Path) -> io::Result<(UnixListener, Self)> {
         // Held until there is a listener: two learners that start together must not both take
         // what lies there for left behind.
-        let directory = File::open(path.parent().unwrap_or(path))?;
-        directory.lock()?;
+        let _lock = SocketLock::take(path).await?;
         remove_stale(path).await?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;

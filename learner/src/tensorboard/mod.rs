@@ -30,6 +30,22 @@ pub(crate) struct LifeStart {
     pub(crate) unix_seconds: f64,
 }
 
+/// What the name of each file begins with.
+const PREFIX: &str = "events.out.tfevents.";
+
+/// A moment for the name of a file behind all that are there: TensorBoard reads files in the order of their
+/// names, and a clock may have been set back since the last life.
+fn later_than_all(directory: &Path) -> io::Result<u64> {
+    let mut latest = 0;
+    for entry in directory.read_dir()? {
+        let name = entry?.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let moment = rest.and_then(|rest| rest.split('.').next()?.parse().ok());
+        latest = latest.max(moment.map_or(0, |moment: u64| moment.saturating_add(1)));
+    }
+    Ok(latest)
+}
+
 /// Writes the event file of one life of a run. Steps are env steps.
 #[derive(Debug)]
 pub(crate) struct TensorBoardFile {
@@ -45,9 +61,8 @@ impl TensorBoardFile {
             env_steps,
             unix_seconds,
         } = start;
-        // TensorBoard reads files in the order of their names.
-        let name = format!("events.out.tfevents.{unix_seconds:010.0}.troop.{epoch}");
-        let path = directory.join(name);
+        let moment = (unix_seconds.max(0.0) as u64).max(later_than_all(directory)?);
+        let path = directory.join(format!("{PREFIX}{moment:010}.troop.{epoch}"));
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let mut writer = Self { file };
         let event = |step, what| Event {
@@ -76,5 +91,31 @@ impl TensorBoardFile {
     /// TensorBoard passes over.
     fn write(&mut self, event: &Event) -> io::Result<()> {
         self.file.write_all(&record::frame(&event.encode_to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_life_has_a_later_name_even_if_the_clock_was_set_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut made: Vec<String> = Vec::new();
+        for (epoch, unix_seconds) in [(1, 2e9), (2, 1e9), (3, 1e9), (10, 2e9), (11, 3e9)] {
+            let start = LifeStart {
+                epoch,
+                env_steps: 0,
+                unix_seconds,
+            };
+            TensorBoardFile::create(directory.path(), start).unwrap();
+            let names = directory.path().read_dir().unwrap();
+            let name = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+            let newest = names.map(name).max().unwrap().into_string().unwrap();
+            assert!(newest.ends_with(&format!(".troop.{epoch}")), "{newest}");
+            made.push(newest);
+        }
+        assert!(made.is_sorted());
+        assert_eq!(made[1], "events.out.tfevents.2000000001.troop.2");
     }
 }

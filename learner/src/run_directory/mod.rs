@@ -1,14 +1,21 @@
 //! Where a run keeps everything that outlives it.
 
+mod error;
+mod utc;
+
+pub use error::RunDirectoryError;
+
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::Serialize;
-use troop_common::experiment::{ConfigError, Experiment, resolve};
+use troop_common::experiment::{Experiment, resolve};
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::atomic_file::{self, PARTIAL};
+use crate::checkpoint::Checkpoint;
+use crate::checkpoints::Checkpoints;
 use crate::event_log::EventLog;
 use crate::history::HistoryReader;
 use crate::summary::Summary;
@@ -23,61 +30,8 @@ pub(crate) const SUMMARY: &str = "summary.json";
 const EPOCH: &str = "epoch";
 const LOCK: &str = ".lock";
 
-/// What is wrong with a run directory.
-#[derive(Debug, thiserror::Error)]
-pub enum RunDirectoryError {
-    /// It holds another run.
-    #[error("run directory {} exists; choose another --run-dir or continue it with --resume", .0.display())]
-    Exists(PathBuf),
-    /// There is nothing to continue.
-    #[error("{} is no run directory: it has no experiment.toml; expected one that an earlier run has made", .0.display())]
-    NoRun(PathBuf),
-    /// It holds a run of another experiment.
-    #[error("run directory {} holds a run of `{found}`, expected `{expected}`; choose another --run-dir", path.display())]
-    Other {
-        /// The directory.
-        path: PathBuf,
-        /// The name of the experiment that was asked for.
-        expected: String,
-        /// The name of the one that is there.
-        found: String,
-    },
-    /// Another process trains there.
-    #[error("run directory {} is in use by another process", .0.display())]
-    InUse(PathBuf),
-    /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file is not what was written.
-    #[error("{} is damaged: expected the number of the run's last life, found `{found}`", path.display())]
-    Epoch {
-        /// The file.
-        path: PathBuf,
-        /// What is in it.
-        found: String,
-    },
-    /// Its experiment cannot be read or written.
-    #[error(transparent)]
-    Experiment(#[from] ConfigError),
-    /// Its checkpoints cannot be read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-}
-
-impl RunDirectoryError {
-    /// Whether the user asked for something that cannot be, rather than something having failed.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Exists(_) | Self::NoRun(_) | Self::Other { .. } | Self::Experiment(_)
-        )
-    }
-}
+/// What a file system has at its own root.
+const LOST_AND_FOUND: &str = "lost+found";
 
 /// The directory of one run: `experiment.toml` (resolved), `checkpoints/`, `summary.json`. It is
 /// locked for as long as this lives, so that two processes never share one.
@@ -111,19 +65,23 @@ pub struct Resumed {
 }
 
 impl RunDirectory {
-    /// Makes the directory of a fresh run.
+    /// Makes the directory of a fresh run. One that is there already is taken if it holds nothing but what a
+    /// start leaves that was killed, or had no room to end: `experiment.toml` comes last and makes it a run.
     ///
     /// # Errors
-    /// Where it exists already, or cannot be written.
+    /// If it holds a run or something else, another process has it, or it cannot be written.
     pub fn create(path: &Path, experiment: &Experiment) -> Result<Self, RunDirectoryError> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(io_error(parent))?;
+        fs::create_dir_all(path).map_err(io_error(path))?;
+        if Self::holds_run(path) {
+            return Err(RunDirectoryError::Exists(path.into()));
         }
-        fs::create_dir(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => RunDirectoryError::Exists(path.into()),
-            _ => io_error(path)(error),
-        })?;
+        // Looked at before the lock, too, so that nothing is put into a directory of somebody's own.
+        refuse_others_files(path)?;
         let directory = Self::lock(path)?;
+        if Self::holds_run(path) {
+            return Err(RunDirectoryError::Exists(path.into()));
+        }
+        directory.clear()?;
         directory.write(EPOCH, b"1\n")?;
         directory.write_experiment(experiment)?;
         Ok(directory)
@@ -147,12 +105,12 @@ impl RunDirectory {
         now: SystemTime,
     ) -> Result<Self, RunDirectoryError> {
         let run = &experiment.experiment;
-        let name = format!("{}-{}-{}", run.name, run.seed, utc(now));
+        let name = format!("{}-{}-{}", run.name, run.seed, utc::utc(now));
         let mut path = runs.join(&name);
         let mut number = 1;
         loop {
             match Self::create(&path, experiment) {
-                Err(RunDirectoryError::Exists(_)) => number += 1,
+                Err(error) if error.is_taken() => number += 1,
                 result => return result,
             }
             path = runs.join(format!("{name}-{number}"));
@@ -183,12 +141,12 @@ impl RunDirectory {
         Ok(Experiment::from_toml(&text)?)
     }
 
-    /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which is
-    /// written anew.
+    /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which stays as it is
+    /// until [`write_experiment`](Self::write_experiment): a resume that is refused changes nothing.
     ///
     /// # Errors
-    /// Where there is no run, another process has it, its files cannot be read, or an override
-    /// cannot work.
+    /// If there is no run, another process has it, its files cannot be read, an override cannot work, or it
+    /// asks for another network than the run's checkpoint has.
     pub fn open_for_resume(
         path: &Path,
         overrides: &[String],
@@ -196,13 +154,16 @@ impl RunDirectory {
         let file = experiment_file(path)?;
         let directory = Self::lock(path)?;
         let experiment = resolve(&file.to_string_lossy(), overrides)?.experiment;
-        let checkpoint = Checkpoint::newest(&directory.checkpoints())?.map(|(_, newest)| newest);
+        directory.clear()?;
+        let checkpoint = Checkpoints::new(directory.checkpoints()).recover()?;
+        if checkpoint.is_some() {
+            refuse_another_network(path, &experiment)?;
+        }
         let written = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.state.epoch);
-        let epoch = directory.last_epoch()?.max(written) + 1;
+        let epoch = directory.last_epoch()?.max(written).saturating_add(1);
         directory.write(EPOCH, format!("{epoch}\n").as_bytes())?;
-        directory.write_experiment(&experiment)?;
         Ok(Resumed {
             directory,
             experiment,
@@ -308,8 +269,23 @@ impl RunDirectory {
         }
     }
 
-    fn write_experiment(&self, experiment: &Experiment) -> Result<(), RunDirectoryError> {
+    /// Replaces `experiment.toml`, with every key.
+    ///
+    /// # Errors
+    /// If it cannot be written; the earlier one is left as it was.
+    pub fn write_experiment(&self, experiment: &Experiment) -> Result<(), RunDirectoryError> {
         self.write(EXPERIMENT, experiment.to_toml()?.as_bytes())
+    }
+
+    /// Removes files that a killed process had not written whole.
+    fn clear(&self) -> Result<(), RunDirectoryError> {
+        for name in names(&self.path)? {
+            if name.starts_with(PARTIAL) {
+                let path = self.path.join(name);
+                fs::remove_file(&path).map_err(io_error(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// The number of the life that began last, whether or not it wrote a checkpoint.
@@ -325,15 +301,39 @@ impl RunDirectory {
 
     /// Replaces a file, whole or not at all.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirectoryError> {
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(self.path.join(name))?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(io_error(&self.path.join(name)))
+        let path = self.path.join(name);
+        atomic_file::replace(&path, bytes).map_err(io_error(&path))
     }
+}
+
+/// What is in a directory; what is no text cannot be ours.
+fn names(path: &Path) -> Result<Vec<String>, RunDirectoryError> {
+    let entries = fs::read_dir(path).map_err(io_error(path))?;
+    let name = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry.map_err(io_error(path))?;
+        Ok(entry.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect()
+}
+
+/// A fresh run never begins beside files that are not its own.
+fn refuse_others_files(path: &Path) -> Result<(), RunDirectoryError> {
+    let ours =
+        |name: &str| matches!(name, LOCK | EPOCH | LOST_AND_FOUND) || name.starts_with(PARTIAL);
+    let other = names(path)?.into_iter().find(|name| !ours(name));
+    other.map_or(Ok(()), |found| {
+        let path = path.into();
+        Err(RunDirectoryError::NotEmpty { path, found })
+    })
+}
+
+fn refuse_another_network(path: &Path, asked: &Experiment) -> Result<(), RunDirectoryError> {
+    let changes = RunDirectory::stored_experiment(path)?.identity_changes(asked)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let path = path.into();
+    Err(RunDirectoryError::OtherNetwork { path, changes })
 }
 
 fn experiment_file(run: &Path) -> Result<PathBuf, RunDirectoryError> {
@@ -357,122 +357,5 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> RunDirectoryError {
     }
 }
 
-/// A moment as `20250131T235959Z`.
-fn utc(moment: SystemTime) -> String {
-    let seconds = moment
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
-}
-
-/// Year, month and day of a number of days since 1970, by Hinnant's `civil_from_days`.
-fn date(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months from March, so that the leap day is the year's last.
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-    use troop_common::experiment::Preset;
-
-    fn experiment() -> Experiment {
-        Preset::find("cartpole").unwrap().experiment().unwrap()
-    }
-
-    #[test]
-    fn a_directory_that_exists_is_never_taken_for_a_fresh_run() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("deep/run");
-        let first = RunDirectory::create(&path, &experiment()).unwrap();
-        assert!(first.path().join("experiment.toml").is_file());
-        let error = RunDirectory::create(&path, &experiment()).unwrap_err();
-        assert!(error.to_string().contains("--resume"), "{error}");
-    }
-
-    #[test]
-    fn only_one_process_has_a_run() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("run");
-        let first = RunDirectory::create(&path, &experiment()).unwrap();
-        let second = RunDirectory::open_for_resume(&path, &[]);
-        assert!(matches!(second, Err(RunDirectoryError::InUse(_))));
-        drop(first);
-        RunDirectory::open_for_resume(&path, &[]).unwrap();
-    }
-
-    #[test]
-    fn each_life_has_its_own_number_even_where_none_wrote_a_checkpoint() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("run");
-        drop(RunDirectory::create(&path, &experiment()).unwrap());
-        for epoch in 2..5 {
-            let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
-            assert_eq!((resumed.epoch, resumed.checkpoint), (epoch, None));
-            assert_eq!(resumed.experiment, experiment());
-        }
-    }
-
-    #[test]
-    fn overrides_are_kept() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("run");
-        drop(RunDirectory::create(&path, &experiment()).unwrap());
-        let steps = ["experiment.total_env_steps=77".to_owned()];
-        drop(RunDirectory::open_for_resume(&path, &steps).unwrap());
-        let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
-        assert_eq!(resumed.experiment.experiment.total_env_steps, 77);
-    }
-
-    #[test]
-    fn what_is_no_run_or_is_damaged_is_said() {
-        let parent = tempfile::tempdir().unwrap();
-        let missing = RunDirectory::open_for_resume(&parent.path().join("none"), &[]);
-        assert!(matches!(missing, Err(RunDirectoryError::NoRun(_))));
-        let path = parent.path().join("run");
-        drop(RunDirectory::create(&path, &experiment()).unwrap());
-        fs::write(path.join(EPOCH), "three").unwrap();
-        let error = RunDirectory::open_for_resume(&path, &[]).unwrap_err();
-        assert!(error.to_string().contains("`three`"), "{error}");
-    }
-
-    #[test]
-    fn times_are_dates_of_utc() {
-        let check = |seconds, expected: &str| {
-            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
-        };
-        check(0, "19700101T000000Z");
-        check(951_827_696, "20000229T123456Z");
-        check(1_735_689_599, "20241231T235959Z");
-    }
-
-    #[test]
-    fn runs_that_begin_in_one_second_have_directories_of_their_own() {
-        let parent = tempfile::tempdir().unwrap();
-        for name in [
-            "cartpole-1-19700101T000000Z",
-            "cartpole-1-19700101T000000Z-2",
-            "cartpole-1-19700101T000000Z-3",
-        ] {
-            let made =
-                RunDirectory::create_default_in(parent.path(), &experiment(), UNIX_EPOCH).unwrap();
-            assert_eq!(made.path(), parent.path().join(name));
-        }
-    }
-}
+mod tests;
