@@ -18,7 +18,8 @@ LIMIT_S = 120
 # Grafana's image has no stand-in.
 SERVICES = ("learner", "actor", "prometheus")
 
-BASE = "debian:bookworm-slim"
+BASE = os.environ.get("DEBIAN_IMAGE", "debian:bookworm-slim")
+"""What the images are built on: run.sh says so."""
 IMAGES = {name: f"troop-{name}:{os.environ.get('TROOP_TAG', 'latest')}" for name in ("learner", "actor")}
 
 # Any free port of loopback.

@@ -17,8 +17,8 @@ build() {
     log=$(mktemp)
     for target in learner-build learner packages gym-host actor-build actor; do
         echo "container tests: building troop-$target:$TROOP_TAG"
-        docker build --target "$target" --tag "troop-$target:$TROOP_TAG" --file deploy/docker/Dockerfile . >"$log" 2>&1 ||
-            { tail -n 50 "$log" && exit 1; }
+        docker build --build-arg DEBIAN_IMAGE --build-arg RUST_IMAGE --target "$target" --tag "troop-$target:$TROOP_TAG" \
+            --file deploy/docker/Dockerfile . >"$log" 2>&1 || { tail -n 50 "$log" && exit 1; }
     done
     rm -f "$log"
     docker image prune --force --filter label=troop.stand-in >/dev/null
@@ -33,6 +33,7 @@ if ! docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
     exit 0
 fi
 trap clean_up EXIT
-tests/containers/stand_ins.sh
+images=$(tests/containers/stand_ins.sh)
+export ${images?} # NAME=IMAGE of each
 build
 "$python" -m pytest tests/containers "$@"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes local stand-ins for the base images of deploy/docker/Dockerfile and docker-compose.yml, under their real names, so
-# that both can be built and run unchanged where no image can be pulled. An image that was really pulled is never
-# replaced: pull them first, and nothing is left to do here. Needs a Docker engine, root, and debootstrap.
+# Where the base images of deploy/docker/Dockerfile and the Prometheus of docker-compose.yml come from: pulls them, pinned as
+# they are there, and makes a local stand-in for each that cannot be pulled. Writes NAME=IMAGE for each to standard output:
+# build arguments of the Dockerfile, variables of docker-compose.yml. Needs a Docker engine, root, and debootstrap.
 #
-#   debian:bookworm-slim     debootstrap's minimal system
-#   rust:VERSION-bookworm    that, a C++ compiler, and the Rust toolchain of this machine
-#   prom/prometheus:VERSION  that, and Debian's prometheus, with the same paths, user and flags
+#   troop-stand-in/debian       debootstrap's minimal system
+#   troop-stand-in/rust         that, a C++ compiler, and the Rust toolchain of this machine
+#   troop-stand-in/prometheus   that, and Debian's prometheus, with the same paths, user and flags
 #
 # Stand-ins also have what this machine needs to reach package registries: certificates of its own, pip's and cargo's
 # configuration, proxies. They carry the label troop.stand-in; `stand_ins.sh remove` removes what has it.
@@ -14,19 +14,22 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly root
 
 readonly label=troop.stand-in
-readonly debian=debian:bookworm-slim
-rust=rust:$(sed -n 's/^ARG RUST_VERSION=//p' "$root/deploy/docker/Dockerfile")-bookworm
-prometheus=$(sed -n 's/^ *image: *\(prom\/prometheus:[^ ]*\).*/\1/p' "$root/docker-compose.yml")
-readonly rust prometheus
+readonly names=troop-stand-in
+base= # the Debian that is used, pulled or not
 
 fail() {
     printf 'stand-ins: %s\n' "$*" >&2
     exit 1
 }
 
-# What a stand-in was made from; nothing where there is none, `pulled` where the image is a real one.
+# What a stand-in was made from, nothing if there is none.
 origin() {
-    docker image inspect --format "{{or (index .Config.Labels \"$label\") \"pulled\"}}" "$1" 2>/dev/null || true
+    docker image inspect --format "{{index .Config.Labels \"$label\"}}" "$1" 2>/dev/null || true
+}
+
+# The image that a variable names where nothing is set.
+pinned() {
+    sed -n -e "s/^ARG $1=//p" -e "s/.*\${$1:-\(.*\)}.*/\1/p" "$root/deploy/docker/Dockerfile" "$root/docker-compose.yml"
 }
 
 # What the stand-ins of this machine are made from. Another certificate or toolchain makes others.
@@ -66,7 +69,7 @@ add_registries() {
 
 make_debian() {
     local system=$work/debian changes=(--change "LABEL $label=$made_from" --change 'CMD ["bash"]') variable
-    command -v debootstrap >/dev/null || fail "expected debootstrap, found none: run scripts/test-packages.sh."
+    command -v debootstrap >/dev/null || fail "expected debootstrap, found none: run \`scripts/test-packages.sh containers\`."
     debootstrap --variant=minbase bookworm "$system" >"$work/log" 2>&1 || fail "debootstrap: $(tail -n 3 "$work/log")"
     # As in the real image: package lists are fetched when they are needed, and documentation is left out.
     rm -rf "$system"/var/{cache/apt/archives,lib/apt/lists,log}/* "$system"/usr/share/{doc,man,info,locale}/*
@@ -75,7 +78,7 @@ make_debian() {
     while IFS= read -r variable; do
         [[ -z $variable ]] || changes+=(--change "ENV $variable")
     done < <(registry_variables)
-    tar -C "$system" --numeric-owner -c . | docker import "${changes[@]}" - "$debian" >/dev/null
+    tar -C "$system" --numeric-owner -c . | docker import "${changes[@]}" - "$names/debian" >/dev/null
     rm -rf "$system"
 }
 
@@ -85,21 +88,21 @@ make_rust() {
     mkdir -p "$context/toolchain"
     cp -a "$toolchain"/{bin,lib} "$context/toolchain/"
     cat >"$context/Dockerfile" <<DOCKERFILE
-FROM $debian
+FROM $base
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends \\
         ca-certificates g++ gcc git libc6-dev make patch pkg-config python3 unzip wget xz-utils zlib1g-dev >/dev/null \\
     && rm -rf /var/lib/apt/lists/*
 ENV CARGO_HOME=/usr/local/cargo PATH=/usr/local/toolchain/bin:/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY toolchain /usr/local/toolchain
 DOCKERFILE
-    build "$rust" "$context"
+    build "$names/rust" "$context"
 }
 
 make_prometheus() {
     local context=$work/prometheus
     mkdir -p "$context"
     cat >"$context/Dockerfile" <<DOCKERFILE
-FROM $debian
+FROM $base
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null \\
     && rm -rf /var/lib/apt/lists/* /etc/prometheus && mkdir -p /etc/prometheus /prometheus && chown 65534:65534 /prometheus
 USER 65534:65534
@@ -109,7 +112,7 @@ EXPOSE 9090
 ENTRYPOINT ["/bin/prometheus"]
 CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
 DOCKERFILE
-    build "$prometheus" "$context"
+    build "$names/prometheus" "$context"
 }
 
 build() { # IMAGE CONTEXT
@@ -118,15 +121,16 @@ build() { # IMAGE CONTEXT
     rm -rf "$2"
 }
 
-stand_in() { # IMAGE FUNCTION
-    case $(origin "$1") in
-    pulled) echo "stand-ins: $1 was pulled and stays" ;;
-    "$made_from") ;;
-    *)
-        echo "stand-ins: making $1"
-        "$2"
-        ;;
-    esac
+# VARIABLE NAME: sets `image` to what is pinned, or to a stand-in of this name.
+find_image() {
+    image=$(pinned "$1")
+    [[ -n $image ]] || fail "expected a pinned $1 in deploy/docker/Dockerfile or docker-compose.yml, found none."
+    if docker image inspect "$image" >/dev/null 2>&1 || docker pull --quiet "$image" >/dev/null 2>&1; then return; fi
+    if [[ $(origin "$names/$2") != "$made_from" ]]; then
+        echo "stand-ins: making $names/$2, for $image cannot be pulled" >&2
+        "make_$2"
+    fi
+    image=$names/$2
 }
 
 remove() {
@@ -138,9 +142,13 @@ make)
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     made_from=$(fingerprint)
-    stand_in "$debian" make_debian
-    stand_in "$rust" make_rust
-    stand_in "$prometheus" make_prometheus
+    find_image DEBIAN_IMAGE debian
+    base=$image
+    echo "DEBIAN_IMAGE=$image"
+    find_image RUST_IMAGE rust
+    echo "RUST_IMAGE=$image"
+    find_image PROMETHEUS_IMAGE prometheus
+    echo "PROMETHEUS_IMAGE=$image"
     ;;
 remove) remove ;;
 *) fail "expected make or remove, found $1" ;;
