@@ -5,10 +5,12 @@ PRESET ?= cartpole
 ARGS ?=
 RUNS ?= runs/methods
 target := $(or $(CARGO_TARGET_DIR),target)
+# A test that is skipped says why.
+pytest := .venv/bin/python -m pytest -rs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train report test test-containers verify fix clean distclean
+.PHONY: help setup build train report test test-packages container-packages test-containers verify fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,14 +27,21 @@ train: build ## Set up, build and train: PRESET=cartpole ARGS="--seed 1"
 report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 	$(target)/release/troop report $(RUNS) --output docs/results/methods.md
 
-test: build ## Set up, build and run every test
+test: test-packages build ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
 	$(CARGO) test --release --workspace --locked
-	.venv/bin/python -m pytest actor/python
-	.venv/bin/python -m pytest deploy/grafana tests/monitoring
-	.venv/bin/python -m pytest tests/browser
+	$(pytest) actor/python
+	$(pytest) deploy/grafana tests/monitoring
+	$(pytest) tests/browser
 
-test-containers: setup ## Build the images and run docker-compose.yml, where a Docker engine answers
+# First of all: what is missing is said before anything is fetched or compiled.
+test-packages:
+	@scripts/test-packages.sh tests
+
+test-containers: container-packages setup ## Build the images, run docker-compose.yml and a fresh machine's first commands
 	tests/containers/run.sh
+
+container-packages:
+	@scripts/test-packages.sh containers
 
 verify: setup ## Check format, lints and documentation; changes nothing
 	$(CARGO) fmt --all --check

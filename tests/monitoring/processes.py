@@ -38,7 +38,7 @@ def executable(name: str) -> str:
 def system(name: str) -> str:
     """A program of the system."""
     path = shutil.which(name)
-    assert path, f"no `{name}` in PATH: scripts/test-packages.sh installs it"
+    assert path, f"no `{name}` in PATH: `make test` brings it"
     return path
 
 
