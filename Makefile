@@ -30,7 +30,7 @@ report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 test: test-packages build ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
 	$(CARGO) test --release --workspace --locked
 	$(pytest) actor/python
-	$(pytest) deploy/grafana tests/monitoring
+	$(pytest) deploy/grafana tests/monitoring tests/supply
 	$(pytest) tests/browser
 
 # First of all: what is missing is said before anything is fetched or compiled.

@@ -1,8 +1,9 @@
 """Puts the libtorch that the `tch` crate needs into `.libtorch/` (`lib/` and `include/`).
 
-It comes out of the `torch` wheel of whatever package index pip is configured with. The default wheel is built for
-CUDA and asks for 3 GB of further packages; Troop runs on CPUs, so only the CPU half of it is kept, which needs two
-small CUDA libraries to load and no GPU. A CPU-only wheel (pip pointed at an index that has them) is used as it is.
+It comes out of the `torch` wheel of whatever package index pip is configured with, compared with the hashes in
+scripts/libtorch. PyPI's wheel is built for CUDA and asks for 3 GB of further packages; Troop runs on CPUs, so only the
+CPU half of it is kept, which needs two small CUDA libraries to load and no GPU. A CPU-only wheel (pip pointed at an
+index that has them, and TROOP_TORCH_SHA256 set to the hash that it has there) is used as it is.
 With TROOP_LIBTORCH_CUDA=1 in the environment the CUDA half is kept and what it depends on is fetched too;
 TROOP_LIBTORCH_CUDA=0 goes back to the CPU half; without it, whichever of the two is there stays.
 
@@ -10,27 +11,26 @@ Safe to interrupt and to run again: finished downloads stay in `.libtorch.partia
 when complete. Standard library only; run by scripts/setup.sh with the interpreter, hence the pip, of `.venv`.
 """
 
-import email
 import fnmatch
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-TORCH_VERSION = "2.13.0"  # the one that tch 0.26 is generated for
-# libtorch_cpu.so of a CUDA wheel is linked against these two (the profiler), whether there is a GPU or not.
-CUDA_STUBS = ["nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"]
 CUDA_STUB_LIBRARIES = ["libcudart.so.*", "libcupti.so.*"]
 # The CUDA half, Python's own bindings, and libtorch.so, which only pulls in both halves and is linked anew.
 NOT_CPU = ["libtorch.so", "libtorch_cuda*", "libc10_cuda*", "libcaffe2_nvrtc*", "libtorch_nvshmem*"]
 PYTHON_ONLY = ["libtorch_python*", "libtorch_global_deps*", "libshm*"]
 
 ROOT = Path(__file__).resolve().parent.parent
+PINS = ROOT / "scripts/libtorch"
 TARGET = ROOT / ".libtorch"
 PARTIAL = ROOT / ".libtorch.partial"
 STAMP = "troop-variant"
+TORCH_VERSION = re.search(r"^torch==(\S+)", (PINS / "torch.txt").read_text(), re.MULTILINE)[1]
 
 
 def fail(message):
@@ -60,18 +60,31 @@ def require_disk(gigabytes):
         fail(f"libtorch needs about {gigabytes} GB of free disk while it is set up, {ROOT} has {free:.1f} GB.")
 
 
-def download(*requirements, dependencies=False):
-    """Fetches wheels with pip; those that an earlier, interrupted run finished are not fetched again."""
+def download(pins):
+    """Fetches the wheels of a file of pins; those that an earlier, interrupted run finished are not fetched again."""
     folder = PARTIAL / "wheels"
-    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--dest", str(folder)]
-    if not dependencies:
-        command.append("--no-deps")
-    if subprocess.run([*command, *requirements], check=False).returncode != 0:
+    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--require-hashes"]
+    if subprocess.run([*command, f"--dest={folder}", f"--requirement={pins}"], check=False).returncode != 0:
         fail(
-            f"pip could not download {', '.join(requirements)} (its message is above). "
-            "Check the network and pip's configuration, then run `make setup` again: it continues where it stopped."
+            f"pip could not download what {pins} pins (its message is above). Check the network and pip's "
+            "configuration, then run `make setup` again: it continues where it stopped. If it is a hash that differs, "
+            "pip's index has another wheel than PyPI; one that you trust is named by TROOP_TORCH_SHA256."
         )
     return folder
+
+
+def torch_pins():
+    """The pins of torch, with the hash of the user's own wheel if there is one."""
+    pins = PINS / "torch.txt"
+    own = os.environ.get("TROOP_TORCH_SHA256", "")
+    if not own:
+        return pins
+    if not re.fullmatch("[0-9a-f]{64}", own):
+        fail(f'expected the SHA-256 of a wheel as TROOP_TORCH_SHA256, 64 hexadecimal digits, found "{own}".')
+    PARTIAL.mkdir(exist_ok=True)
+    with_own = PARTIAL / "torch.txt"
+    with_own.write_text(f"torch=={TORCH_VERSION} --hash=sha256:{own}\n")
+    return with_own
 
 
 def wheel_of(folder, name):
@@ -131,17 +144,9 @@ def name_gomp(lib):
         (lib / "libgomp.so").symlink_to(gomp[0].name)
 
 
-def cuda_requirements(wheel):
-    """What the torch wheel says its CUDA half needs, without the Python packages that only Python needs."""
-    with zipfile.ZipFile(wheel) as archive:
-        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        requirements = email.message_from_bytes(archive.read(metadata)).get_all("Requires-Dist", [])
-    return [line for line in requirements if line.startswith(("nvidia-", "cuda-toolkit"))]
-
-
 def assemble(tree, variant):
     require_disk(15 if variant == "cuda" else 2)
-    folder = download(f"torch=={TORCH_VERSION}")
+    folder = download(torch_pins())
     wheel = wheel_of(folder, "torch")
     with zipfile.ZipFile(wheel) as archive:
         has_cuda = "torch/lib/libtorch_cuda.so" in archive.namelist()
@@ -151,12 +156,12 @@ def assemble(tree, variant):
     print(f"setup: taking libtorch {TORCH_VERSION} ({variant}) out of {wheel.name}", flush=True)
     lib = tree / "lib"
     if variant == "cuda":
-        download(*cuda_requirements(wheel), dependencies=True)
+        download(PINS / "cuda.txt")
         extract(wheel, torch_member(tree, PYTHON_ONLY))
         for package in sorted(folder.glob("nvidia_*.whl")):
             extract(package, nvidia_member(tree, ["*.so*"]))
     elif has_cuda:
-        download(*CUDA_STUBS)
+        download(PINS / "cpu.txt")
         extract(wheel, torch_member(tree, NOT_CPU + PYTHON_ONLY))
         for package in ("nvidia_cuda_runtime", "nvidia_cuda_cupti"):
             extract(wheel_of(folder, package), nvidia_member(tree, CUDA_STUB_LIBRARIES))

@@ -6,13 +6,15 @@
 #   LIBTORCH=/path          a libtorch of your own in place of the fetched one (set it for cargo as well)
 #   TROOP_LIBTORCH_CUDA=1   keep the CUDA half of libtorch, with 3 GB of what it needs (see scripts/libtorch.py)
 #
-# pip's own configuration and environment variables say where packages come from.
+# pip's own configuration and environment variables say where packages come from. They have to be those that are pinned
+# (scripts/pin_python.sh): each is compared with its hash.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly venv_python=.venv/bin/python
 readonly venv_stamp=.venv/troop-setup
-readonly pip_version=26.3 # one that resumes a broken download; the pip that comes with Python may be years old
+readonly build_packages=actor/python/requirements-build.txt
+readonly packages=(actor/python/requirements-dev.txt tests/browser/requirements.txt tests/containers/requirements.txt)
 
 fail() {
     printf 'setup: %s\n' "$*" >&2
@@ -102,9 +104,7 @@ make_venv() {
 
 venv_fingerprint() { # the path too: an editable install and a virtual environment stop working when moved
     pwd
-    echo "pip $pip_version"
-    cat actor/python/requirements.txt actor/python/requirements-dev.txt actor/python/pyproject.toml \
-        tests/browser/requirements.txt tests/containers/requirements.txt
+    cat "$build_packages" "${packages[@]}" actor/python/pyproject.toml
 }
 
 pip_install() {
@@ -120,10 +120,11 @@ python_packages() {
     [[ -f $venv_stamp && $(<"$venv_stamp") == "$fingerprint" ]] && return
     echo "setup: installing Python packages into .venv"
     rm -f "$venv_stamp"
-    pip_install "pip==$pip_version"
-    pip_install --only-binary=:all: -r actor/python/requirements-dev.txt
-    pip_install --only-binary=:all: --no-deps -r tests/browser/requirements.txt -r tests/containers/requirements.txt
-    pip_install --no-deps --editable actor/python
+    # Dependencies are pinned as well; pip is to look for no others.
+    pip_install --require-hashes --no-deps --only-binary=:all: --requirement "$build_packages"
+    pip_install --require-hashes --no-deps --only-binary=:all: "${packages[@]/#/--requirement=}"
+    # setuptools has a page of advice for whoever wrote pyproject.toml.
+    PYTHONWARNINGS=ignore pip_install --no-deps --no-build-isolation --editable actor/python
     printf '%s\n' "$fingerprint" >"$venv_stamp"
 }
 
