@@ -52,6 +52,11 @@ def test_what_people_open_is_on_loopback():
     assert published == {name: "127.0.0.1" for name in ("learner", "prometheus", "grafana")}
 
 
+def test_every_root_file_system_is_read_only():
+    services = PyCompose.from_yaml(interpolated()).to_dict()["services"]
+    assert {name: service.get("read_only") for name, service in services.items()} == dict.fromkeys(services, True)
+
+
 def test_a_variable_reaches_the_learner():
     config = subprocess.run(
         [*compose_command(), "config"],

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from compose import IMAGES, LIMIT_S, Project, execute, wait_until
+from compose import IMAGES, LIMIT_S, SERVICES, Project, execute, inspect, wait_until
 
 NAME = os.environ.get("COMPOSE_PROJECT_NAME", f"troop-test-{os.getpid()}")
 ENDLESS = str(10**12)
@@ -19,6 +19,7 @@ def test_cartpole_from_up_to_its_end():
     with Project(NAME, **variables) as project:
         project.up()
         addresses_are_printed(project)
+        nothing_can_be_written_but_to_volumes(project)
         three_actors_solve_it(project)
         five_actors_are_picked_up(project)
         one_is_killed_and_one_paused(project)
@@ -66,6 +67,16 @@ def addresses_are_printed(project):
     lines = project.compose("logs", "--no-color", "learner").splitlines()
     printed = [line.split("|", 1)[-1].strip() for line in lines if "http://localhost" in line]
     assert [line.split()[0] for line in printed] == ["page", "Prometheus", "Grafana"], lines
+
+
+def nothing_can_be_written_but_to_volumes(project):
+    for service in SERVICES:
+        for container in project.containers(service):
+            assert inspect(container)["HostConfig"]["ReadonlyRootfs"], container
+            for folder in ("/", "/etc", "/usr/local/bin", "/var/tmp", "/opt"):
+                write = ["docker", "exec", "--user=0", container, "sh", "-c", f"echo >{folder}/written"]
+                done = subprocess.run(write, capture_output=True, text=True)
+                assert done.returncode != 0 and "Read-only file system" in done.stderr, (container, folder, done.stderr)
 
 
 def three_actors_solve_it(project):
