@@ -11,8 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
 use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
+use troop_common::connections::Gate;
+use troop_common::descriptors;
 use troop_common::experiment::{ActorSettings, Experiment};
-use troop_common::telemetry;
+use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 
 use crate::args::Args;
@@ -45,6 +47,7 @@ struct Actor {
 /// # Errors
 /// Where they cannot start, or one of them fails.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    descriptors::raise_limit()?;
     telemetry::init_logging(&args.telemetry())?;
     let actor = Actor::new(args)?;
     let caught = actor.catch_signals()?;
@@ -119,7 +122,11 @@ impl Actor {
         let listener = bound.with_context(|| format!("cannot listen on {address} (--http)"))?;
         println!("HTTP  http://{}", listener.local_addr()?);
         let router = telemetry::metrics_router(self.metrics.registry.clone());
-        let service = telemetry::serve(listener, router, std::future::pending());
+        let door = Door {
+            gate: Gate::of_process("troop_actor", &self.metrics.registry)?,
+            hosts: Hosts::local_and(&[]),
+        };
+        let service = telemetry::serve(listener, router, door, std::future::pending());
         self.runtime.spawn(service);
         Ok(())
     }

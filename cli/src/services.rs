@@ -9,7 +9,10 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use troop_common::connections::Gate;
+use troop_common::descriptors;
 use troop_common::experiment::Experiment;
+use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::{ParameterServer, http, last_scrape, service};
@@ -20,7 +23,7 @@ use crate::exit::INTERRUPTED;
 pub(crate) struct Services {
     interrupted: watch::Receiver<bool>,
     http: SocketAddr,
-    served: JoinHandle<std::io::Result<()>>,
+    served: JoinHandle<()>,
     /// True tells HTTP to end.
     closing: watch::Sender<bool>,
     runtime: Runtime,
@@ -39,6 +42,7 @@ impl Bound {
     /// # Errors
     /// Where the address cannot be listened on, or the token cannot be read.
     pub(crate) fn new(experiment: &Experiment) -> anyhow::Result<Self> {
+        descriptors::raise_limit()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -59,7 +63,11 @@ impl Bound {
     ///
     /// # Errors
     /// Where signals cannot be caught.
-    pub(crate) fn serve(self, keeper: &RunKeeper) -> anyhow::Result<Services> {
+    pub(crate) fn serve(
+        self,
+        keeper: &RunKeeper,
+        server: &ParameterServer,
+    ) -> anyhow::Result<Services> {
         let Self {
             runtime,
             listener,
@@ -69,7 +77,9 @@ impl Bound {
         let (closing, closed) = watch::channel(false);
         let router = http::router(keeper.live_run(), closed.clone(), token);
         let closed = http::closed(closed);
-        let served = runtime.spawn(troop_common::telemetry::serve(listener, router, closed));
+        let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
+        let door = http::door(&server.experiment().security, gate);
+        let served = runtime.spawn(telemetry::serve(listener, router, door, closed));
         let (sender, interrupted) = watch::channel(false);
         let signals = {
             let _inside = runtime.enter();
@@ -120,10 +130,8 @@ impl Services {
     /// Ends what runs; who looks at the page is told how the run ended first.
     pub(crate) fn stop(self) {
         self.closing.send_replace(true);
-        match self.runtime.block_on(self.served) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "HTTP ended with an error"),
-            Err(error) => tracing::warn!(%error, "HTTP ended with a panic"),
+        if let Err(error) = self.runtime.block_on(self.served) {
+            tracing::warn!(%error, "HTTP ended with a panic");
         }
         self.runtime.shutdown_background();
     }

@@ -6,6 +6,8 @@
 pub mod address;
 pub mod call_error;
 pub mod causes;
+pub mod connections;
+pub mod descriptors;
 pub mod experiment;
 pub mod layout;
 pub mod moments;

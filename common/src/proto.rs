@@ -7,4 +7,4 @@ pub mod v1 {
 }
 
 /// The protocol that this software speaks; both sides must speak the same.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;

@@ -61,7 +61,7 @@ impl BearerToken {
     /// Whether an `authorization` header presents this token. The time that it takes tells nothing
     /// about the token.
     pub fn admits(&self, header: Option<&[u8]>) -> bool {
-        let presented = header.and_then(|header| header.strip_prefix(SCHEME.as_bytes()));
+        let presented = header.and_then(credentials);
         let expected = Sha256::digest(self.0.as_bytes());
         let found = Sha256::digest(presented.unwrap_or_default());
         let difference = expected
@@ -70,6 +70,14 @@ impl BearerToken {
             .fold(0, |all, (a, b)| all | (a ^ b));
         difference == 0
     }
+}
+
+/// What follows the scheme, whose case does not matter (RFC 9110, 11.1).
+fn credentials(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = header.split_at_checked(SCHEME.len())?;
+    scheme
+        .eq_ignore_ascii_case(SCHEME.as_bytes())
+        .then(|| rest.trim_ascii_start())
 }
 
 /// Never shows the secret.
@@ -87,8 +95,19 @@ mod tests {
     fn only_the_whole_token_is_admitted() {
         let token = BearerToken::new("s3cret").unwrap();
         assert!(token.admits(Some(token.header().as_bytes())));
-        for wrong in ["", "s3cret", "Bearer ", "Bearer s3cre", "Bearer s3crets"] {
+        for wrong in [
+            "",
+            "s3cret",
+            "Bearer ",
+            "Bearer s3cre",
+            "Bearer s3crets",
+            "Basic s3cret",
+            "Bearers3cret",
+        ] {
             assert!(!token.admits(Some(wrong.as_bytes())), "{wrong}");
+        }
+        for right in ["bearer s3cret", "BEARER s3cret", "Bearer   s3cret"] {
+            assert!(token.admits(Some(right.as_bytes())), "{right}");
         }
         assert!(!token.admits(None));
         assert!(!format!("{token:?}").contains("s3cret"));

@@ -11,7 +11,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
-use troop_common::telemetry::{VERSION, metrics_router};
+use troop_common::connections::Gate;
+use troop_common::experiment::SecuritySettings;
+use troop_common::telemetry::{Door, Hosts, VERSION, asked, metrics_router};
 use troop_common::token::BearerToken;
 
 use crate::answers::Phase;
@@ -71,6 +73,16 @@ pub fn router(run: LiveRun, closing: watch::Receiver<bool>, token: Option<Bearer
         .route("/healthz", get(health).with_state((server, checkpoints)))
 }
 
+/// How the HTTP of a learner with these settings is reached: with a token by every name, else by those that no
+/// page from elsewhere has.
+pub fn door(security: &SecuritySettings, gate: Gate) -> Door {
+    let hosts = match security.token_file {
+        Some(_) => Hosts::all(),
+        None => Hosts::local_and(&security.http_hosts),
+    };
+    Door { gate, hosts }
+}
+
 /// What a browser on this machine is given to open the page of a service that listens on `address`.
 pub fn page_url(address: SocketAddr) -> String {
     let host = match address.ip() {
@@ -107,7 +119,10 @@ async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Resp
             )
                 .into_response()
         }
-        _ => next.run(request).await,
+        _ => {
+            asked(&request);
+            next.run(request).await
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Metrics {
     pub environment_restarts: IntCounter,
     /// Checkpoints written.
     pub checkpoints: IntCounter,
+    /// Gradients whose rest did not come in time; each ended its session.
+    pub overdue_gradients: IntCounter,
     /// Checkpoints that could not be written.
     pub checkpoint_failures: IntCounter,
     /// 1 if the last checkpoint could not be written.
@@ -263,6 +265,10 @@ impl Metrics {
                 "Environment hosts restarted by actors.",
             )?,
             checkpoints: make.counter("checkpoints_total", "Checkpoints written.")?,
+            overdue_gradients: make.counter(
+                "overdue_gradients_total",
+                "Gradients whose rest did not come in time; each ended its session.",
+            )?,
             checkpoint_failures: make.counter(
                 "checkpoint_failures_total",
                 "Checkpoints that could not be written.",

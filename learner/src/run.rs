@@ -10,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
 use troop_common::address::Address;
+use troop_common::connections::Gate;
+use troop_common::descriptors;
 use troop_common::experiment::{Experiment, resolve};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
@@ -111,13 +113,35 @@ async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     for warning in security.warnings(learner) {
         tracing::warn!("{warning}");
     }
+    make_room_for(learner.max_sessions);
     let token_file = security.token_file.as_deref();
+    let tls = ServerTls::read(security)?;
+    if let Some(complaint) = tls.as_ref().and_then(ServerTls::complaint) {
+        tracing::warn!("the certificate of `security.tls_certificate_file` {complaint}");
+    }
     Ok(Listeners {
         token: token_file.map(BearerToken::read).transpose()?,
-        tls: ServerTls::read(security)?,
+        tls,
         grpc: Listener::bind(&learner.listen, "learner.listen").await?,
         http: service::bind(learner.http, "learner.http").await?,
     })
+}
+
+/// Each session is a connection, and each connection an open file.
+fn make_room_for(sessions: usize) {
+    let open_files = descriptors::raise_limit().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+        descriptors::limit()
+    });
+    let needed = (sessions as u64).saturating_add(descriptors::RESERVED);
+    if open_files < needed {
+        tracing::warn!(
+            open_files,
+            needed,
+            "`learner.max_sessions` needs more open files than this process may have: raise the limit \
+             (`ulimit -Hn`, LimitNOFILE=), or lower `learner.max_sessions`"
+        );
+    }
 }
 
 struct Listeners {
@@ -135,7 +159,7 @@ struct Services {
     /// What people open.
     page_url: String,
     grpc: JoinHandle<Result<(), tonic::transport::Error>>,
-    http: JoinHandle<std::io::Result<()>>,
+    http: JoinHandle<()>,
     /// True tells HTTP to end.
     closing: watch::Sender<bool>,
 }
@@ -156,13 +180,15 @@ impl Services {
         let http_address = http.local_addr()?;
         let (closing, closed) = watch::channel(false);
         let router = http::router(keeper.live_run(), closed.clone(), token.clone());
+        let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
+        let door = http::door(&server.experiment().security, gate.clone());
         Ok(Self {
             grpc_url: url(&grpc.address()?, tls.is_some()),
             http_address,
             page_url: http::page_url(http_address),
-            grpc: tokio::spawn(service::serve(grpc, service, token, tls)),
+            grpc: tokio::spawn(service::serve(grpc, service, gate, token, tls)),
             // It is the last to go: until then it tells what goes on.
-            http: tokio::spawn(telemetry::serve(http, router, http::closed(closed))),
+            http: tokio::spawn(telemetry::serve(http, router, door, http::closed(closed))),
             closing,
         })
     }
@@ -239,9 +265,7 @@ async fn keep(
         }
     }
     services.closing.send_replace(true);
-    if let Err(error) = services.http.await.context("the HTTP service panicked")? {
-        tracing::warn!(%error, "HTTP ended with an error");
-    }
+    services.http.await.context("the HTTP service panicked")?;
     Ok(end.unwrap_or(End::RunOver).exit_code())
 }
 

@@ -8,8 +8,10 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use troop_common::address::Address;
+use troop_common::connections::Gate;
+use troop_common::descriptors;
 use troop_common::experiment::TelemetrySettings;
-use troop_common::telemetry;
+use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 use troop_learner::dashboard::{self, RunsDirectory};
 use troop_learner::{http, service};
@@ -33,6 +35,9 @@ pub(crate) struct DashboardArgs {
     /// Let --http leave loopback without a token, although whoever reaches it can read the runs.
     #[arg(long)]
     allow_insecure_listen: bool,
+    /// A further name by which the page may be asked without a token, e.g. a proxy's; may be given several times.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allow_hosts: Vec<String>,
 }
 
 /// # Errors
@@ -78,13 +83,22 @@ async fn serve(args: &DashboardArgs) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let (closing, closed) = watch::channel(false);
     let runs = RunsDirectory::new(&args.directory);
+    descriptors::raise_limit()?;
+    let door = Door {
+        gate: Gate::new("troop_dashboard", Gate::most_of_process())?,
+        hosts: match token {
+            Some(_) => Hosts::all(),
+            None => Hosts::local_and(&args.allow_hosts),
+        },
+    };
     let router = dashboard::router(runs, closed, token);
     println!("page  {}", http::page_url(address));
     let told = async move {
         first_of(signals).await;
         closing.send_replace(true);
     };
-    Ok(telemetry::serve(listener, router, told).await?)
+    telemetry::serve(listener, router, door, told).await;
+    Ok(())
 }
 
 async fn first_of((mut interrupt, mut terminate): (Signal, Signal)) {

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
-    let mut services = bound.serve(&keeper)?;
+    let mut services = bound.serve(&keeper, &server)?;
     tracing::info!(
         experiment = experiment.experiment.name,
         seed = experiment.experiment.seed,

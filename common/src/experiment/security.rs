@@ -24,6 +24,9 @@ pub struct SecuritySettings {
     /// A PEM file with the CA that must have signed a caller's own certificate.
     #[serde(with = "super::optional")]
     pub tls_client_ca_file: Option<PathBuf>,
+    /// Names beside addresses, `localhost` and those of one label by which HTTP may be asked without a token,
+    /// e.g. a proxy's.
+    pub http_hosts: Vec<String>,
 }
 
 impl SecuritySettings {
@@ -119,6 +122,7 @@ mod tests {
             tls_certificate_file: file(tls),
             tls_key_file: file(tls),
             tls_client_ca_file: file(client_ca),
+            http_hosts: Vec::new(),
         }
     }
 

@@ -2,15 +2,34 @@ use std::future::Future;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tower_service::Service;
+
+use super::Hosts;
+use crate::connections::{self, Connection, Gate, Guarded};
 
 /// How long open requests may take once the service is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// A request's header comes within this time, from the end of the one before.
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Bytes of a request's header at most.
+const LONGEST_HEADER: usize = 64 << 10;
 
 /// `/metrics`, which Prometheus scrapes, and `/healthz`, which says that the process answers.
 pub fn metrics_router(registry: Registry) -> Router {
@@ -20,31 +39,90 @@ pub fn metrics_router(registry: Registry) -> Router {
             get(move || std::future::ready(metrics(&registry))),
         )
         .route("/healthz", get(async || "ok\n"))
+        .layer(axum::middleware::map_request(async |request: Request| {
+            asked(&request);
+            request
+        }))
 }
 
-/// Serves until `shutdown` completes, then finishes open requests, for a short while at most.
-///
-/// # Errors
-/// Where the listener fails.
+/// How a process's HTTP is reached.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Bounds its connections.
+    pub gate: Gate,
+    /// Names by which it may be asked.
+    pub hosts: Hosts,
+}
+
+/// Says that whoever sent a request may ask: its connection is no silent one any more.
+pub fn asked(request: &Request) {
+    if let Some(connection) = request.extensions().get::<Connection>() {
+        connection.spoke();
+    }
+}
+
+/// Serves until `shutdown` completes, then finishes open requests, for a short while at most. Each request has
+/// its [`Connection`] among its extensions.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    door: Door,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (stopping, stopped) = oneshot::channel::<()>();
-    let signal = async move {
-        shutdown.await;
-        drop(stopping);
-    };
-    let server = axum::serve(listener, router).with_graceful_shutdown(signal);
-    let grace = async {
-        // Nothing is ever sent: the sender is dropped when the service is told to stop.
-        let _ = stopped.await;
-        tokio::time::sleep(GRACE).await;
-    };
+) {
+    let hosts = door.hosts;
+    let check = move |request, next| hosts.clone().check(request, next);
+    let router = router.layer(axum::middleware::from_fn(check));
+    let (closing, closed) = watch::channel(false);
+    let mut incoming = connections::tcp(listener, door.gate);
+    let mut served = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            Some(Ok(connection)) = incoming.next() => {
+                served.spawn(serve_connection(connection, router.clone(), closed.clone()));
+            }
+            Some(_) = served.join_next() => {}
+            () = &mut shutdown => break,
+        }
+    }
+    // Nothing listens any more, and what is open is told to end.
+    drop(incoming);
+    closing.send_replace(true);
+    let all = async { while served.join_next().await.is_some() {} };
+    // What does not end in time is dropped with the set.
+    let _ = timeout(GRACE, all).await;
+}
+
+/// Answers one connection's requests, until it ends, or after the one at hand once `closed` is true.
+async fn serve_connection(
+    connection: Guarded<TcpStream>,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+) {
+    let info = connection.connection().clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(info.clone());
+        router.clone().call(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(LONGEST_HEADER);
+    let served = builder.serve_connection(TokioIo::new(connection), service);
+    tokio::pin!(served);
     tokio::select! {
-        result = async { server.await } => result,
-        () = grace => Ok(()),
+        ended = &mut served => return note(ended),
+        _ = closed.wait_for(|closed| *closed) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    note(served.await);
+}
+
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended with an error");
     }
 }
 
@@ -67,11 +145,60 @@ fn metrics(registry: &Registry) -> Response {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use tokio::sync::oneshot;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::experiment::Experiment;
     use crate::telemetry::{RunInfo, VERSION, register_process};
+
+    fn door() -> Door {
+        Door {
+            gate: Gate::new("troop_test", 16).unwrap(),
+            hosts: Hosts::local_and(&[]),
+        }
+    }
+
+    /// A service that is never told to stop.
+    async fn service() -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = metrics_router(Registry::new());
+        tokio::spawn(serve(listener, router, door(), std::future::pending()));
+        address
+    }
+
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_request_for_a_name_of_elsewhere_is_refused() {
+        let mut stream = TcpStream::connect(service().await).await.unwrap();
+        let text = "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 421"), "{text}");
+        assert!(text.contains("`evil.example`"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_that_does_not_come_ends_its_connection() {
+        for begun in [
+            "",
+            "GET /metr",
+            "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\nGET",
+        ] {
+            let mut stream = TcpStream::connect(service().await).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let began = Instant::now();
+            answer(&mut stream).await;
+            let took = began.elapsed();
+            assert!(took <= 3 * HEADER_LIMIT, "{begun}: {took:?}");
+        }
+    }
 
     async fn request(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -95,7 +222,7 @@ mod tests {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let service = tokio::spawn(serve(listener, metrics_router(registry), shutdown));
+        let service = tokio::spawn(serve(listener, metrics_router(registry), door(), shutdown));
 
         let metrics = request(address, "/metrics").await;
         assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
@@ -117,7 +244,7 @@ mod tests {
         );
 
         stop.send(()).unwrap();
-        service.await.unwrap().unwrap();
+        service.await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
     }
 
@@ -135,12 +262,12 @@ mod tests {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let service = tokio::spawn(serve(listener, router, shutdown));
+        let service = tokio::spawn(serve(listener, router, door(), shutdown));
         let _client = tokio::spawn(async move { request(address, "/hang").await });
         reaching.recv().await.unwrap();
 
         stop.send(()).unwrap();
-        service.await.unwrap().unwrap();
+        service.await.unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use super::lines::Lines;
 use crate::experiment::{LogFormat, TelemetrySettings};
 
 /// The environment variable whose filter wins over `telemetry.log`.
@@ -73,7 +74,7 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(writer)
+        .with_writer(Lines(writer))
         .finish()
 }
 
@@ -96,9 +97,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Lines {
+    impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -108,7 +109,7 @@ mod tests {
         }
     }
 
-    impl Lines {
+    impl Written {
         fn writer(&self) -> impl for<'writer> MakeWriter<'writer> + Send + Sync + use<> {
             let lines = self.clone();
             move || lines.clone()
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn json_is_one_object_a_line() {
-        let lines = Lines::default();
+        let lines = Written::default();
         let guard = json(EnvFilter::new("info"), lines.writer()).set_default();
         tracing::info!(version = 7, "published");
         tracing::debug!("too much");
@@ -163,8 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn an_event_cannot_hold_another_one() {
+        let forged = "harmless\n2026-01-01T00:00:00Z  INFO troop: forged\r\u{1b}[2K\u{1b}[1A";
+        let lines = Written::default();
+        let guard = text(EnvFilter::new("info"), lines.writer()).set_default();
+        tracing::warn!(error = forged, worker = %forged, "{forged}");
+        drop(guard);
+        let text = lines.text();
+        let events = text.lines().filter(|line| !line.starts_with("    | "));
+        assert_eq!(events.count(), 1, "{text}");
+        assert!(!text.contains(['\u{1b}', '\r']), "{text:?}");
+        let lines = Written::default();
+        let guard = json(EnvFilter::new("info"), lines.writer()).set_default();
+        tracing::warn!(error = forged, worker = %forged, "{forged}");
+        drop(guard);
+        assert_eq!(lines.text().lines().count(), 1);
+    }
+
+    #[test]
     fn text_is_for_people() {
-        let lines = Lines::default();
+        let lines = Written::default();
         let guard = text(EnvFilter::new("info"), lines.writer()).set_default();
         tracing::warn!(session = 3, "left");
         drop(guard);

@@ -1,6 +1,5 @@
 use prost::DecodeError;
 
-use super::MAX_MESSAGE_BYTES;
 use crate::layout::LayoutError;
 
 /// What is wrong with a chunk or a message about tensors.
@@ -42,8 +41,16 @@ pub enum WireError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// A message is longer than either side decodes.
-    #[error("a message of {0} bytes came; at most {MAX_MESSAGE_BYTES} are read")]
-    TooLong(usize),
+    #[error("a message of {found} bytes came; at most {longest} are read")]
+    TooLong {
+        /// Bytes of the message.
+        found: usize,
+        /// Bytes that one may have.
+        longest: usize,
+    },
+    /// A message has begun and does not come.
+    #[error("a message began to come and was not whole after {0} s")]
+    TooSlow(u64),
     /// A message is compressed, which was not agreed upon.
     #[error("a compressed message came; expected an uncompressed one")]
     Compressed,

@@ -1,6 +1,7 @@
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 use troop_common::call_error::CallError;
+use troop_common::connections::Connection;
 use troop_common::token::BearerToken;
 
 /// Admits only callers that present the learner's token, where it has one.
@@ -18,7 +19,12 @@ impl Interceptor for Authorization {
                      its `security.token_file`"
                 )))
             }
-            _ => Ok(request),
+            _ => {
+                if let Some(connection) = request.extensions().get::<Connection>() {
+                    connection.spoke();
+                }
+                Ok(request)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@ use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response, header};
 use prost::Message;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::Status;
 use tonic::body::Body;
@@ -13,7 +14,11 @@ use troop_common::call_error::CallError;
 use troop_common::proto::v1;
 use troop_common::wire::{Messages, MessagesError, Outgoing, OutgoingBody, path};
 
-use super::{Service, peer};
+use super::peer::Caller;
+use super::{FIRST_MESSAGE_LIMIT, Service};
+
+/// Bytes of the only message of a call at most; a worker's name and a fingerprint are less.
+const LONGEST_REQUEST: usize = 16 << 10;
 
 /// Takes the contract's calls to the [`Service`]. It stands in for the generated server, which
 /// would copy each tensor twice on its way; see [`troop_common::wire`].
@@ -47,9 +52,13 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response<Bo
     let (head, body) = request.into_parts();
     match head.uri.path() {
         path::TRAIN => Ok(stream(service.train(body).await?)),
-        path::WATCH => Ok(stream(service.watch())),
+        path::WATCH => {
+            let v1::WatchRequest {} = only_message(body).await?;
+            Ok(stream(service.watch()?))
+        }
         path::JOIN => {
-            let joined = service.join(&only_message(body).await?, &peer::name(&head.extensions))?;
+            let caller = Caller::of(&head.extensions);
+            let joined = service.join(&only_message(body).await?, &caller)?;
             Ok(message(&joined))
         }
         path::STATUS => {
@@ -62,7 +71,10 @@ async fn answer(service: &Service, request: Request<Body>) -> Result<Response<Bo
 
 /// The one message of a call that has no stream.
 async fn only_message<M: Message + Default>(body: Body) -> Result<M, Status> {
-    let message = match Messages::new(body).next().await {
+    let mut messages = Messages::within(body, LONGEST_REQUEST, FIRST_MESSAGE_LIMIT);
+    let in_time = timeout(FIRST_MESSAGE_LIMIT, messages.next()).await;
+    let late = |_| CallError::OpenTimeout.status("the call's message did not come in time");
+    let message = match in_time.map_err(late)? {
         Ok(message) => message.unwrap_or_default(),
         Err(MessagesError::Call(status)) => return Err(*status),
         Err(MessagesError::Wire(error)) => return Err(CallError::Stream.status(error)),

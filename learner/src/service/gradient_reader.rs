@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
@@ -9,10 +10,18 @@ use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
 use troop_common::wire::{Elements, Gathering, Messages, MessagesError, Place, Request, Rope};
 
 use super::open_session::OpenSession;
+use super::stall::Stall;
 use crate::answers::{Outcome, Phase};
 use crate::budget::Room;
 use crate::gradient::{Gradient, Origin};
 use crate::norm::NormSum;
+
+/// A gradient that has begun to come is whole within this time, and as much more as its bytes take at
+/// [`SLOWEST_BYTES_A_SECOND`].
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A worker behind a slower network than this holds up others.
+const SLOWEST_BYTES_A_SECOND: u64 = 1 << 20;
 
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
 pub(super) struct GradientReader {
@@ -24,6 +33,9 @@ pub(super) struct GradientReader {
     gathering: Gathering,
     norm: NormSum,
     progress: Progress,
+    /// When the rest of the gradient whose chunks come now must be here.
+    due: Option<Instant>,
+    stall: Stall,
 }
 
 /// Where the reader is in the sequence of chunks.
@@ -45,8 +57,11 @@ impl GradientReader {
         session: OpenSession,
         inbound: Messages<Body>,
         answers: mpsc::Sender<Result<Down, Status>>,
+        stall: Stall,
     ) -> Self {
         Self {
+            due: None,
+            stall,
             session,
             inbound,
             answers,
@@ -60,6 +75,7 @@ impl GradientReader {
     /// Reads until the stream ends, nobody reads the answers any more, or the learner has been
     /// closed for a while.
     pub(super) async fn run(mut self) {
+        let stall = std::mem::take(&mut self.stall);
         let (answers, phase) = (self.answers.clone(), self.session.server().phase());
         let settings = &self.session.server().experiment().learner;
         let linger = Duration::from_millis(settings.drain_timeout_ms);
@@ -67,6 +83,7 @@ impl GradientReader {
             biased;
             ended = self.read() => ended,
             () = answers.closed() => Ended("the worker hung up"),
+            () = stall.stopped() => Ended("the worker does not read its weights"),
             () = closed_for(phase, linger) => Ended("the learner closes"),
         };
         tracing::info!(session = self.session.id(), cause, "session ends");
@@ -74,7 +91,14 @@ impl GradientReader {
 
     async fn read(&mut self) -> Ended {
         loop {
-            let step = match self.inbound.next().await {
+            let next = match self.due {
+                Some(due) => match timeout_at(due, self.inbound.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return self.overdue(),
+                },
+                None => self.inbound.next().await,
+            };
+            let step = match next {
                 Ok(Some(message)) => self.handle(message).await,
                 Ok(None) => return Ended("the worker left"),
                 Err(MessagesError::Wire(error)) => self.refuse_stream(&error.to_string()).await,
@@ -87,6 +111,17 @@ impl GradientReader {
                 return ended;
             }
         }
+    }
+
+    /// Half a gradient holds room that others wait for.
+    fn overdue(&self) -> Ended {
+        self.session.server().metrics().overdue_gradients.inc();
+        let session = self.session.id();
+        tracing::warn!(
+            session,
+            "half a gradient came, and its rest did not in time"
+        );
+        Ended("the rest of a gradient did not come in time")
     }
 
     async fn handle(&mut self, message: Rope) -> Result<(), Ended> {
@@ -135,15 +170,18 @@ impl GradientReader {
             Ok(None) => {
                 self.room = Some(room);
                 self.progress = Progress::Within(origin);
+                self.due.get_or_insert_with(|| due(chunk.total_elements));
                 Ok(())
             }
             Ok(Some(values)) => {
                 self.progress = Progress::Between;
+                self.due = None;
                 let report = chunk.report.unwrap_or_default();
                 self.push(origin, values, room, &report).await
             }
             Err(error) => {
                 self.norm = NormSum::default();
+                self.due = None;
                 self.progress = Progress::Skipping(origin.sequence);
                 self.malformed(origin.sequence, error.to_string()).await
             }
@@ -155,6 +193,7 @@ impl GradientReader {
         self.gathering.reset();
         self.norm = NormSum::default();
         self.progress = Progress::Between;
+        self.due = None;
         let detail = format!("a chunk of {next} came before {begun} was whole");
         self.malformed(begun.sequence, detail).await
     }
@@ -206,6 +245,12 @@ impl GradientReader {
     }
 }
 
+/// When a gradient of so many elements that begins now must be whole.
+fn due(elements: u64) -> Instant {
+    let bytes = elements.saturating_mul(4);
+    Instant::now() + PATIENCE + Duration::from_secs(bytes / SLOWEST_BYTES_A_SECOND)
+}
+
 /// What all chunks of one gradient have in common.
 fn origin(chunk: &GradientChunk) -> Origin {
     Origin {
@@ -220,4 +265,94 @@ async fn closed_for(mut phase: watch::Receiver<Phase>, linger: Duration) {
     // The sender lives as long as the session.
     let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
     tokio::time::sleep(linger).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::parameter_server::ParameterServer;
+    use crate::service::unopened::Ticket;
+    use bytes::{BufMut, Bytes, BytesMut};
+    use http_body_util::StreamBody;
+    use prost::Message;
+    use std::sync::Arc;
+    use tokio_stream::wrappers::ReceiverStream;
+    use troop_common::experiment::Experiment;
+    use troop_common::layout::{Initializer, Layout, TensorSpec};
+    use troop_common::proto::v1::{Encoding, TrainRequest, train_request::Kind};
+    use troop_common::wire::MAX_MESSAGE_BYTES;
+
+    const ELEMENTS: usize = 4;
+
+    fn server() -> Arc<ParameterServer> {
+        let mut experiment = Experiment::default();
+        experiment.learner.bytes_in_flight = 4 * ELEMENTS as u64;
+        Arc::new(ParameterServer::new(experiment, Metrics::new().unwrap()))
+    }
+
+    async fn session(server: &Arc<ParameterServer>) -> u64 {
+        let session = server.join("w".into(), "p".into()).unwrap().session;
+        let spec = TensorSpec {
+            name: "w".into(),
+            shape: vec![ELEMENTS],
+            initializer: Initializer::Zeros,
+        };
+        server
+            .open(session, Layout::new(vec![spec]).unwrap())
+            .unwrap();
+        session
+    }
+
+    /// One element of a gradient as it crosses the wire.
+    fn chunk(offset_elements: u64) -> Bytes {
+        let kind = Kind::Gradient(GradientChunk {
+            sequence: 1,
+            epoch: 1,
+            offset_elements,
+            total_elements: ELEMENTS as u64,
+            encoding: Encoding::F32.into(),
+            data: Bytes::from_static(&[0; 4]),
+            ..GradientChunk::default()
+        });
+        let message = TrainRequest { kind: Some(kind) }.encode_to_vec();
+        let mut bytes = BytesMut::new();
+        bytes.put_u8(0);
+        bytes.put_u32(message.len() as u32);
+        bytes.put_slice(&message);
+        bytes.freeze()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_gradient_ends_its_session_however_it_dribbles_and_gives_its_room_back() {
+        let server = server();
+        let (half, honest) = (session(&server).await, session(&server).await);
+        let (sender, body) = mpsc::channel(1);
+        let body = Body::new(StreamBody::new(ReceiverStream::new(body)));
+        let inbound = Messages::within(body, MAX_MESSAGE_BYTES, PATIENCE);
+        let open = OpenSession::new(Arc::clone(&server), Ticket(half), &watch::Sender::new(0));
+        let (answers, _unread) = mpsc::channel(8);
+        // One that never tells of a stall, for nothing is sent.
+        let sending = crate::service::stall::SharedSending::new();
+        let reader = GradientReader::new(open, inbound, answers, sending.stall());
+        let reader = tokio::spawn(reader.run());
+        for offset in 0..ELEMENTS as u64 - 1 {
+            let frame: Result<_, Status> = Ok(http_body::Frame::data(chunk(offset)));
+            sender.send(frame).await.unwrap();
+            tokio::time::sleep(PATIENCE / 4).await;
+        }
+        assert!(!reader.is_finished());
+        let began = Instant::now();
+        // All of the budget is held; it comes back when the half gradient is given up.
+        server.room(honest).await;
+        assert!(began.elapsed() < PATIENCE);
+        reader.await.unwrap();
+        assert_eq!(server.metrics().overdue_gradients.get(), 1);
+        let live: Vec<u64> = server
+            .sessions()
+            .iter()
+            .map(|session| session.session)
+            .collect();
+        assert_eq!(live, [honest]);
+    }
 }

@@ -3,6 +3,7 @@
 mod authorization;
 mod broadcast;
 mod calls;
+mod certificate;
 mod gradient_reader;
 mod listener;
 mod open_session;
@@ -11,6 +12,7 @@ mod peer;
 mod serve;
 mod socket_file;
 mod socket_lock;
+mod stall;
 mod tls;
 mod transfer;
 mod unopened;
@@ -23,7 +25,7 @@ pub use tls::ServerTls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 use tonic::body::Body;
@@ -34,7 +36,9 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::{PROTOCOL, v1};
 use troop_common::telemetry::VERSION;
-use troop_common::wire::{self, Messages, MessagesError, Outgoing, Request, Rope};
+use troop_common::wire::{
+    self, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Request, Rope,
+};
 
 use crate::answers::{JoinError, OpenError, Phase};
 use crate::blocking;
@@ -43,6 +47,7 @@ use broadcast::Broadcast;
 use gradient_reader::GradientReader;
 use open_session::OpenSession;
 use outbox::Outbox;
+use peer::Caller;
 use unopened::Unopened;
 use weights_stream::WeightsStream;
 
@@ -55,6 +60,12 @@ const OPEN_LIMIT: Duration = Duration::from_secs(120);
 /// Answers to a session that have not been sent yet. A worker that does not read them finds its
 /// gradients unread in turn.
 const ANSWERS_WAITING: usize = 64;
+
+/// A message of a stream that has begun to come is whole within this time.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// `Watch` calls at once; each may hold a publish that nobody else needs any more.
+const MOST_WATCHERS: usize = 16;
 
 /// Longest worker name that is kept.
 const WORKER_NAME_CHARS: usize = 64;
@@ -71,6 +82,7 @@ pub struct Service {
     unopened: Unopened,
     /// Sessions whose stream is open.
     open: watch::Sender<usize>,
+    watchers: Arc<Semaphore>,
 }
 
 impl Service {
@@ -86,6 +98,7 @@ impl Service {
             broadcast: Arc::new(Broadcast::new(experiment.wire.weights.into())),
             unopened: Unopened::new(Arc::clone(&server), OPEN_LIMIT),
             open: watch::Sender::new(0),
+            watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
             server,
         })
     }
@@ -139,7 +152,8 @@ impl Service {
             Err(error) => return Err(CallError::Stream.status(error)),
         };
         let unknown = || CallError::Session.status(OpenError::UnknownSession(open.session));
-        let ticket = self.unopened.claim(open.session).ok_or_else(unknown)?;
+        let ticket = self.unopened.claim(open.session, open.secret);
+        let ticket = ticket.ok_or_else(unknown)?;
         let session = OpenSession::new(Arc::clone(&self.server), ticket, &self.open);
         let layout = Layout::try_from(open.layout.unwrap_or_default())
             .map_err(|error| CallError::Stream.status(error))?;
@@ -150,14 +164,17 @@ impl Service {
         Ok(session)
     }
 
-    fn join(&self, request: &v1::JoinRequest, peer: &str) -> Result<v1::JoinResponse, Status> {
+    fn join(&self, request: &v1::JoinRequest, caller: &Caller) -> Result<v1::JoinResponse, Status> {
         self.refuse_other_software(request)?;
         let worker = plain_name(&request.worker);
-        let joined = self
-            .server
-            .join(worker.clone(), peer.to_owned())
-            .map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
-        self.unopened.expect(joined.session);
+        let peer = &caller.name;
+        let join = || self.server.join(worker.clone(), peer.clone());
+        let joined = match join() {
+            Err(JoinError::Full(_)) if self.unopened.make_room() => join(),
+            joined => joined,
+        };
+        let joined = joined.map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
+        let secret = self.unopened.expect(joined.session, caller.connection);
         let software = plain_name(&request.software);
         tracing::info!(
             session = joined.session,
@@ -172,11 +189,12 @@ impl Service {
             worker_index: joined.worker_index,
             experiment: self.experiment.to_string(),
             run: self.run.to_string(),
+            secret,
         })
     }
 
     async fn train(&self, requests: Body) -> Result<Outbox, Status> {
-        let mut inbound = Messages::new(requests);
+        let mut inbound = Messages::within(requests, MAX_MESSAGE_BYTES, MESSAGE_PATIENCE);
         let session = self.open(first_message(&mut inbound).await?)?;
         let (answers, unsent) = mpsc::channel(ANSWERS_WAITING);
         let opened = v1::Opened {
@@ -185,17 +203,27 @@ impl Service {
         // The channel is empty, so there is room.
         let _ = answers.try_send(Ok(Down::Opened(opened)));
         let span = tracing::info_span!("session", id = session.id());
-        let reader = GradientReader::new(session, inbound, answers);
+        let weights = self.weights(self.server.experiment().wire.send_weights);
+        let reader = GradientReader::new(session, inbound, answers, weights.stall());
         tokio::spawn(reader.run().instrument(span));
-        let pace = self.server.experiment().wire.send_weights;
-        Ok(Outbox::new(unsent, self.server.phase(), self.weights(pace)))
+        Ok(Outbox::new(unsent, self.server.phase(), weights))
     }
 
-    fn watch(&self) -> impl Stream<Item = Result<Outgoing, Status>> + Send + use<> {
+    fn watch(&self) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {
+        let watchers = Arc::clone(&self.watchers);
+        let place = watchers.try_acquire_owned().map_err(|_| {
+            CallError::Full.status(format!("{MOST_WATCHERS} calls of Watch are open already"))
+        })?;
         let weights = self.weights(SendWeights::EachPublish);
-        weights
+        let stall = weights.stall();
+        tokio::spawn(async move {
+            // The place is held until the receiver is gone or does not read.
+            let _place = place;
+            stall.wait().await;
+        });
+        Ok(weights
             .until_closed(self.server.phase())
-            .map(|part| Ok(wire::watched(&part.head, part.tensor)))
+            .map(|part| Ok(wire::watched(&part.head, part.tensor))))
     }
 
     fn status(&self) -> v1::StatusResponse {

@@ -1,17 +1,32 @@
 use tonic::Request;
-use tonic::transport::server::UdsConnectInfo;
+use troop_common::connections::Connection;
 
-/// Who is at the other end of a call's connection, as logs and the session table show it: address
-/// and port, or the process behind a Unix socket. Empty where the transport does not say.
-pub(super) fn name(connection: &http::Extensions) -> String {
-    let mut request = Request::new(());
-    *request.extensions_mut() = connection.clone();
-    if let Some(address) = request.remote_addr() {
-        return address.to_string();
+/// Who makes a call.
+pub(super) struct Caller {
+    /// As logs and the session table show it: address and port, or the process behind a Unix socket. Empty if
+    /// the transport does not say.
+    pub(super) name: String,
+    /// The number of the connection, which no other has; 0 if the transport does not say.
+    pub(super) connection: u64,
+}
+
+impl Caller {
+    /// The one that a call's extensions tell of.
+    pub(super) fn of(call: &http::Extensions) -> Self {
+        if let Some(connection) = call.get::<Connection>() {
+            return Self {
+                name: connection.peer().into(),
+                connection: connection.id(),
+            };
+        }
+        let mut request = Request::new(());
+        *request.extensions_mut() = call.clone();
+        let address = request.remote_addr();
+        Self {
+            name: address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            connection: 0,
+        }
     }
-    let Some(info) = request.extensions().get::<UdsConnectInfo>() else {
-        return String::new();
-    };
-    let process = info.peer_cred.as_ref().and_then(|peer| peer.pid());
-    process.map_or_else(|| "unix".into(), |id| format!("unix:{id}"))
 }

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio_stream::wrappers::UnixListenerStream;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::{Connected, TcpIncoming};
+use tonic::transport::server::Connected;
+use troop_common::connections::{self, Gate};
 use troop_common::experiment::WireSettings;
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES, tune_if_local};
+use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
 use super::authorization::Authorization;
 use super::calls::Calls;
@@ -24,13 +24,15 @@ const STREAMS_PER_CONNECTION: u32 = 64;
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Serves until the learner drains or the run is over. Sessions are told so and have
-/// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well.
+/// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well. `gate` bounds the
+/// connections.
 ///
 /// # Errors
 /// Where the transport fails.
 pub async fn serve(
     listener: Listener,
     service: Service,
+    gate: Gate,
     token: Option<BearerToken>,
     tls: Option<ServerTls>,
 ) -> Result<(), tonic::transport::Error> {
@@ -40,20 +42,12 @@ pub async fn serve(
     }
     match listener {
         Listener::Tcp(listener) => {
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            // Where it cannot be tuned its peer has gone again, and it ends by itself.
-            let incoming = incoming.map(|connection| {
-                connection.inspect(|stream| {
-                    let _ = stream
-                        .peer_addr()
-                        .and_then(|peer| tune_if_local(stream, peer));
-                })
-            });
+            let incoming = connections::tcp(listener, gate);
             accept(transport, incoming, service, token).await
         }
         Listener::Unix(socket) => {
             let _removed_at_the_end = socket.file;
-            let incoming = UnixListenerStream::new(socket.listener);
+            let incoming = connections::unix(socket.listener, gate);
             accept(transport, incoming, service, token).await
         }
     }

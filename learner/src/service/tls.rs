@@ -1,15 +1,21 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use troop_common::experiment::SecuritySettings;
 use troop_common::pem::{self, PemError};
+
+use super::certificate;
 
 /// A connection whose handshake takes longer is closed: who only connects holds nothing.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The gRPC service's side of TLS.
 #[derive(Clone, Debug)]
-pub struct ServerTls(ServerTlsConfig);
+pub struct ServerTls {
+    config: ServerTlsConfig,
+    /// What is wrong with the times of the own certificate.
+    complaint: Option<String>,
+}
 
 impl ServerTls {
     /// Reads the files that `[security]` names; none where it names no certificate.
@@ -21,10 +27,9 @@ impl ServerTls {
         let (Some(certificate), Some(key)) = files else {
             return Ok(None);
         };
-        let identity = Identity::from_pem(
-            pem::certificates("`security.tls_certificate_file`", certificate)?,
-            pem::private_key("`security.tls_key_file`", key)?,
-        );
+        let chain = pem::certificates("`security.tls_certificate_file`", certificate)?;
+        let complaint = certificate::complaint(chain.as_ref(), SystemTime::now());
+        let identity = Identity::from_pem(chain, pem::private_key("`security.tls_key_file`", key)?);
         let mut config = ServerTlsConfig::new()
             .identity(identity)
             .timeout(HANDSHAKE_LIMIT);
@@ -40,13 +45,18 @@ impl ServerTls {
                            `tls_client_ca_file`",
                 source: error.into(),
             })?;
-        Ok(Some(Self(config)))
+        Ok(Some(Self { config, complaint }))
+    }
+
+    /// What people should know of the certificate, although it can be used.
+    pub fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
     }
 }
 
 impl From<ServerTls> for ServerTlsConfig {
     fn from(tls: ServerTls) -> Self {
-        tls.0
+        tls.config
     }
 }
 
@@ -58,6 +68,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpStream;
     use tokio::time::Instant;
+    use troop_common::connections::Gate;
     use troop_common::experiment::Experiment;
 
     use super::*;
@@ -88,7 +99,8 @@ mod tests {
         let listener = Listener::bind(&address, "learner.listen").await.unwrap();
         let address = listener.address().unwrap().to_string();
         let tls = tls(directory.path());
-        let served = tokio::spawn(serve(listener, service, None, Some(tls)));
+        let gate = Gate::new("troop_test", 16).unwrap();
+        let served = tokio::spawn(serve(listener, service, gate, None, Some(tls)));
         let began = Instant::now();
         let mut silent = TcpStream::connect(address).await.unwrap();
         assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);

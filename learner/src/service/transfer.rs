@@ -11,6 +11,7 @@ use super::broadcast::{EncodedVector, EncodedWeights};
 pub(super) struct Transfer {
     target_sent: Option<u64>,
     current: Option<Current>,
+    given_up: bool,
 }
 
 /// Part of a publish.
@@ -48,6 +49,21 @@ impl Transfer {
             vector,
             next_chunk: 0,
         });
+    }
+
+    /// Whether a publish has been begun and not been sent whole.
+    pub(super) fn is_midway(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Lets go of what is being sent; nothing more is.
+    pub(super) fn give_up(&mut self) {
+        self.current = None;
+        self.given_up = true;
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// The next message; none where all have been sent.

@@ -9,7 +9,8 @@ use troop_common::experiment::SendWeights;
 use troop_common::weights::Weights;
 
 use super::broadcast::Broadcast;
-use super::transfer::{Part, Transfer};
+use super::stall::{SharedSending, Stall};
+use super::transfer::Part;
 use crate::answers::Phase;
 use crate::parameter_server::ParameterServer;
 
@@ -19,7 +20,7 @@ pub(super) struct WeightsStream {
     server: Arc<ParameterServer>,
     published: WatchStream<Option<Arc<Weights>>>,
     broadcast: Arc<Broadcast>,
-    transfer: Transfer,
+    sending: SharedSending,
     pace: SendWeights,
     /// The oldest version that the receiver still has to get; none where it has what it needs.
     owed: Option<u64>,
@@ -35,7 +36,7 @@ impl WeightsStream {
         Self {
             published: WatchStream::new(server.published()),
             broadcast,
-            transfer: Transfer::default(),
+            sending: SharedSending::new(),
             pace,
             owed: Some(0),
             sent_version: None,
@@ -48,6 +49,11 @@ impl WeightsStream {
         if self.sent_version.is_none_or(|sent| sent < version) {
             self.owed = Some(version);
         }
+    }
+
+    /// Tells when the receiver has stopped reading.
+    pub(super) fn stall(&self) -> Stall {
+        self.sending.stall()
     }
 
     /// The same, until the learner drains or the run is over.
@@ -70,7 +76,7 @@ impl WeightsStream {
         let encoded = self.broadcast.encode(weights);
         self.sent_version = Some(encoded.version);
         self.owed = None;
-        self.transfer.start(encoded);
+        self.sending.lock().transfer.start(encoded);
     }
 }
 
@@ -80,7 +86,14 @@ impl Stream for WeightsStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
         let this = self.get_mut();
         loop {
-            if let Some(part) = this.transfer.next() {
+            let next = {
+                let mut sending = this.sending.lock();
+                if sending.transfer.is_given_up() {
+                    return Poll::Ready(None);
+                }
+                sending.transfer.next()
+            };
+            if let Some(part) = next {
                 let bytes = part.tensor.len() as u64;
                 this.server.metrics().sent_bytes.inc_by(bytes);
                 this.server.sending(part.head.taken_at_version);

@@ -158,6 +158,7 @@ impl ParameterServer for FakeService {
             worker_index: 0,
             experiment: self.experiment.clone(),
             run: "fake".into(),
+            secret: 7,
         }))
     }
 

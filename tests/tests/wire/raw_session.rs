@@ -46,6 +46,7 @@ impl RawSession {
         let open = Open {
             session: joined.session,
             layout: Some(layout.into()),
+            secret: joined.secret,
         };
         let mut session = Self::begin(&mut client, Up::Open(open)).await.unwrap();
         match session.next().await.unwrap() {

@@ -223,6 +223,7 @@ fn a_stream_begins_with_open_and_opens_once() {
         let open = Open {
             session: id,
             layout: Some((&layout(4)).into()),
+            ..Open::default()
         };
         // Nobody else can open it either.
         let error = RawSession::begin(&mut client, Up::Open(open.clone()))
@@ -247,19 +248,41 @@ fn a_stream_begins_with_open_and_opens_once() {
 }
 
 #[test]
+fn a_session_is_opened_by_nobody_but_who_joined() {
+    let learner = Learner::start(&experiment());
+    runtime().block_on(async {
+        let mut client = connect(&learner.url()).await;
+        let joined = client.join(join_request()).await.unwrap().into_inner();
+        let mut other = connect(&learner.url()).await;
+        for secret in [0, 1, joined.session, !joined.secret, joined.secret ^ 1] {
+            let open = Up::Open(Open {
+                session: joined.session,
+                layout: Some((&layout(4)).into()),
+                secret,
+            });
+            let error = RawSession::begin(&mut other, open).await.err().unwrap();
+            assert_eq!(CallError::of(&error), Some(CallError::Session), "{secret}");
+        }
+        // Whoever joined is not held up by that.
+        let open = Up::Open(Open {
+            session: joined.session,
+            layout: Some((&layout(4)).into()),
+            secret: joined.secret,
+        });
+        RawSession::begin(&mut client, open).await.unwrap();
+    });
+}
+
+#[test]
 fn a_layout_that_cannot_be_one_is_refused() {
     let learner = Learner::start(&experiment());
     runtime().block_on(async {
         let mut client = connect(&learner.url()).await;
-        let session = client
-            .join(join_request())
-            .await
-            .unwrap()
-            .into_inner()
-            .session;
+        let joined = client.join(join_request()).await.unwrap().into_inner();
         let open = Up::Open(Open {
-            session,
+            session: joined.session,
             layout: None,
+            secret: joined.secret,
         });
         let error = RawSession::begin(&mut client, open).await.err().unwrap();
         assert_eq!(error.code(), Code::InvalidArgument);

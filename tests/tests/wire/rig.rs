@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use troop_actor::link::{
     Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, JoinInfo, Link, LinkClosed,
 };
+use troop_common::connections::Gate;
 use troop_common::experiment::{ActorSettings, Experiment, Optimizer};
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::Report;
@@ -75,8 +76,12 @@ impl Learner {
         let listener = runtime.block_on(bind(address, "learner.listen")).unwrap();
         let address = listener.local_addr().unwrap();
         let service = Service::new(Arc::clone(&server)).unwrap();
-        let service = runtime
-            .spawn(async move { serve(listener.into(), service, token, None).await.unwrap() });
+        let gate = Gate::new("troop_learner", 1_024).unwrap();
+        let service = runtime.spawn(async move {
+            serve(listener.into(), service, gate, token, None)
+                .await
+                .unwrap()
+        });
         Self {
             server,
             address,

@@ -26,13 +26,18 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(
         session: u64,
+        secret: u64,
         layout: &Layout,
         mailbox: Arc<Mailbox>,
         connection: u64,
     ) -> Self {
         let layout = Some(layout.into());
         Self {
-            open: Some(Open { session, layout }),
+            open: Some(Open {
+                session,
+                layout,
+                secret,
+            }),
             mailbox,
             connection,
             sequence: 0,

@@ -48,6 +48,8 @@ pub(super) enum SessionEnd {
 /// A session that has not opened its stream yet.
 pub(super) struct JoinedSession {
     pub(super) client: Client,
+    /// Opens its stream.
+    secret: u64,
     pub(super) info: JoinInfo,
     pub(super) experiment: Experiment,
 }
@@ -98,6 +100,7 @@ pub(super) async fn join(
     };
     Ok(JoinedSession {
         client,
+        secret: answer.secret,
         info,
         experiment,
     })
@@ -114,7 +117,13 @@ impl JoinedSession {
         mailbox: Arc<Mailbox>,
     ) -> Result<OpenSession, SessionEnd> {
         let connection = mailbox.begin();
-        let requests = Requests::new(self.info.session, layout, Arc::clone(&mailbox), connection);
+        let requests = Requests::new(
+            self.info.session,
+            self.secret,
+            layout,
+            Arc::clone(&mailbox),
+            connection,
+        );
         let mut inbound = within(OPEN_LIMIT, self.client.train(requests)).await?;
         let first = within(CALL_LIMIT, next(&mut inbound)).await?;
         let fingerprint = match first {
