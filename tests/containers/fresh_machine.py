@@ -8,6 +8,14 @@ from pathlib import Path
 from compose import BASE, CHECKOUT, execute
 
 DOCKERFILE = CHECKOUT / "tests/containers/fresh_machine/Dockerfile"
+# A machine has more shared memory than a container, a person's limit of open files, and lets everybody have namespaces.
+LIKE_A_MACHINE = (
+    "--init",
+    "--shm-size=1g",
+    "--ulimit=nofile=1024:16384",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+)
 PATH = "/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -25,7 +33,7 @@ class FreshMachine:
             options = [f"--target={self.kind}", f"--tag={image}", f"--file={DOCKERFILE}", f"--build-arg=DEBIAN_IMAGE={BASE}"]
             execute("docker", "build", *options, nothing, limit_s=600)
         rust = execute("rustc", "--print", "sysroot").strip()
-        options = ["--detach", "--init", "--shm-size=1g", f"--name={self.name}", f"--volume={rust}:/opt/rust:ro"]
+        options = ["--detach", *LIKE_A_MACHINE, f"--name={self.name}", f"--volume={rust}:/opt/rust:ro"]
         execute("docker", "run", *options, f"--env=PATH={PATH}", image, "sleep", "infinity")
         try:
             self._check_out()
