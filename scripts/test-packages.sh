@@ -22,7 +22,7 @@ need() {
         if command -v "$command" >/dev/null; then return; fi
     done
     missing+=("${1// / or }")
-    read -ra packages <<<"${packages[*]} $2"
+    [[ " ${packages[*]} " == *" $2 "* ]] || read -ra packages <<<"${packages[*]} $2"
 }
 
 is_ubuntu() {
