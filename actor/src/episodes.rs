@@ -25,7 +25,7 @@ impl EpisodeStatistics {
         for ((episode, reward), end) in self.running.iter_mut().zip(rewards).zip(ends) {
             episode.return_sum += f64::from(*reward);
             episode.length += 1;
-            if *end != End::Continues {
+            if !matches!(end, End::Continues | End::LifeLost) {
                 self.finished.push(std::mem::take(episode));
             }
         }
@@ -45,6 +45,25 @@ impl EpisodeStatistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_life_ends_no_episode() {
+        let mut statistics = EpisodeStatistics::new(1);
+        for (reward, end) in [
+            (1.0, End::LifeLost),
+            (2.0, End::Continues),
+            (3.0, End::LifeLost),
+        ] {
+            statistics.record(&[reward], &[end]);
+        }
+        assert_eq!(statistics.take_finished(), []);
+        statistics.record(&[4.0], &[End::Terminated]);
+        let whole = Episode {
+            return_sum: 10.0,
+            length: 4,
+        };
+        assert_eq!(statistics.take_finished(), [whole]);
+    }
 
     #[test]
     fn each_environment_has_its_own_episodes() {

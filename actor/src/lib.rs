@@ -4,6 +4,7 @@
 //! it never imports the learner: a worker knows the learner through [`link::Link`] only.
 
 mod clipping;
+mod divergence;
 pub mod environment;
 pub mod episodes;
 pub mod evaluation;

@@ -6,7 +6,7 @@ use troop_common::experiment::EnvironmentSettings;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RewardShaping {
     scale: f32,
-    /// Infinity where nothing is clipped.
+    /// The largest number if nothing is clipped: what is not finite would spoil all that is computed from it.
     clip: f32,
 }
 
@@ -15,7 +15,7 @@ impl RewardShaping {
     pub(crate) fn new(settings: &EnvironmentSettings) -> Self {
         Self {
             scale: settings.reward_scale,
-            clip: settings.reward_clip.unwrap_or(f32::INFINITY),
+            clip: settings.reward_clip.unwrap_or(f32::MAX),
         }
     }
 

@@ -254,7 +254,7 @@ impl Segment {
         let mut truncated = truncated.iter().copied();
         let at_end = |end: &End| match end {
             End::Truncated => truncated.next().unwrap_or(0.0),
-            End::Terminated | End::Continues => 0.0,
+            End::Terminated | End::LifeLost | End::Continues => 0.0,
         };
         OpenValues {
             bootstrap: bootstrap.to_vec(),

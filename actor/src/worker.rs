@@ -12,6 +12,7 @@ use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
 use crate::clipping::clip_to_norm;
+use crate::divergence::{Diverged, Divergence};
 use crate::environment::{self, End, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::link::{Contribution, Link, LinkClosed};
@@ -43,6 +44,9 @@ pub enum WorkerError {
     /// What it wants to remember does not fit into memory.
     #[error(transparent)]
     Replay(#[from] ReplayTooLarge),
+    /// Its losses are not finite any more.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -85,6 +89,7 @@ pub struct Worker {
     reset_seed: u64,
     resets: u64,
     metrics: ActorMetrics,
+    divergence: Divergence,
 }
 
 struct LoadedTarget {
@@ -168,6 +173,7 @@ impl Worker {
             method,
             link,
             metrics,
+            divergence: Divergence::default(),
         })
     }
 
@@ -211,7 +217,13 @@ impl Worker {
                 weights = self.take_weights()?;
             }
             if self.compute_gradient(index)? {
+                let losses = &self.contribution.report.losses;
+                let finite = self.divergence.look(losses).map_err(WorkerError::from)?;
                 self.push(&weights)?;
+                if !finite {
+                    // What the network carries on may be the cause, or have become part of it.
+                    self.memory.restart();
+                }
             } else {
                 self.metrics.gradients_withheld.inc();
             }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
-from troop_gym_host.atari import AtariVector
+from troop_gym_host.atari import GAME_OVER, LIFE_LOST, AtariVector
 from troop_gym_host.failure import HostError
 from troop_gym_host.seeding import seed_of
 from troop_gym_host.settings import AtariSettings, Settings
@@ -42,7 +42,6 @@ def reference(id: str, kwargs: dict[str, Any], atari: AtariSettings) -> gymnasiu
         noop_max=atari.noop_max,
         frame_skip=atari.frame_skip,
         screen_size=atari.screen_size,
-        terminal_on_life_loss=atari.terminal_on_life_loss,
     )
     return FrameStackObservation(environment, atari.stack)
 
@@ -89,8 +88,31 @@ def test_equals_gymnasium_across_episode_ends(id: str) -> None:
     assert ends["rewards"] >= 10
 
 
-def test_equals_gymnasium_where_a_lost_life_ends_the_episode() -> None:
-    assert check(400, settings("ALE/Breakout-v5", 2, terminal_on_life_loss=True))["terminated"] >= 8
+def test_a_lost_life_ends_the_episode_for_learning_and_the_game_goes_on() -> None:
+    """Two vectors play the same games; one is told of lives."""
+    games, lives = (AtariVector(settings("ALE/Breakout-v5", 1, terminal_on_life_loss=flag)) for flag in (False, True))
+    of_games, of_lives = (attached(vector, 1) for vector in (games, lives))
+    for vector in (games, lives):
+        vector.reset(SEED)
+    ale = lives._games[0]._ale
+    counts = {0: 0, GAME_OVER: 0, LIFE_LOST: 0}
+    actions = np.random.default_rng(1).integers(0, 4, 1_500)
+    before = ale.lives()
+    for action in actions:
+        for vector, arrays in ((games, of_games), (lives, of_lives)):
+            arrays.actions[0] = action
+            vector.step()
+        assert of_games.rewards[0] == of_lives.rewards[0]
+        told = int(of_lives.terminated[0])
+        counts[told] += 1
+        assert (told == GAME_OVER) == bool(of_games.terminated[0])
+        assert (told == LIFE_LOST) == (ale.lives() < before)
+        before = ale.lives()
+        np.testing.assert_array_equal(of_games.observations, of_lives.observations)
+        if told == LIFE_LOST:
+            np.testing.assert_array_equal(of_lives.final_observations[0], of_lives.observations[0])
+    assert counts[GAME_OVER] >= 1
+    assert counts[LIFE_LOST] >= 4 * counts[GAME_OVER]
 
 
 def test_equals_gymnasium_with_sticky_actions_all_actions_and_a_short_time_limit() -> None:

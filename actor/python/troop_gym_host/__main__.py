@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import watchdog
+from . import python_warnings, watchdog
 from .failure import HostError, describe, import_hint
 from .protocol import CLOSE, ERROR, OK, PROTOCOL, RESET, STEP, Channel
 
@@ -20,6 +20,7 @@ def main() -> int:
         return 2
     channel = Channel.over_standard_streams()
     watchdog.watch(channel.commands)
+    python_warnings.pass_on()
     try:
         vector = start(channel)
     except EOFError:

@@ -4,7 +4,7 @@ What an actor sees equals, byte for byte, what it would see from Gymnasium's own
 
     env = gymnasium.make("ALE/Pong-v5", frameskip=1, repeat_action_probability=…, full_action_space=…,
                          max_num_frames_per_episode=…)
-    env = AtariPreprocessing(env, noop_max=…, frame_skip=…, screen_size=…, terminal_on_life_loss=…)
+    env = AtariPreprocessing(env, noop_max=…, frame_skip=…, screen_size=…)
     env = FrameStackObservation(env, stack)
 
 for the same seeds and actions: observations, final observations, rewards, both flags, across automatic resets, for
@@ -13,7 +13,9 @@ every setting in ``[environment.atari]``. The tests compare them. In particular,
 - A reset takes 1 to ``noop_max`` no-ops, drawn uniformly from the environment's own generator, which the seed of a
   reset seeds and automatic resets go on with; ``noop_max = 0`` takes none. They count towards ``max_episode_frames``.
 - The stack after a reset holds the first frame ``stack`` times.
-- Losing a life, with ``terminal_on_life_loss``, terminates the episode *and restarts the game*.
+- Losing a life, with ``terminal_on_life_loss``, ends the episode for learning, and the game goes on, as in Mnih et al.
+  2015: what is reported of a game is of the whole game. (Gymnasium's flag restarts the game, and so shows no more of it
+  than its first life.)
 - Rewards are raw.
 
 ``ale_py.AtariVectorEnv`` is not used. It draws from 0 to ``noop_max − 1`` no-ops with another generator, pads the stack
@@ -58,6 +60,13 @@ _UNSUPPORTED = ("obs_type", "continuous", "sound_obs")
 """Keywords that ask for something else than grey frames and a joystick's positions."""
 
 
+GAME_OVER = 1
+"""In ``terminated``: the episode has reached its end."""
+
+LIFE_LOST = 2
+"""In ``terminated``: the episode ends for learning, and what is counted of it goes on."""
+
+
 class AtariGame:
     """One game: acts, watches, and keeps the stack of frames where the actor reads it."""
 
@@ -97,22 +106,19 @@ class AtariGame:
         self._push(stack)
         stack[:-1] = stack[-1]
 
-    def step(self, stack: NDArray[np.uint8], action: int) -> tuple[float, bool, bool]:
+    def step(self, stack: NDArray[np.uint8], action: int) -> tuple[float, int, bool]:
         """Holds an action for ``frame_skip`` ticks, or until the episode ends, and pushes a frame onto the stack.
 
-        Gives the reward, and whether the episode terminated or was truncated.
+        Gives the reward, whether the episode terminated (``GAME_OVER`` or ``LIFE_LOST``), and whether it was truncated.
         """
         ale, last = self._ale, self._settings.frame_skip - 1
         chosen = self._actions[action]
-        reward, terminated, truncated = 0.0, False, False
+        reward, terminated, truncated = 0.0, 0, False
         for tick in range(last + 1):
             reward += ale.act(chosen, 1.0)
             if ale.game_over(with_truncation=True):
-                terminated, truncated = ale.game_over(with_truncation=False), ale.game_truncated()
-            if self._settings.terminal_on_life_loss:
-                lives = ale.lives()
-                terminated = terminated or lives < self._lives
-                self._lives = lives
+                terminated = GAME_OVER if ale.game_over(with_truncation=False) else 0
+                truncated = ale.game_truncated()
             # As in AtariPreprocessing, an episode that ends here leaves the frames as they were.
             if terminated or truncated:
                 break
@@ -121,6 +127,11 @@ class AtariGame:
             elif tick == last - 1:
                 ale.getScreenGrayscale(self._last_but_one)
         self._push(stack)
+        if self._settings.terminal_on_life_loss:
+            lives = ale.lives()
+            if lives < self._lives and not (terminated or truncated):
+                terminated = LIFE_LOST
+            self._lives = lives
         return reward, terminated, truncated
 
     def _push(self, stack: NDArray[np.uint8]) -> None:
@@ -166,6 +177,7 @@ class AtariVector:
             arrays.truncated[index] = truncated
             if terminated or truncated:
                 arrays.final_observations[index] = stack
+            if terminated == GAME_OVER or truncated:
                 game.reset(stack, None)
 
     def close(self) -> None:

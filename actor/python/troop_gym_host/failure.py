@@ -15,6 +15,10 @@ class HostError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def at(self, place: str) -> HostError:
+        """The same with the place where it happened."""
+        return HostError(f"{self} ({place})", self.hint)
+
 
 def describe(error: BaseException) -> dict[str, Any]:
     """The failure as the actor receives it: the exception's own words first, the traceback apart."""

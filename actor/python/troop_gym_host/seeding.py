@@ -6,9 +6,11 @@ import numpy as np
 
 
 def seed_of(seed: int, index: int) -> int:
-    """The 32-bit seed of environment ``index``, from the 64-bit ``seed`` of them all.
+    """The 31-bit seed of environment ``index``, from the 64-bit ``seed`` of them all.
 
     Gymnasium's own vector environments take ``seed + index``: then neighbouring seeds of a run share all environments
-    but one. A seed sequence keeps them apart.
+    but one. A seed sequence keeps them apart. The highest of 32 bits is left out: many an environment keeps its seed as
+    a signed number.
     """
-    return int(np.random.SeedSequence(entropy=seed, spawn_key=(index,)).generate_state(1, np.uint32)[0])
+    drawn = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).generate_state(1, np.uint32)[0]
+    return int(drawn) & 0x7FFF_FFFF

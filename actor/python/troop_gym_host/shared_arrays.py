@@ -52,7 +52,7 @@ class SharedArrays:
     rewards: NDArray[np.float32]
     """``[E]``: of the last step."""
     terminated: NDArray[np.uint8]
-    """``[E]``: 1 where the last step reached a terminal state."""
+    """``[E]``: 1 where the last step reached a terminal state, 2 where it did so for learning alone."""
     truncated: NDArray[np.uint8]
     """``[E]``: 1 where the last step cut the episode short."""
     actions: NDArray[Any]

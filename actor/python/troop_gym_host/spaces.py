@@ -17,6 +17,7 @@ Actions are ``Discrete``, ``MultiDiscrete`` or ``MultiBinary`` (Troop counts fro
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Protocol
 
 import gymnasium
@@ -25,6 +26,7 @@ from gymnasium import spaces
 from numpy.typing import DTypeLike, NDArray
 
 from .failure import HostError
+from .values import Observed, kind
 
 
 class ObservationCodec(Protocol):
@@ -61,6 +63,7 @@ class PixelObservation:
     dtype: DTypeLike = np.uint8
 
     def __init__(self, space: spaces.Box, channels_first: bool | None = None) -> None:
+        self._observed = Observed(space.shape, np.uint8)
         first, second, third = space.shape
         # Gymnasium's images end with their channels; what plainly begins with them is left alone.
         self._move = first >= third if channels_first is None else not channels_first
@@ -68,44 +71,58 @@ class PixelObservation:
 
     def write(self, target: NDArray[Any], observation: Any) -> None:
         """Writes one image, channels first."""
-        target[...] = np.moveaxis(observation, 2, 0) if self._move else observation
+        image = self._observed.check(observation)
+        target[...] = np.moveaxis(image, 2, 0) if self._move else image
 
     def describe(self) -> dict[str, Any]:
         """``[C, H, W]`` bytes."""
         return {"shape": list(self.shape), "element": "u8"}
 
 
-class FloatObservation:
-    """Numbers, flattened to one axis of 32-bit floats."""
+class Floats:
+    """One axis of 32-bit floats."""
 
     dtype: DTypeLike = np.float32
 
     def __init__(self, length: int) -> None:
         self.shape: tuple[int, ...] = (length,)
 
-    def write(self, target: NDArray[Any], observation: Any) -> None:
-        """Writes one observation as floats."""
-        target[...] = np.asarray(observation).reshape(-1)
-
     def describe(self) -> dict[str, Any]:
         """``[D]`` floats."""
         return {"shape": list(self.shape), "element": "f32"}
 
 
-class OneHotObservation(FloatObservation):
+class FloatObservation(Floats):
+    """Numbers, flattened to one axis."""
+
+    def __init__(self, space: spaces.Box) -> None:
+        super().__init__(int(np.prod(space.shape)))
+        self._observed = Observed(space.shape, space.dtype)
+
+    def write(self, target: NDArray[Any], observation: Any) -> None:
+        """Writes one observation as floats."""
+        target[...] = self._observed.check(observation).reshape(-1)
+
+
+class OneHotObservation(Floats):
     """A choice among ``n``."""
 
     def __init__(self, space: spaces.Discrete) -> None:
         super().__init__(int(space.n))
+        self._observed = Observed((), space.dtype)
         self._start = int(space.start)
 
     def write(self, target: NDArray[Any], observation: Any) -> None:
         """Writes 1 at the choice, 0 elsewhere."""
+        choice = int(self._observed.check(observation)) - self._start
+        if not 0 <= choice < len(target):
+            last = self._start + len(target) - 1
+            raise HostError(f"the observation is {kind(observation)}", f"expected {self._start} to {last}")
         target.fill(0)
-        target[int(observation) - self._start] = 1
+        target[choice] = 1
 
 
-class FlattenedObservation(FloatObservation):
+class FlattenedObservation(Floats):
     """Whatever Gymnasium can flatten."""
 
     def __init__(self, space: spaces.Space[Any]) -> None:
@@ -114,7 +131,16 @@ class FlattenedObservation(FloatObservation):
 
     def write(self, target: NDArray[Any], observation: Any) -> None:
         """Writes one observation as ``gymnasium.spaces.flatten`` lays it out."""
+        if not self._space.contains(observation):
+            self._refuse(observation)
         target[...] = spaces.flatten(self._space, observation)
+
+    def _refuse(self, observation: Any) -> None:
+        """Refuses an observation unless it differs from the space in nothing but its values' type and bounds."""
+        refused = unlike(self._space, observation, "")
+        if refused is not None:
+            part, found, expected = refused
+            raise HostError(f"the observation{part} is {found}", f"expected one of {expected}")
 
 
 class DiscreteAction:
@@ -128,11 +154,8 @@ class DiscreteAction:
         self._start = int(space.start)
 
     def read(self, actions: NDArray[Any]) -> list[Any]:
-        """All choices, counted from the space's own start."""
-        choices: list[Any] = actions.tolist()
-        if self._start:
-            return [self._start + choice for choice in choices]
-        return choices
+        """All choices, counted from the space's own start, as NumPy's integers: what ``sample`` gives."""
+        return list(actions + self._start)
 
     def describe(self) -> dict[str, Any]:
         """``n`` choices."""
@@ -169,22 +192,57 @@ class BoxAction:
 
     def __init__(self, space: spaces.Box) -> None:
         self._space = space
-        self._low = space.low.reshape(-1).astype(np.float32)
-        self._high = space.high.reshape(-1).astype(np.float32)
         self._integers = np.issubdtype(space.dtype, np.integer)
+        # Clipped as what the space holds: a 32-bit 0.1 is above a 64-bit bound of 0.1.
+        self._type = np.dtype(np.float64) if self._integers else space.dtype
+        self._low, self._high = _inner_bounds(space, self._type)
         self.shape: tuple[int, ...] = self._low.shape
 
     def read(self, actions: NDArray[Any]) -> list[Any]:
         """All actions within the bounds, in the space's own shape and type."""
-        clipped = np.clip(actions, self._low, self._high)
-        if self._integers:
-            clipped = np.rint(clipped)
+        given = actions.astype(self._type)
+        clipped = np.clip(np.rint(given) if self._integers else given, self._low, self._high)
         return list(clipped.astype(self._space.dtype).reshape(-1, *self._space.shape))
 
     def describe(self) -> dict[str, Any]:
         """The bounds, flattened; JSON has no infinity, so an absent bound is null."""
-        low, high = ([x if math.isfinite(x) else None for x in bound.tolist()] for bound in (self._low, self._high))
+        bounds = (bound.astype(np.float32) for bound in (self._low, self._high))
+        low, high = ([x if math.isfinite(x) else None for x in bound.tolist()] for bound in bounds)
         return {"kind": "box", "low": low, "high": high}
+
+
+def _inner_bounds(space: spaces.Box, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The bounds as ``dtype``, moved inwards where it has only a number beyond them: 2**63 for 2**63 − 1."""
+    low, high = (bound.reshape(-1).astype(dtype) for bound in (space.low, space.high))
+    if np.issubdtype(space.dtype, np.integer):
+        beyond = [int(value) > int(bound) for value, bound in zip(high, space.high.reshape(-1))]
+        high = np.where(beyond, np.nextafter(high, -np.inf), high)
+        beyond = [int(value) < int(bound) for value, bound in zip(low, space.low.reshape(-1))]
+        low = np.where(beyond, np.nextafter(low, np.inf), low)
+    return low, high
+
+
+def unlike(space: spaces.Space[Any], value: Any, part: str) -> tuple[str, str, spaces.Space[Any]] | None:
+    """The first part of an observation that has another shape or kind than its space says: its place, what it is, and
+    its space. Values beyond the bounds of a ``Box``, and numbers of another type that hold the same, are let pass."""
+    if isinstance(space, spaces.Dict):
+        if not isinstance(value, dict) or value.keys() != space.spaces.keys():
+            return part, kind(value), space
+        parts = ((name, inner, value[name]) for name, inner in space.spaces.items())
+    elif isinstance(space, spaces.Tuple):
+        if not isinstance(value, (tuple, list)) or len(value) != len(space.spaces):
+            return part, kind(value), space
+        parts = ((index, inner, value[index]) for index, inner in enumerate(space.spaces))
+    elif isinstance(space, spaces.Box):
+        try:
+            Observed(space.shape, space.dtype).check(value)
+        except HostError:
+            return part, kind(value), space
+        return None
+    else:
+        return None if space.contains(value) else (part, kind(value), space)
+    found = (unlike(inner, given, f"{part}[{name!r}]") for name, inner, given in parts)
+    return next((refused for refused in found if refused is not None), None)
 
 
 def observation_codec(space: gymnasium.Space[Any]) -> ObservationCodec:
@@ -199,16 +257,47 @@ def _observation_codec(space: gymnasium.Space[Any]) -> ObservationCodec:
     if isinstance(space, spaces.Box):
         if space.dtype == np.uint8 and len(space.shape) == 3:
             return PixelObservation(space)
-        return FloatObservation(int(np.prod(space.shape)))
+        if space.dtype == np.uint8 and len(space.shape) == 2:
+            warnings.warn(
+                f"observations are uint8 of shape {space.shape}: they are taken as {int(np.prod(space.shape))} numbers from"
+                " 0 to 255, unscaled; if they are images, add an axis of channels, e.g. by gymnasium.wrappers",
+                stacklevel=1,
+            )
+        return FloatObservation(space)
     if isinstance(space, spaces.Discrete):
         return OneHotObservation(space)
-    if space.is_np_flattenable:
+    part, unsupported = _unsupported(space, "")
+    if unsupported is None:
         return FlattenedObservation(space)
+    where = f"{unsupported}, which is `{part}` of {space}" if part else str(space)
     raise HostError(
-        f"no model can take the observation space {space}",
+        f"no model can take the observation space {where}",
         "expected Box, Discrete, MultiBinary, MultiDiscrete, or a Dict or Tuple of these; "
         "wrap the environment in one that shows such a space",
     )
+
+
+def _unsupported(space: gymnasium.Space[Any], part: str) -> tuple[str, gymnasium.Space[Any] | None]:
+    """The first space within that cannot be flattened, and its place; none if there is none."""
+    inner: list[tuple[Any, gymnasium.Space[Any]]] = []
+    if isinstance(space, spaces.Dict):
+        inner = list(space.spaces.items())
+    elif isinstance(space, spaces.Tuple):
+        inner = list(enumerate(space.spaces))
+    elif not _can_be_flattened(space):
+        return part, space
+    for name, of_it in inner:
+        found = _unsupported(of_it, f"{part}[{name!r}]")
+        if found[1] is not None:
+            return found
+    return part, None
+
+
+def _can_be_flattened(space: gymnasium.Space[Any]) -> bool:
+    try:
+        return space.is_np_flattenable and spaces.flatdim(space) >= 0
+    except (NotImplementedError, ValueError):
+        return False
 
 
 def action_codec(space: gymnasium.Space[Any]) -> ActionCodec:

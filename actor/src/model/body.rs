@@ -20,7 +20,7 @@ pub(super) struct Body {
     linears: Vec<Layer>,
     lstm: Option<Lstm>,
     activation: Activation,
-    pixels: bool,
+    scales_bytes: bool,
     outputs: usize,
 }
 
@@ -53,7 +53,7 @@ impl Body {
             linears,
             outputs: lstm.map_or(inputs, |lstm| lstm.units),
             lstm,
-            pixels: observation.element == ElementType::U8,
+            scales_bytes: settings.scale_bytes && observation.element == ElementType::U8,
         })
     }
 
@@ -127,7 +127,7 @@ impl Body {
                 x = x.flatten(1, -1);
             }
             // Bytes become [0, 1] by scaling the first layer's few weights, not the many pixels.
-            let scaled = (index == 0 && self.pixels).then(|| weight * (1.0 / 255.0));
+            let scaled = (index == 0 && self.scales_bytes).then(|| weight * (1.0 / 255.0));
             let weight = scaled.as_ref().unwrap_or(weight);
             x = activate(&layer.forward(&x, weight, bias), self.activation);
         }

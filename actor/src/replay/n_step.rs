@@ -66,11 +66,11 @@ impl NStep {
         }
         let complete = match end {
             End::Continues => usize::from(self.open.len() == self.n),
-            End::Terminated | End::Truncated => self.open.len(),
+            End::Terminated | End::LifeLost | End::Truncated => self.open.len(),
         };
         for mut transition in self.open.drain(..complete) {
             match end {
-                End::Terminated => transition.discount = 0.0,
+                End::Terminated | End::LifeLost => transition.discount = 0.0,
                 End::Continues | End::Truncated => transition.next = Some(s_tp1),
             }
             done(transition);

@@ -177,7 +177,7 @@ mod tests {
         let (mut silent, mut there) = guarded(&gate).await;
         tokio::spawn(async move {
             while there.write_u8(1).await.is_ok() {
-                sleep(SILENCE_LIMIT / 4).await
+                sleep(SILENCE_LIMIT / 4).await;
             }
         });
         let began = Instant::now();

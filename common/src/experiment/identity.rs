@@ -6,7 +6,7 @@ use super::{ConfigError, Experiment};
 
 /// What the parameters belong to. With another value of one of these a checkpoint's tensors would have
 /// other shapes, or another meaning.
-const IDENTITY: [&str; 12] = [
+const IDENTITY: [&str; 13] = [
     "environment.id",
     "environment.frame_stack",
     "environment.atari.stack",
@@ -19,6 +19,7 @@ const IDENTITY: [&str; 12] = [
     "model.lstm",
     "model.separate_value",
     "model.dueling",
+    "model.scale_bytes",
 ];
 
 /// A key that has another value than it had.

@@ -57,6 +57,8 @@ pub struct ModelSettings {
     pub separate_value: bool,
     /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
     pub dueling: bool,
+    /// Whether observations in bytes are divided by 255, as brightness is; else they are numbers from 0 to 255.
+    pub scale_bytes: bool,
 }
 
 impl Default for ModelSettings {
@@ -69,6 +71,7 @@ impl Default for ModelSettings {
             lstm: None,
             separate_value: false,
             dueling: false,
+            scale_bytes: true,
         }
     }
 }

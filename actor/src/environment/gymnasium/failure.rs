@@ -1,6 +1,7 @@
 //! Why a host failed, in words.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use troop_common::experiment::EnvironmentSettings;
 
@@ -28,8 +29,33 @@ impl From<io::Error> for Error {
 pub(super) enum Phase {
     /// Making its environments.
     Start,
-    /// A reset or a step.
+    /// Its first reset, in which all environments load what they have.
+    FirstReset,
+    /// A later reset, or a step.
     Step,
+}
+
+impl Phase {
+    /// The key that limits it, and its value in milliseconds.
+    fn key(self, settings: &EnvironmentSettings) -> (&'static str, u64) {
+        match self {
+            Self::Start | Self::FirstReset => ("start_timeout_ms", settings.start_timeout_ms),
+            Self::Step => ("step_timeout_ms", settings.step_timeout_ms),
+        }
+    }
+
+    /// How long it may take.
+    pub(super) fn limit(self, settings: &EnvironmentSettings) -> Duration {
+        Duration::from_millis(self.key(settings).1)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Start => "to start",
+            Self::FirstReset => "its first reset of all environments",
+            Self::Step => "a step or reset of all environments",
+        }
+    }
 }
 
 /// Ends a host that failed and says why it did.
@@ -46,7 +72,9 @@ pub(super) fn explain(
     };
     match phase {
         Phase::Start => format!("environment `{}` cannot start: {reason}", settings.id),
-        Phase::Step => format!("environment `{}` failed: {reason}", settings.id),
+        Phase::FirstReset | Phase::Step => {
+            format!("environment `{}` failed: {reason}", settings.id)
+        }
     }
 }
 
@@ -82,11 +110,10 @@ fn broken_channel(
     let reason = match error.kind() {
         ErrorKind::TimedOut => {
             child.kill();
-            let limit = match phase {
-                Phase::Start => format!("start_timeout_ms = {}", settings.start_timeout_ms),
-                Phase::Step => format!("step_timeout_ms = {}", settings.step_timeout_ms),
-            };
-            format!("its host did not answer within environment.{limit}")
+            let ((key, limit), what) = (phase.key(settings), phase.name());
+            format!(
+                "its host did not answer within environment.{key} = {limit}, the limit of {what}"
+            )
         }
         ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
             format!("its host ended with {}", child.wait_or_kill())

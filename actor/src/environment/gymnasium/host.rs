@@ -1,10 +1,15 @@
 //! Environments in a Python process that is replaced when it fails.
 
+use std::sync::Once;
+
 use troop_common::experiment::EnvironmentSettings;
 use troop_common::spaces::{ActionSpace, Spaces};
 
 use super::process::HostProcess;
 use crate::environment::{Actions, End, EnvironmentError, Step, VectorEnvironment};
+
+/// In `terminated`; see `actor/python/troop_gym_host/atari.py`.
+const LIFE_LOST: u8 = 2;
 
 /// So many steps after a restart the next failure is a new one, not the same again.
 const STEPS_OF_RECOVERY: u32 = 100;
@@ -31,8 +36,10 @@ impl GymnasiumHost {
     /// # Errors
     /// [`EnvironmentError::Fatal`] with the reason and what to do about it.
     pub fn start(settings: &EnvironmentSettings) -> Result<Self, EnvironmentError> {
+        let process = HostProcess::start(settings).map_err(EnvironmentError::Fatal)?;
+        warn_of_bounds(&settings.id, &process.spaces.action);
         Ok(Self {
-            process: HostProcess::start(settings).map_err(EnvironmentError::Fatal)?,
+            process,
             settings: settings.clone(),
             ends: vec![End::Continues; settings.envs_per_worker],
             masks: None,
@@ -132,9 +139,10 @@ impl GymnasiumHost {
             .iter()
             .zip(self.process.arrays.truncated());
         for (end, (terminated, truncated)) in self.ends.iter_mut().zip(flags) {
-            *end = match (terminated, truncated) {
+            *end = match (*terminated, *truncated) {
                 (0, 0) => End::Continues,
                 (0, _) => End::Truncated,
+                (LIFE_LOST, 0) => End::LifeLost,
                 _ => End::Terminated,
             };
         }
@@ -194,6 +202,36 @@ impl VectorEnvironment for GymnasiumHost {
     }
 }
 
+/// Says once that actions are not rescaled, if a policy that begins near 0 with a deviation near 1 hardly meets
+/// what the bounds allow.
+fn warn_of_bounds(id: &str, action: &ActionSpace) {
+    static SAID: Once = Once::new();
+    let ActionSpace::Box { low, high } = action else {
+        return;
+    };
+    let unlike = low
+        .iter()
+        .zip(high)
+        .position(|(low, high)| is_unlike_a_policy(*low, *high));
+    if let Some(dimension) = unlike {
+        SAID.call_once(|| {
+            tracing::warn!(
+                environment = id,
+                dimension,
+                low = low[dimension],
+                high = high[dimension],
+                "actions are not rescaled to these bounds, and a policy begins around 0 with a deviation of about \
+                 1: wrap the environment, e.g. in gymnasium.wrappers.RescaleAction with bounds of -1 and 1"
+            );
+        });
+    }
+}
+
+fn is_unlike_a_policy(low: f32, high: f32) -> bool {
+    let half = (high - low) / 2.0;
+    half.is_finite() && !((0.2..=5.0).contains(&half) && low <= 0.5 && high >= -0.5)
+}
+
 /// Whether `chosen` `[E, K]` fit, each out of its component's `counts` `[K]`; they are written then.
 fn write_choices(target: &mut [i64], chosen: &[i64], counts: &[usize]) -> bool {
     let is_open = |(choice, n): (&i64, &usize)| usize::try_from(*choice).is_ok_and(|c| c < *n);
@@ -203,4 +241,20 @@ fn write_choices(target: &mut [i64], chosen: &[i64], counts: &[usize]) -> bool {
         target.copy_from_slice(chosen);
     }
     fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_a_policy_hardly_meets_are_told_from_those_that_it_does() {
+        for (low, high) in [(0.0, 1_000.0), (-0.01, 0.01), (3.0, 4.0), (-100.0, 100.0)] {
+            assert!(is_unlike_a_policy(low, high), "{low} {high}");
+        }
+        let unbounded = (f32::NEG_INFINITY, f32::INFINITY);
+        for (low, high) in [(-1.0, 1.0), (-2.0, 2.0), (-0.4, 0.4), (0.0, 1.0), unbounded] {
+            assert!(!is_unlike_a_policy(low, high), "{low} {high}");
+        }
+    }
 }

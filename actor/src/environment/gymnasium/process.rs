@@ -1,7 +1,7 @@
 //! One Python process with environments in it.
 
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use troop_common::experiment::EnvironmentSettings;
 use troop_common::spaces::Spaces;
@@ -23,6 +23,8 @@ pub(super) struct HostProcess {
     pub(super) frame_skip: u32,
     /// Observations, actions and the rest.
     pub(super) arrays: SharedArrays,
+    /// The first reset may load as much as a start does.
+    was_reset: bool,
 }
 
 impl HostProcess {
@@ -32,7 +34,7 @@ impl HostProcess {
     /// What went wrong and what to do about it, for a person.
     pub(super) fn start(settings: &EnvironmentSettings) -> Result<Self, String> {
         check_kwargs(&settings.kwargs)?;
-        let deadline = Instant::now() + Duration::from_millis(settings.start_timeout_ms);
+        let deadline = Instant::now() + Phase::Start.limit(settings);
         let mut child = RunningChild::spawn(settings)?;
         let result = Self::shake_hands(&mut child, settings, deadline);
         let (spaces, frame_skip, arrays) =
@@ -42,6 +44,7 @@ impl HostProcess {
             spaces,
             frame_skip,
             arrays,
+            was_reset: false,
         })
     }
 
@@ -88,7 +91,11 @@ impl HostProcess {
     ) -> Result<(), String> {
         let mut command = [RESET; 9];
         command[1..].copy_from_slice(&seed.to_le_bytes());
-        self.run(&command, settings)
+        let phase = match std::mem::replace(&mut self.was_reset, true) {
+            false => Phase::FirstReset,
+            true => Phase::Step,
+        };
+        self.run(&command, phase, settings)
     }
 
     /// Takes the actions in shared memory.
@@ -96,7 +103,7 @@ impl HostProcess {
     /// # Errors
     /// What went wrong, for a person; the host is dead then.
     pub(super) fn step(&mut self, settings: &EnvironmentSettings) -> Result<(), String> {
-        self.run(&[STEP], settings)
+        self.run(&[STEP], Phase::Step, settings)
     }
 
     /// The process's id, while it runs.
@@ -104,10 +111,15 @@ impl HostProcess {
         self.child.id()
     }
 
-    fn run(&mut self, command: &[u8], settings: &EnvironmentSettings) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_millis(settings.step_timeout_ms);
+    fn run(
+        &mut self,
+        command: &[u8],
+        phase: Phase,
+        settings: &EnvironmentSettings,
+    ) -> Result<(), String> {
+        let deadline = Instant::now() + phase.limit(settings);
         let result = self.child.run(command, deadline);
-        result.map_err(|error| explain(&mut self.child, error, Phase::Step, settings))
+        result.map_err(|error| explain(&mut self.child, error, phase, settings))
     }
 }
 

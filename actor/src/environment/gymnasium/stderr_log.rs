@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const KEPT_LINES: usize = 50;
+/// Begins a warning of Python's; see `actor/python/troop_gym_host/python_warnings.py`.
+const WARNING: &str = "troop-warning: ";
 const LONGEST_LINE: u64 = 2_000;
 /// How long to wait for the last words of a host that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -28,7 +30,12 @@ impl StderrLog {
             .name("gym-host-stderr".into())
             .spawn(move || {
                 read_lines(stderr, |line| {
-                    tracing::debug!(environment, line = line.as_str(), "gymnasium host");
+                    match line.strip_prefix(WARNING) {
+                        Some(text) => tracing::warn!(environment, "{text}"),
+                        None => {
+                            tracing::debug!(environment, line = line.as_str(), "gymnasium host");
+                        }
+                    }
                     keep(&kept, line);
                 });
                 drop(alive);
