@@ -7,13 +7,11 @@ use std::process::ExitCode;
 
 use troop_common::causes::with_causes;
 use troop_common::pem::PemError;
+use troop_common::process::{USAGE, complain};
 use troop_common::telemetry::probe;
 use troop_common::token::TokenError;
 
 use args::Args;
-
-/// The usage is wrong.
-const USAGE: u8 = 2;
 
 /// Frames and messages come and go by the megabyte: the system's allocator would give their pages
 /// back and fault them in again each time.
@@ -31,7 +29,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", with_causes(error.as_ref()));
+            complain(format_args!("error: {}", with_causes(error.as_ref())));
             let usage = error
                 .chain()
                 .any(|cause| cause.is::<TokenError>() || cause.is::<PemError>());

@@ -1,32 +1,30 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use troop_actor::environment::EnvironmentError;
 use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
 use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
-use troop_common::experiment::{ActorSettings, Experiment};
+use troop_common::experiment::{ActorSettings, EnvironmentSettings, Experiment};
+use troop_common::process::{INTERRUPTED, Signals, Wish, die, say};
 use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 
 use crate::args::Args;
 
-/// What SIGINT asks for was done.
-const INTERRUPTED: u8 = 130;
-
 /// What a worker has once it has joined.
 type Joined = (GrpcLink, Experiment, JoinInfo);
 
 /// The first signal that came.
-type Caught = Arc<OnceLock<SignalKind>>;
+type Caught = Arc<OnceLock<Wish>>;
 
 /// One thread carries the sessions of several workers, to whom the cores belong.
 fn network_threads() -> usize {
@@ -56,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     actor.work(args.workers)?;
     Ok(match caught.get() {
-        Some(kind) if *kind == SignalKind::interrupt() => ExitCode::from(INTERRUPTED),
+        Some(Wish::Interrupt) => ExitCode::from(INTERRUPTED),
         _ => ExitCode::SUCCESS,
     })
 }
@@ -98,20 +96,19 @@ impl Actor {
     /// The first signal ends the workers, the second the process.
     fn catch_signals(&self) -> anyhow::Result<Caught> {
         let _inside = self.runtime.enter();
-        let mut interrupts = signal(SignalKind::interrupt())?;
-        let mut terminations = signal(SignalKind::terminate())?;
+        let mut signals = Signals::catch()?;
         let caught = Caught::default();
         let (first, interrupt) = (Arc::clone(&caught), self.endpoint.interrupt.clone());
         self.runtime.spawn(async move {
-            let kind = next(&mut interrupts, &mut terminations).await;
+            let wish = signals.next().await;
             tracing::info!(
-                "workers end after their current gradient; a second signal ends at once"
+                "workers end after their current gradient; another signal, a second later or more, ends at once"
             );
             // Nothing else sets it.
-            let _ = first.set(kind);
+            let _ = first.set(wish);
             interrupt.raise("the actor was told to stop");
-            next(&mut interrupts, &mut terminations).await;
-            process::exit(i32::from(INTERRUPTED));
+            signals.next().await;
+            die();
         });
         Ok(caught)
     }
@@ -120,7 +117,7 @@ impl Actor {
     fn serve(&self, address: SocketAddr) -> anyhow::Result<()> {
         let bound = self.runtime.block_on(TcpListener::bind(address));
         let listener = bound.with_context(|| format!("cannot listen on {address} (--http)"))?;
-        println!("HTTP  http://{}", listener.local_addr()?);
+        say(format_args!("HTTP  http://{}", listener.local_addr()?));
         let router = telemetry::metrics_router(self.metrics.registry.clone());
         let door = Door {
             gate: Gate::of_process("troop_actor", &self.metrics.registry)?,
@@ -187,9 +184,8 @@ impl Actor {
         (link, mut experiment, info): Joined,
         workers_here: usize,
     ) -> Result<(), WorkerError> {
-        if self.python.is_some() {
-            experiment.environment.python.clone_from(&self.python);
-        }
+        own_programs(&mut experiment.environment, self.python.as_deref())
+            .map_err(EnvironmentError::Fatal)?;
         let identity = Identity {
             seed: worker_seed(experiment.experiment.seed, info.epoch, info.session),
             index: info.worker_index as usize,
@@ -209,11 +205,32 @@ impl Actor {
     }
 }
 
-async fn next(interrupts: &mut Signal, terminations: &mut Signal) -> SignalKind {
-    tokio::select! {
-        _ = interrupts.recv() => SignalKind::interrupt(),
-        _ = terminations.recv() => SignalKind::terminate(),
+/// What an actor runs is chosen on its own side: the interpreter, and where modules are looked for. A learner names
+/// modules alone.
+///
+/// # Errors
+/// If its experiment asks for a file elsewhere than in the current directory.
+fn own_programs(
+    environment: &mut EnvironmentSettings,
+    python: Option<&Path>,
+) -> Result<(), String> {
+    if let Some(asked) = &environment.python
+        && Some(asked.as_path()) != python
+    {
+        tracing::debug!(asked = %asked.display(), "the learner's environment.python is not used; --python is");
     }
+    environment.python = python.map(Path::to_path_buf);
+    let stays_here = |file: &str| {
+        let mut parts = Path::new(file).components();
+        parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    };
+    let elsewhere = environment.imports.iter().find(|name| !stays_here(name));
+    elsewhere.map_or(Ok(()), |name| {
+        Err(format!(
+            "the learner's experiment imports `{name}`, and an actor runs files of its current directory alone: start \
+             it where the file is and name it without that directory, or install it as a module"
+        ))
+    })
 }
 
 /// 0 takes one a core.
@@ -232,5 +249,38 @@ fn finished(closed: LinkClosed) -> anyhow::Result<()> {
             Ok(())
         }
         LinkClosed::Failed(reason) => anyhow::bail!(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(python: Option<&str>, imports: &[&str]) -> EnvironmentSettings {
+        EnvironmentSettings {
+            python: python.map(PathBuf::from),
+            imports: imports.iter().map(|name| (*name).to_owned()).collect(),
+            ..EnvironmentSettings::default()
+        }
+    }
+
+    #[test]
+    fn the_interpreter_is_the_actors_own() {
+        for own in [None, Some(Path::new("/own/python"))] {
+            let mut environment = settings(
+                Some("/tmp/evil"),
+                &["corridor", "corridor.py", "./envs/a.py"],
+            );
+            own_programs(&mut environment, own).unwrap();
+            assert_eq!(environment.python.as_deref(), own);
+        }
+    }
+
+    #[test]
+    fn files_elsewhere_are_not_run() {
+        for elsewhere in ["/tmp/evil.py", "../evil.py", "envs/../../evil.py"] {
+            let error = own_programs(&mut settings(None, &["good", elsewhere]), None).unwrap_err();
+            assert!(error.contains(elsewhere), "{error}");
+        }
     }
 }

@@ -100,7 +100,7 @@ fn step(
                 );
                 (0.5, Some(stack_of(&finals, environment)))
             }
-            End::Terminated => {
+            End::Terminated | End::LifeLost => {
                 ends[0] += 1;
                 (0.0, None)
             }

@@ -4,14 +4,9 @@ use std::process::ExitCode;
 
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
+use troop_common::process::{USAGE, complain};
 use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
-
-/// The run was interrupted, after a checkpoint.
-pub(crate) const INTERRUPTED: u8 = 130;
-
-/// Bad usage or configuration; clap uses the same.
-const USAGE: u8 = 2;
 
 /// Something that the user asked for and that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +15,7 @@ pub(crate) struct UsageError(pub String);
 
 /// Prints an error with its causes; gives the exit code for its kind.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", with_causes(error.as_ref()));
+    complain(format_args!("error: {}", with_causes(error.as_ref())));
     let usage = error.chain().any(|cause| {
         let directory: Option<&RunDirectoryError> = cause.downcast_ref();
         cause.is::<ConfigError>()

@@ -1,23 +1,20 @@
 //! What runs beside the workers of `troop train`: HTTP, and the ear for Ctrl-C.
 
 use std::net::SocketAddr;
-use std::process;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::Experiment;
+use troop_common::process::{Signals, die};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::{ParameterServer, http, last_scrape, service};
-
-use crate::exit::INTERRUPTED;
 
 /// Runs as long as it lives.
 pub(crate) struct Services {
@@ -83,10 +80,7 @@ impl Bound {
         let (sender, interrupted) = watch::channel(false);
         let signals = {
             let _inside = runtime.enter();
-            (
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-            )
+            Signals::catch()?
         };
         runtime.spawn(listen(signals, sender));
         Ok(Services {
@@ -137,15 +131,12 @@ impl Services {
     }
 }
 
-/// The first signal drains; the second ends the process at once.
-async fn listen((mut interrupt, mut terminate): (Signal, Signal), sender: watch::Sender<bool>) {
+/// The first signal drains; another ends the process at once.
+async fn listen(mut signals: Signals, sender: watch::Sender<bool>) {
     loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
         if sender.send_replace(true) {
-            process::exit(i32::from(INTERRUPTED));
+            die();
         }
     }
 }

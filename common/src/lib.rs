@@ -12,6 +12,7 @@ pub mod experiment;
 pub mod layout;
 pub mod moments;
 pub mod pem;
+pub mod process;
 pub mod proto;
 pub mod spaces;
 pub mod telemetry;

@@ -10,14 +10,12 @@ use clap::Parser;
 use troop_common::causes::with_causes;
 use troop_common::experiment::ConfigError;
 use troop_common::pem::PemError;
+use troop_common::process::{USAGE, complain};
 use troop_common::telemetry::probe;
 use troop_common::token::TokenError;
 use troop_learner::run_directory::RunDirectoryError;
 
 use args::Args;
-
-/// The usage or the configuration is wrong.
-const USAGE: u8 = 2;
 
 /// Frames and messages come and go by the megabyte: the system's allocator would give their pages
 /// back and fault them in again each time.
@@ -35,7 +33,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", with_causes(error.as_ref()));
+            complain(format_args!("error: {}", with_causes(error.as_ref())));
             exit_code(&error)
         }
     }

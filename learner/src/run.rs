@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
 use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::{Experiment, resolve};
+use troop_common::process::{INTERRUPTED, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::metrics::Metrics;
@@ -25,15 +25,21 @@ use troop_learner::{ParameterServer, Phase, http, last_scrape};
 use crate::args::Args;
 use crate::link::Link;
 
-/// What SIGINT asks for was done.
-const INTERRUPTED: u8 = 130;
-
 /// Why the learner ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     RunOver,
     Interrupt,
     Terminate,
+}
+
+impl From<Wish> for End {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Interrupt => Self::Interrupt,
+            Wish::Terminate => Self::Terminate,
+        }
+    }
 }
 
 impl End {
@@ -52,7 +58,7 @@ impl End {
 /// Where it cannot start, or what came of the run cannot be written.
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let signals = Signals::new()?;
+    let signals = Signals::catch()?;
     let metrics = Metrics::new()?;
     // Listeners come first: where one fails no run directory is left behind.
     let (server, listeners, directory) = if let Some(path) = args.resumed() {
@@ -205,14 +211,14 @@ impl Services {
             run_dir = %directory.path().display(),
             "learner ready"
         );
-        println!("gRPC  {}", self.grpc_url);
-        println!("HTTP  http://{}", self.http_address);
-        println!("run   {}", directory.path().display());
+        say(format_args!("gRPC  {}", self.grpc_url));
+        say(format_args!("HTTP  http://{}", self.http_address));
+        say(format_args!("run   {}", directory.path().display()));
         if !links.iter().any(Link::is_page) {
-            println!("page  {}", self.page_url);
+            say(format_args!("page  {}", self.page_url));
         }
         for link in links {
-            println!("{link}");
+            say(link);
         }
     }
 }
@@ -244,13 +250,13 @@ async fn keep(
                 drop(result);
                 end = Some(End::RunOver);
             }
-            signal = signals.next() => {
+            wish = signals.next() => {
                 if end.is_some_and(|end| end != End::RunOver) {
-                    tracing::warn!("second signal: the run ends without its last checkpoint");
+                    tracing::warn!("another signal: the run ends without its last checkpoint");
                     return Ok(ExitCode::from(INTERRUPTED));
                 }
-                tracing::info!(?signal, "draining; a second signal ends at once");
-                end.get_or_insert(signal);
+                tracing::info!(?wish, "draining; another signal, a second later or more, ends at once");
+                end.get_or_insert(wish.into());
                 server.drain("the learner was told to stop".into());
             }
         }
@@ -284,26 +290,4 @@ fn log(summary: &Summary, phase: &Phase) {
         env_steps_per_second = summary.env_steps_per_second,
         "learner ends"
     );
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> End {
-        tokio::select! {
-            _ = self.interrupt.recv() => End::Interrupt,
-            _ = self.terminate.recv() => End::Terminate,
-        }
-    }
 }

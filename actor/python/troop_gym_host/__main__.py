@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import python_warnings, watchdog
+from . import python_warnings, supervisor, watchdog
 from .failure import HostError, describe, import_hint
 from .protocol import CLOSE, ERROR, OK, PROTOCOL, RESET, STEP, Channel
 
@@ -18,6 +18,7 @@ def main() -> int:
     if sys.stdin.isatty():
         print("troop_gym_host is started by troop-actor; there is nothing to type here", file=sys.stderr)
         return 2
+    supervisor.begin()
     channel = Channel.over_standard_streams()
     watchdog.watch(channel.commands)
     python_warnings.pass_on()

@@ -140,7 +140,7 @@ mod tests {
                 weight *= discount * f64::from(c_t[at(j)]);
             }
             let v_next = match of.ends[at(j)] {
-                End::Terminated => 0.0,
+                End::Terminated | End::LifeLost => 0.0,
                 End::Truncated => of.open.at_ends[at(j)],
                 C if j + 1 == steps => of.open.bootstrap[e],
                 C => of.v_t[at(j + 1)],

@@ -153,7 +153,7 @@ mod tests {
             sum += weight * r[i];
             weight *= discount;
             match ends[i] {
-                End::Terminated => return sum,
+                End::Terminated | End::LifeLost => return sum,
                 End::Truncated => return sum + weight * open.at_ends[i],
                 End::Continues => {}
             }

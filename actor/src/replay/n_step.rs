@@ -124,7 +124,7 @@ mod tests {
                     End::Continues if k + 1 < n => continue,
                     End::Continues => (discount, Some(ObservationId(at + 10))),
                     End::Truncated => (discount, Some(ObservationId(at + 5))),
-                    End::Terminated => (0.0, None),
+                    End::Terminated | End::LifeLost => (0.0, None),
                 };
                 return Some(Transition {
                     observation: ObservationId(10 * t as u64),

@@ -145,7 +145,7 @@ impl World {
                     reward += discount * lived.reward;
                     discount *= 0.5;
                     let (weight, next) = match lived.end {
-                        End::Terminated => (0.0, None),
+                        End::Terminated | End::LifeLost => (0.0, None),
                         End::Truncated => (discount, Some(lived.next)),
                         End::Continues if k + 1 == n => (discount, Some(lived.next)),
                         End::Continues => continue,

@@ -1,8 +1,7 @@
 //! `troop config`: what an experiment resolves to, and where each value comes from.
 
-use std::io::Write;
-
 use troop_common::experiment::resolve;
+use troop_common::process::say;
 
 /// Shows an experiment, resolved, with each key's origin.
 #[derive(Debug, clap::Args)]
@@ -28,6 +27,6 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
         true => serde_json::to_string_pretty(&resolved)? + "\n",
         false => resolved.to_annotated_toml()?,
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    say(text.trim_end());
     Ok(())
 }

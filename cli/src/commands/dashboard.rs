@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::TelemetrySettings;
+use troop_common::process::{Signals, say};
 use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 use troop_learner::dashboard::{self, RunsDirectory};
@@ -75,10 +75,7 @@ impl DashboardArgs {
 async fn serve(args: &DashboardArgs) -> anyhow::Result<()> {
     let token = args.token_file.as_deref().map(BearerToken::read);
     let token = token.transpose()?;
-    let signals = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
+    let mut signals = Signals::catch()?;
     let listener = service::bind(args.http, "--http").await?;
     let address = listener.local_addr()?;
     let (closing, closed) = watch::channel(false);
@@ -92,18 +89,11 @@ async fn serve(args: &DashboardArgs) -> anyhow::Result<()> {
         },
     };
     let router = dashboard::router(runs, closed, token);
-    println!("page  {}", http::page_url(address));
+    say(format_args!("page  {}", http::page_url(address)));
     let told = async move {
-        first_of(signals).await;
+        signals.next().await;
         closing.send_replace(true);
     };
     telemetry::serve(listener, router, door, told).await;
     Ok(())
-}
-
-async fn first_of((mut interrupt, mut terminate): (Signal, Signal)) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -1,8 +1,7 @@
 //! `troop presets`: the experiments that ship.
 
-use std::io::Write;
-
 use troop_common::experiment::PRESETS;
+use troop_common::process::say;
 
 /// Lists the experiments that ship.
 #[derive(Debug, clap::Args)]
@@ -13,7 +12,7 @@ pub(crate) struct PresetsArgs {}
 /// # Errors
 /// Where standard output is closed.
 pub(crate) fn run(_: &PresetsArgs) -> anyhow::Result<()> {
-    std::io::stdout().write_all(table()?.as_bytes())?;
+    say(table()?.trim_end());
     Ok(())
 }
 

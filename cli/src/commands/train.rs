@@ -8,13 +8,14 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use clap::Args;
 use troop_common::experiment::{Experiment, LearnerSettings, StalenessPolicy, resolve};
+use troop_common::process::{INTERRUPTED, say};
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::summary::Summary;
 use troop_learner::{ParameterServer, Phase, http};
 
-use crate::exit::{INTERRUPTED, UsageError};
+use crate::exit::UsageError;
 use crate::progress_bar::RunProgress;
 use crate::services::{Bound, Services};
 use crate::workers::{Workers, worker_count};
@@ -87,7 +88,9 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let bound = Bound::new(&experiment)?;
     let (server, directory) = start.begin()?;
     if let Phase::Finished(reason) = &*server.phase().borrow() {
-        println!("nothing left to train: {reason}; more with --steps");
+        say(format_args!(
+            "nothing left to train: {reason}; more with --steps"
+        ));
         return Ok(ExitCode::SUCCESS);
     }
     let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
@@ -100,7 +103,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         run_dir = %keeper.directory().path().display(),
         "training"
     );
-    println!("page  {}", http::page_url(services.http()));
+    say(format_args!("page  {}", http::page_url(services.http())));
     let run = keeper.directory().name();
     let workers = Workers::start(&server, &run, services.runtime())?;
     watch(&server, &workers, &mut keeper, &mut progress, &services);
@@ -218,7 +221,9 @@ fn watch(
     while workers.are_running() {
         std::thread::sleep(TICK);
         if services.interrupted() && *server.phase().borrow() == Phase::Running {
-            tracing::info!("interrupted: draining; a second Ctrl-C ends at once");
+            tracing::info!(
+                "interrupted: draining; another Ctrl-C, a second later or more, ends at once"
+            );
             server.drain("interrupted".into());
         }
         keeper.tick();
@@ -234,12 +239,12 @@ fn print(summary: &Summary, path: &std::path::Path) {
         Some(seconds) => format!(", solved after {seconds:.1} s"),
         None => String::new(),
     };
-    println!(
+    say(format_args!(
         "{}: {} env steps in {:.1} s ({:.0}/s), mean return {mean}{solved}; {}",
         summary.experiment,
         summary.env_steps,
         summary.wall_seconds,
         summary.env_steps_per_second,
         path.join("summary.json").display()
-    );
+    ));
 }

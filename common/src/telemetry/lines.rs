@@ -10,6 +10,35 @@ const CONTINUED: &[u8] = b"\n    | ";
 /// Begins what a terminal obeys.
 const ESCAPE: &u8 = &0x1b;
 
+/// Writes what can be written: if nobody reads the log any more (a pipe was closed, a collector has ended) it is
+/// dropped, and the process goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Dropping<W>(pub(super) W);
+
+impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for Dropping<W> {
+    type Writer = Droppable<W::Writer>;
+
+    fn make_writer(&'writer self) -> Self::Writer {
+        Droppable(self.0.make_writer())
+    }
+}
+
+/// Takes everything.
+#[derive(Debug)]
+pub(super) struct Droppable<W>(W);
+
+impl<W: Write> Write for Droppable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
 /// Writes each event as one line and what belongs to it: a text with line breaks in it, an environment's
 /// traceback say, cannot pass for events of its own, for no line of it begins as an event does.
 #[derive(Clone, Debug)]
@@ -69,6 +98,22 @@ fn one_event(event: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_dropped() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let mut lines = OneEvent(Droppable(Closed));
+        lines.write_all(b"INFO a\n").unwrap();
+        lines.flush().unwrap();
+    }
 
     #[test]
     fn line_breaks_inside_an_event_begin_no_event() {

@@ -3,7 +3,7 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use super::lines::Lines;
+use super::lines::{Dropping, Lines};
 use crate::experiment::{LogFormat, TelemetrySettings};
 
 /// The environment variable whose filter wins over `telemetry.log`.
@@ -74,7 +74,7 @@ where
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(Lines(writer))
+        .with_writer(Lines(Dropping(writer)))
         .finish()
 }
 
@@ -85,7 +85,7 @@ where
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
-        .with_writer(writer)
+        .with_writer(Dropping(writer))
         .finish()
 }
 

@@ -7,6 +7,7 @@ use tonic::Code;
 use troop_actor::link::{Link, LinkClosed};
 use troop_common::call_error::CallError;
 use troop_common::experiment::ActorSettings;
+use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::{GradientChunk, JoinRequest, Open, StatusRequest, Verdict};
 use troop_common::token::BearerToken;

@@ -80,7 +80,7 @@ impl Learner {
         let service = runtime.spawn(async move {
             serve(listener.into(), service, gate, token, None)
                 .await
-                .unwrap()
+                .unwrap();
         });
         Self {
             server,

@@ -7,8 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use serde::de::DeserializeOwned;
+use troop_common::descriptors;
 use troop_common::experiment::EnvironmentSettings;
 
 use super::channel::Channel;
@@ -37,10 +40,10 @@ impl RunningChild {
     /// Starts Python; a message for a person where there is none.
     pub(super) fn spawn(settings: &EnvironmentSettings) -> Result<Self, String> {
         let python = interpreter::find(settings.python.as_deref());
-        let advice =
-            "run `make setup`, or set environment.python to an interpreter that has Gymnasium";
-        let refuse =
-            |error: io::Error| format!("cannot run {}: {error}; {advice}", python.display());
+        let refuse = |error: io::Error| {
+            let advice = advice(&error);
+            format!("cannot run {}: {error}; {advice}", python.display())
+        };
         let mut process = command(&python).spawn().map_err(refuse)?;
         let pipes = (
             process.stdin.take(),
@@ -108,10 +111,16 @@ impl RunningChild {
     /// Ends the host at once, with all that the environment may have started.
     pub(super) fn kill(&mut self) -> Option<ExitStatus> {
         // Only before waiting for it: afterwards the id may be somebody else's.
-        if !std::mem::replace(&mut self.ended, true) {
-            let _ = self
-                .group()
-                .map(|group| kill_process_group(group, Signal::KILL));
+        if !std::mem::replace(&mut self.ended, true)
+            && let Some(host) = self.group()
+        {
+            // Its supervisor ends all that the environment has started, in whatever session, and then itself.
+            let _ = kill_process(host, Signal::TERM);
+            let deadline = Instant::now() + CLOSING;
+            while !self.has_exited() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let _ = kill_process_group(host, Signal::KILL);
         }
         self.process.wait().ok()
     }
@@ -135,6 +144,17 @@ impl Drop for RunningChild {
             let _ = self.channel.receive(Instant::now() + CLOSING);
         }
         self.kill();
+    }
+}
+
+/// What to do about a host that cannot be started.
+fn advice(error: &io::Error) -> &'static str {
+    if descriptors::is_exhausted(error) {
+        "raise the limit of open files (`ulimit -Hn`), or use fewer workers"
+    } else if error.kind() == io::ErrorKind::WouldBlock {
+        "raise the limit of processes (`ulimit -u`), or use fewer workers"
+    } else {
+        "run `make setup`, or name an interpreter that has Gymnasium (environment.python, or --python of an actor)"
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const VENV_PYTHON: &str = ".venv/bin/python";
 const PACKAGE_DIRECTORY: &str = "actor/python";
 
-/// The interpreter to run: `chosen`, else the project's `.venv`, else whatever `python3` is.
+/// The interpreter to run: `chosen`, else the `.venv` of the checkout that this program lies in, else whatever `python3` is.
 pub(super) fn find(chosen: Option<&Path>) -> PathBuf {
     chosen
         .map(Path::to_path_buf)
@@ -19,14 +19,10 @@ pub(super) fn package_directory() -> Option<PathBuf> {
     package.parent().map(Path::to_path_buf)
 }
 
-/// Looks for `relative` in the directory of this program and those above it, then likewise from the current directory.
+/// Looks for `relative` in the directory of this program and those above it: a checkout's own. What lies around the
+/// current directory may be anybody's.
 fn find_above(relative: &str) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok();
-    let starts = [program, std::env::current_dir().ok()];
-    starts
-        .iter()
-        .flatten()
-        .flat_map(|start| start.ancestors())
-        .map(|above| above.join(relative))
-        .find(|p| p.exists())
+    let program = std::env::current_exe().ok()?;
+    let above = program.ancestors().map(|above| above.join(relative));
+    above.into_iter().find(|path| path.exists())
 }

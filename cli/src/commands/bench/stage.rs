@@ -6,6 +6,7 @@ use std::thread;
 
 use anyhow::Context;
 use troop_common::causes::with_causes;
+use troop_common::process::complain;
 
 use super::tally::Tally;
 
@@ -70,7 +71,7 @@ impl Stage {
 
     fn play<P: FnOnce(&Self) -> anyhow::Result<()>>(&self, part: P) {
         if let Err(error) = part(self) {
-            eprintln!("error: {}", with_causes(error.as_ref()));
+            complain(format_args!("error: {}", with_causes(error.as_ref())));
             process::exit(1);
         }
     }

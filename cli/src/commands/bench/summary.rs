@@ -1,6 +1,7 @@
 //! What came of the rounds of a bench, as JSON and as text.
 
 use serde_json::{Map, Value};
+use troop_common::process::say;
 
 /// Parts of a report in the order in which people read them.
 const SECTIONS: [&str; 8] = [
@@ -24,9 +25,9 @@ pub(super) fn print(settings: Value, rounds: Vec<Value>, json: bool) -> anyhow::
     match json {
         true => {
             report.insert("rounds".into(), Value::Array(rounds));
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            say(serde_json::to_string_pretty(&report)?);
         }
-        false => print!("{}", text(&report)),
+        false => say(text(&report).trim_end()),
     }
     Ok(())
 }

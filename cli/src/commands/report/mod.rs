@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use troop_common::experiment::TelemetrySettings;
+use troop_common::process::say;
 
 use finished_run::FinishedRun;
 
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     match &args.output {
         Some(path) => page.write(path),
         None => {
-            print!("{}", page.to_markdown());
+            say(page.to_markdown().trim_end());
             Ok(())
         }
     }
