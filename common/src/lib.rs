@@ -4,16 +4,19 @@
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
 pub mod address;
+pub mod bounds;
 pub mod call_error;
 pub mod causes;
 pub mod connections;
 pub mod descriptors;
 pub mod experiment;
+pub mod finite;
 pub mod layout;
 pub mod moments;
 pub mod pem;
 pub mod process;
 pub mod proto;
+pub mod report_limits;
 pub mod spaces;
 pub mod telemetry;
 pub mod token;

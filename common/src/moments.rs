@@ -1,9 +1,10 @@
 //! Mean and spread of observations, gathered in parts that combine to those of the whole.
 
+use crate::bounds::MEAN;
 use crate::proto::v1;
 
 /// More dimensions are not followed: their moments would not fit into a message beside a chunk.
-pub const MOST_DIMENSIONS: usize = 65_536;
+pub const MOST_DIMENSIONS: usize = MEAN.most;
 
 /// How many vectors `[D]` there were, their mean, and for each dimension the sum of squared
 /// deviations from it, `M2`.
@@ -125,6 +126,15 @@ impl Moments {
     /// Whether both are of vectors with as many dimensions.
     pub fn combines_with(&self, other: &Self) -> bool {
         self.count == 0 || other.count == 0 || self.mean.len() == other.mean.len()
+    }
+
+    /// Makes them those of `most` vectors with the same mean and variance, where there were more.
+    pub fn weigh_at_most(&mut self, most: u64) {
+        if self.count > most {
+            let factor = most as f64 / self.count as f64;
+            self.m2.iter_mut().for_each(|m2| *m2 *= factor);
+            self.count = most;
+        }
     }
 
     /// Forgets all vectors; the memory is kept.
@@ -257,6 +267,19 @@ mod tests {
     fn variances_are_those_of_the_population() {
         let moments = moments(&[1.0, 0.0, 5.0, 3.0, 0.0, 9.0]);
         assert_eq!(moments.variance().collect::<Vec<_>>(), [1.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn what_weighs_less_has_the_same_mean_and_variance() {
+        let all = moments(&vectors(4, 1_000));
+        let mut fewer = all.clone();
+        fewer.weigh_at_most(1_000);
+        assert_eq!(fewer, all);
+        fewer.weigh_at_most(10);
+        assert_eq!((fewer.count(), fewer.mean()), (10, all.mean()));
+        for (found, expected) in fewer.variance().zip(all.variance()) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
     }
 
     #[test]

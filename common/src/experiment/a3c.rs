@@ -46,6 +46,10 @@ impl MethodRules for A3cSettings {
         Learns::Policy
     }
 
+    fn t_max(&self) -> usize {
+        self.t_max
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

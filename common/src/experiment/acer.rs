@@ -69,6 +69,10 @@ impl MethodRules for AcerSettings {
         Learns::Policy
     }
 
+    fn t_max(&self) -> usize {
+        self.t_max
+    }
+
     fn check(&self, experiment: &Experiment, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         self.check_replay(experiment.environment.envs_per_worker, violations);

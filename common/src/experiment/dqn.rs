@@ -83,6 +83,19 @@ impl MethodRules for DqnSettings {
         Learns::ActionValues
     }
 
+    fn t_max(&self) -> usize {
+        self.t_max
+    }
+
+    /// Until it replays, until there is a first transition, and until a batch is earned.
+    fn env_steps_before_gradient(&self, environments: u64) -> u64 {
+        let first_transition = environments.saturating_mul(self.n_step as u64);
+        let batch = (self.batch_size as f64 / self.replay_ratio).ceil() as u64;
+        self.replay_start_env_steps
+            .saturating_add(first_transition)
+            .saturating_add(batch)
+    }
+
     fn target_sync(&self) -> Option<TargetSync> {
         Some(self.target_sync)
     }

@@ -150,6 +150,14 @@ impl EnvironmentSettings {
         self.id.starts_with("ALE/")
     }
 
+    /// Emulator ticks of an env step.
+    pub fn frame_skip(&self) -> u32 {
+        match self.is_atari() {
+            true => self.atari.frame_skip,
+            false => 1,
+        }
+    }
+
     fn check_observations(&self, violations: &mut Violations) {
         violations.expect(
             (1..=LARGEST_STACK).contains(&self.frame_stack),

@@ -49,6 +49,15 @@ pub(super) trait MethodRules {
     /// What it learns.
     fn learns(&self) -> Learns;
 
+    /// Steps of each environment in a segment.
+    fn t_max(&self) -> usize;
+
+    /// Env steps that a worker of so many environments may live through before it sends a gradient,
+    /// those of a segment aside: what a replay memory is filled with is reported with the first one.
+    fn env_steps_before_gradient(&self, _environments: u64) -> u64 {
+        0
+    }
+
     /// Whether it unrolls recurrent networks, `model.lstm`.
     fn is_recurrent(&self) -> bool {
         false
@@ -133,6 +142,17 @@ impl MethodSettings {
     /// What it learns.
     pub fn learns(&self) -> Learns {
         self.rules().learns()
+    }
+
+    /// Steps of each environment in a segment.
+    pub fn t_max(&self) -> usize {
+        self.rules().t_max()
+    }
+
+    /// Env steps that a worker of so many environments may live through before it sends a gradient,
+    /// those of a segment aside.
+    pub fn env_steps_before_gradient(&self, environments: u64) -> u64 {
+        self.rules().env_steps_before_gradient(environments)
     }
 
     /// Whether it takes `model.lstm`.

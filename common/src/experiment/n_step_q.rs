@@ -37,6 +37,10 @@ impl MethodRules for NStepQSettings {
         Learns::ActionValues
     }
 
+    fn t_max(&self) -> usize {
+        self.t_max
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

@@ -34,6 +34,10 @@ impl MethodRules for OneStepSettings {
         Learns::ActionValues
     }
 
+    fn t_max(&self) -> usize {
+        self.t_max
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

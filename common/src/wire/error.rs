@@ -1,5 +1,6 @@
 use prost::DecodeError;
 
+use crate::bounds::OverBound;
 use crate::layout::LayoutError;
 
 /// What is wrong with a chunk or a message about tensors.
@@ -60,6 +61,24 @@ pub enum WireError {
     /// A message is not the protobuf that the contract says.
     #[error("the message cannot be read: {0}")]
     Unreadable(#[from] DecodeError),
+    /// A text or a list is beyond its bound.
+    #[error(transparent)]
+    OverBound(#[from] OverBound),
+    /// What a message has once came again.
+    #[error("`{0}` came twice in a message; expected it once")]
+    Twice(&'static str),
+    /// A tensor's first values would be drawn with a number that none of them should be.
+    #[error(
+        "the initialiser of tensor `{tensor}` has the number {found}; expected one from -{most} to {most}"
+    )]
+    Initializer {
+        /// The tensor's name.
+        tensor: String,
+        /// The number.
+        found: f32,
+        /// The largest that is accepted.
+        most: f32,
+    },
     /// A field is said to be longer than the message that it is in.
     #[error("a field of {length} bytes came in what is left of a message, {remaining} bytes")]
     Truncated {

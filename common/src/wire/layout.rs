@@ -1,8 +1,11 @@
 //! A layout as a message.
 
-use super::WireError;
+use super::{Bounded, WireError};
 use crate::layout::{Initializer, Layout, TensorSpec};
 use crate::proto::v1;
+
+/// No first value is drawn larger than this, nor an orthogonal matrix scaled by more.
+const LARGEST_INITIAL: f32 = 1e6;
 
 impl From<&Layout> for v1::Layout {
     fn from(layout: &Layout) -> Self {
@@ -26,7 +29,9 @@ impl TryFrom<v1::Layout> for Layout {
     type Error = WireError;
 
     fn try_from(layout: v1::Layout) -> Result<Self, WireError> {
+        layout.check_bounds()?;
         let spec = |tensor: v1::Tensor| {
+            check_initializer(&tensor)?;
             let initializer = match tensor.initializer {
                 Some(v1::tensor::Initializer::Zeros(_)) => Initializer::Zeros,
                 Some(v1::tensor::Initializer::ForgetGateBias(bias)) => {
@@ -58,6 +63,24 @@ impl TryFrom<v1::Layout> for Layout {
     }
 }
 
+/// Numbers that are infinite, NaN or too large would be the parameters that everybody gets.
+fn check_initializer(tensor: &v1::Tensor) -> Result<(), WireError> {
+    use v1::tensor::Initializer::{ForgetGateBias, OrthogonalGain, UniformBound, Zeros};
+    let found = match tensor.initializer {
+        Some(ForgetGateBias(number) | UniformBound(number) | OrthogonalGain(number)) => number,
+        Some(Zeros(_)) | None => return Ok(()),
+    };
+    // Not the other way round: NaN is within no bounds.
+    if found.abs() <= LARGEST_INITIAL {
+        return Ok(());
+    }
+    Err(WireError::Initializer {
+        tensor: tensor.name.clone(),
+        found,
+        most: LARGEST_INITIAL,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +100,45 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(Layout::try_from(v1::Layout::from(&layout)), Ok(layout));
+    }
+
+    #[test]
+    fn numbers_that_no_parameter_should_begin_with_are_refused() {
+        use v1::tensor::Initializer::{ForgetGateBias, OrthogonalGain, UniformBound};
+        for make in [ForgetGateBias, OrthogonalGain, UniformBound] {
+            for odd in [f32::NAN, f32::INFINITY, -1e38] {
+                let tensor = v1::Tensor {
+                    name: "w".into(),
+                    shape: vec![4],
+                    initializer: Some(make(odd)),
+                };
+                let layout = v1::Layout {
+                    tensors: vec![tensor],
+                };
+                let refused = Layout::try_from(layout).unwrap_err();
+                assert!(
+                    matches!(refused, WireError::Initializer { .. }),
+                    "{refused}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_its_bound_is_refused() {
+        let tensor = |name: &str, axes: usize| v1::Tensor {
+            name: name.into(),
+            shape: vec![1; axes],
+            initializer: Some(v1::tensor::Initializer::Zeros(v1::Zeros {})),
+        };
+        let many = (0..5_000).map(|i| tensor(&i.to_string(), 1)).collect();
+        for (tensors, field) in [
+            (many, "Layout.tensors"),
+            (vec![tensor(&"w".repeat(1_000), 1)], "Tensor.name"),
+            (vec![tensor("w", 100)], "Tensor.shape"),
+        ] {
+            let refused = Layout::try_from(v1::Layout { tensors }).unwrap_err();
+            assert!(refused.to_string().contains(field), "{refused}");
+        }
     }
 }

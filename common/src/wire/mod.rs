@@ -6,6 +6,7 @@
 //! frames that came: weights into the receiver's vector, gradients where they are applied.
 
 mod assembly;
+mod bounded;
 mod buffers;
 mod call;
 mod chunk;
@@ -22,6 +23,7 @@ mod rope;
 mod train;
 
 pub use assembly::Assembly;
+pub use bounded::Bounded;
 pub use buffers::{Buffers, Lent};
 pub use call::call;
 pub use chunk::{Chunk, chunks, encode, encoded, share};

@@ -89,7 +89,16 @@ impl Buf for Rope {
             "cannot advance by {count} of {} bytes",
             self.len
         );
-        self.split_to(count);
+        self.len -= count;
+        let mut left = count;
+        while let Some(first) = self.pieces.front_mut() {
+            if first.len() > left {
+                first.advance(left);
+                return;
+            }
+            left -= first.len();
+            self.pieces.pop_front();
+        }
     }
 }
 

@@ -2,7 +2,9 @@ use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
+use super::bounded::{Bounded, read_open, read_report};
 use super::{Outgoing, Rope, WireError};
+use crate::bounds::{self, Bound};
 use crate::proto::v1;
 use crate::proto::v1::train_response::Kind;
 
@@ -12,6 +14,7 @@ mod tag {
     pub(super) const REQUEST_GRADIENT: u32 = 2;
     pub(super) const RESPONSE_WEIGHTS: u32 = 2;
     pub(super) const GRADIENT_DATA: u32 = 7;
+    pub(super) const GRADIENT_REPORT: u32 = 8;
     pub(super) const WEIGHTS_DATA: u32 = 9;
 }
 
@@ -39,15 +42,15 @@ impl Request {
     /// Reads a message.
     ///
     /// # Errors
-    /// Where it is not the protobuf that the contract says.
+    /// Where it is not the protobuf that the contract says, or beyond its bounds.
     pub fn read(mut message: Rope) -> Result<Self, WireError> {
         let mut request = Self::Unknown;
         while message.has_remaining() {
             let (tag, wire_type) = decode_key(&mut message)?;
             request = match tag {
-                tag::REQUEST_OPEN => Self::Open(v1::Open::decode(field(&mut message)?)?),
+                tag::REQUEST_OPEN => Self::Open(read_open(field(&mut message)?)?),
                 tag::REQUEST_GRADIENT => {
-                    let (chunk, data) = apart(field(&mut message)?, tag::GRADIENT_DATA)?;
+                    let (chunk, data) = read_gradient(field(&mut message)?)?;
                     Self::Gradient(chunk, data)
                 }
                 _ => {
@@ -64,7 +67,7 @@ impl Response {
     /// Reads a message.
     ///
     /// # Errors
-    /// Where it is not the protobuf that the contract says.
+    /// Where it is not the protobuf that the contract says, or beyond its bounds.
     pub fn read(mut message: Rope) -> Result<Self, WireError> {
         let key = (tag::RESPONSE_WEIGHTS << 3) as u8 | WireType::LengthDelimited as u8;
         if message.chunk().first() == Some(&key) {
@@ -72,7 +75,9 @@ impl Response {
             let (chunk, data) = read_weights(field(&mut message)?)?;
             return Ok(Self::Weights(chunk, data));
         }
-        Ok(match v1::TrainResponse::decode(message)?.kind {
+        let kind = v1::TrainResponse::decode(message)?.kind;
+        kind.as_ref().map_or(Ok(()), Bounded::check_bounds)?;
+        Ok(match kind {
             Some(Kind::Weights(mut chunk)) => {
                 let data = std::mem::take(&mut chunk.data).into();
                 Self::Weights(chunk, data)
@@ -85,9 +90,27 @@ impl Response {
 /// Reads a `WeightsChunk`; its `data` is the rope.
 ///
 /// # Errors
-/// Where it is not the protobuf that the contract says.
+/// Where it is not the protobuf that the contract says, or beyond its bounds.
 pub fn read_weights(message: Rope) -> Result<(v1::WeightsChunk, Rope), WireError> {
-    apart(message, tag::WEIGHTS_DATA)
+    let data = (tag::WEIGHTS_DATA, bounds::WEIGHTS_DATA);
+    let (chunk, data) = apart::<v1::WeightsChunk>(message, data, |_, _, _| Ok(false))?;
+    chunk.check_bounds()?;
+    Ok((chunk, data))
+}
+
+/// Reads a `GradientChunk`; its `data` is the rope.
+fn read_gradient(message: Rope) -> Result<(v1::GradientChunk, Rope), WireError> {
+    let data = (tag::GRADIENT_DATA, bounds::GRADIENT_DATA);
+    apart::<v1::GradientChunk>(message, data, |chunk, tag, rope| {
+        if tag != tag::GRADIENT_REPORT {
+            return Ok(false);
+        }
+        if chunk.report.is_some() {
+            return Err(WireError::Twice("GradientChunk.report"));
+        }
+        chunk.report = Some(read_report(field(rope)?)?);
+        Ok(true)
+    })
 }
 
 /// Part of a gradient as a `TrainRequest`; in `chunk` its `data` is empty.
@@ -105,14 +128,20 @@ pub fn watched(chunk: &v1::WeightsChunk, data: Bytes) -> Outgoing {
     Outgoing::with_tensor(None, chunk, tag::WEIGHTS_DATA, data)
 }
 
-/// A message, and its field `data_tag` uncopied.
-fn apart<M: Message + Default>(mut rope: Rope, data_tag: u32) -> Result<(M, Rope), WireError> {
+/// A message, and one of its fields uncopied. `read` may read a field that begins with its length by
+/// itself, and says whether it has.
+fn apart<M: Message + Default>(
+    mut rope: Rope,
+    (data_tag, bound): (u32, Bound),
+    mut read: impl FnMut(&mut M, u32, &mut Rope) -> Result<bool, WireError>,
+) -> Result<(M, Rope), WireError> {
     let (mut message, mut data) = (M::default(), Rope::default());
     while rope.has_remaining() {
         let (tag, wire_type) = decode_key(&mut rope)?;
         if tag == data_tag && wire_type == WireType::LengthDelimited {
             data = field(&mut rope)?;
-        } else {
+            bound.check(data.len())?;
+        } else if wire_type != WireType::LengthDelimited || !read(&mut message, tag, &mut rope)? {
             message.merge_field(tag, wire_type, &mut rope, DecodeContext::default())?;
         }
     }
@@ -120,7 +149,7 @@ fn apart<M: Message + Default>(mut rope: Rope, data_tag: u32) -> Result<(M, Rope
 }
 
 /// The bytes of a field that begins with its length.
-fn field(rope: &mut Rope) -> Result<Rope, WireError> {
+pub(super) fn field(rope: &mut Rope) -> Result<Rope, WireError> {
     let length = prost::decode_length_delimiter(&mut *rope)?;
     let remaining = rope.len();
     if length > remaining {

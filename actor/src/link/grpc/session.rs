@@ -14,7 +14,7 @@ use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_response::Kind;
 use troop_common::proto::v1::{Control, ControlKind, JoinRequest};
 use troop_common::telemetry::VERSION;
-use troop_common::wire::{Messages, MessagesError, Response, WireError};
+use troop_common::wire::{Bounded, Messages, MessagesError, Response, WireError};
 
 use super::JoinInfo;
 use super::client::Client;
@@ -89,6 +89,9 @@ pub(super) async fn join(
         Ok(answer) => answer,
         Err(end) => return Err(mismatch::of_first_call(settings, end).await),
     };
+    answer.check_bounds().map_err(|error| {
+        SessionEnd::Refused(format!("cannot read the learner's answer: {error}"))
+    })?;
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
     })?;
