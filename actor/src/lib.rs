@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** this crate alone uses libtorch, on one compute thread a worker, and
 //! it never imports the learner: a worker knows the learner through [`link::Link`] only.
 
+mod backlog;
 mod clipping;
 mod divergence;
 pub mod environment;

@@ -139,12 +139,14 @@ impl ObservationNormalizer {
         }
     }
 
-    /// What was gathered since the last call, for a report; none where nothing was.
-    pub fn take(&mut self) -> Option<Box<ObservationMoments>> {
+    /// What was gathered since the last call, for a report, as that of `most` observations where there
+    /// were more; none where nothing was.
+    pub fn take(&mut self, most: u64) -> Option<Box<ObservationMoments>> {
         let gathered = &mut self.active.as_mut()?.gathered;
         if gathered.count() == 0 {
             return None;
         }
+        gathered.weigh_at_most(most);
         let message = (&*gathered).into();
         gathered.clear();
         Some(message)
@@ -196,9 +198,9 @@ mod tests {
         let mut normalizer = ObservationNormalizer::new(&settings(None), &space(2)).unwrap();
         let values = [10.0, 5.0, 14.0, 5.0, 18.0, 5.0];
         normalizer.gather(Observations::F32(&values));
-        let gathered = Moments::try_from(&*normalizer.take().unwrap()).unwrap();
+        let gathered = Moments::try_from(&*normalizer.take(u64::MAX).unwrap()).unwrap();
         assert_eq!(gathered.count(), 3);
-        assert_eq!(normalizer.take(), None, "each is sent once");
+        assert_eq!(normalizer.take(u64::MAX), None, "each is sent once");
         assert_eq!(
             normalized(&mut normalizer, &values),
             values,
@@ -245,7 +247,7 @@ mod tests {
         let mut normalizer = ObservationNormalizer::new(&off, &space(1)).unwrap();
         normalizer.gather(Observations::F32(&[1.0]));
         assert_eq!(normalized(&mut normalizer, &[1e30]), [1e30]);
-        assert_eq!(normalizer.take(), None);
+        assert_eq!(normalizer.take(u64::MAX), None);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, TchError};
 use troop_common::experiment::Experiment;
 use troop_common::proto::v1;
+use troop_common::report_limits::ReportLimits;
 use troop_common::weights::Weights;
 
+use crate::backlog::Backlog;
 use crate::clipping::clip_to_norm;
 use crate::divergence::{Diverged, Divergence};
 use crate::environment::{self, End, EnvironmentError, VectorEnvironment};
@@ -83,6 +85,7 @@ pub struct Worker {
     frames: u64,
     episodes: EpisodeStatistics,
     contribution: Contribution,
+    backlog: Backlog,
     rewards: RewardShaping,
     max_gradient_norm: Option<f64>,
     push_delay: PushDelay,
@@ -164,6 +167,7 @@ impl Worker {
             frames: 0,
             episodes: EpisodeStatistics::new(environment.count()),
             contribution,
+            backlog: Backlog::new(ReportLimits::of(experiment)),
             rewards: RewardShaping::new(&experiment.environment),
             max_gradient_norm: experiment.actor.max_gradient_norm,
             push_delay: PushDelay::new(Duration::from_millis(experiment.actor.push_delay_ms), seed),
@@ -250,7 +254,7 @@ impl Worker {
     }
 
     fn count_restart(&mut self) {
-        self.contribution.report.environment_restarts += 1;
+        self.backlog.add_restart();
         self.metrics.environment_restarts.inc();
     }
 
@@ -317,18 +321,18 @@ impl Worker {
 
     fn report_segment(&mut self) {
         let env_steps = self.segment.len() as u64;
-        let report = &mut self.contribution.report;
-        report.env_steps += env_steps;
-        report.frames += env_steps * u64::from(self.environment.frame_skip());
-        report.episodes.append(&mut self.episodes.take_finished());
+        self.backlog
+            .add_segment(env_steps, self.episodes.take_finished());
         self.metrics.env_steps.inc_by(env_steps);
     }
 
     /// What the learner had counted, and what it does not know yet: schedules move on while no
     /// gradient carries a report.
     fn frames_of_run(&mut self, weights: &Weights) -> u64 {
-        let counted = weights.env_steps * u64::from(self.environment.frame_skip());
-        self.frames = self.frames.max(counted + self.contribution.report.frames);
+        let frame_skip = u64::from(self.environment.frame_skip());
+        let counted = weights.env_steps.saturating_mul(frame_skip);
+        let frames = counted.saturating_add(self.backlog.frames());
+        self.frames = self.frames.max(frames);
         self.frames
     }
 
@@ -412,7 +416,11 @@ impl Worker {
         self.contribution.version = weights.version;
         // Stands for a slower worker, and is no wait for the learner.
         std::thread::sleep(self.push_delay.next());
-        self.contribution.report.observations = self.normalizer.take();
+        self.contribution.report = v1::Report {
+            losses: std::mem::take(&mut self.contribution.report.losses),
+            observations: self.normalizer.take(self.backlog.most_observations()),
+            ..self.backlog.take()
+        };
         timed(&self.metrics.push_wait, || {
             self.link.push(&mut self.contribution)
         })?;

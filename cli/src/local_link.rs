@@ -92,6 +92,7 @@ impl Link for LocalLink {
         let outcome = self.runtime.block_on(self.hand_over(contribution))?;
         match outcome.verdict {
             Verdict::Closed => Err(LinkClosed::Finished(outcome.detail)),
+            _ if outcome.ends_session => Err(LinkClosed::Failed(outcome.detail)),
             verdict => {
                 self.rejections.note(verdict, &outcome.detail);
                 Ok(())

@@ -56,7 +56,7 @@ impl RunProgress {
             tracing::info!(
                 env_steps = view.counters.env_steps,
                 env_steps_per_second = view.env_steps_per_second.round(),
-                return_mean_100 = view.return_mean_100,
+                return_mean_100 = view.return_mean_100.map(f64::from),
                 staleness_updates = view.staleness_updates.mean,
                 "progress"
             );

@@ -117,4 +117,6 @@ pub struct Outcome {
     /// The learner's version when it answers: an applied gradient is part of it. Where a round was
     /// closed without the gradient, the version that its session should compute the next one on.
     pub version: u64,
+    /// Whether the session is to end: what it said cannot be true.
+    pub ends_session: bool,
 }

@@ -21,8 +21,8 @@ use troop_common::moments::Moments;
 use troop_common::weights::Target;
 
 use crate::atomic_file::sync_directory;
+use crate::counters::Counters;
 use crate::moments_file;
-use crate::progress::Counters;
 
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";

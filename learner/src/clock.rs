@@ -24,7 +24,7 @@ impl PublishClock {
     /// Whether a publish is due at `version` and `now`, until one is made.
     pub(crate) fn is_due(&self, version: u64, now: Duration) -> bool {
         match self.rule {
-            Publish::Updates(updates) => version >= self.last_version + updates,
+            Publish::Updates(updates) => version >= self.last_version.saturating_add(updates),
             Publish::IntervalMs(ms) => {
                 version > self.last_version && now >= self.last_at + Duration::from_millis(ms)
             }

@@ -9,6 +9,7 @@ use troop_common::telemetry::{RunInfo, register_process};
 
 use crate::admission::{REFUSALS, reason};
 use crate::answers::Phase;
+use crate::plausibility::ReportPart;
 use crate::policy::round::RoundEnd;
 
 /// Everything that `/metrics` of a learner shows, in base units.
@@ -20,6 +21,8 @@ pub struct Metrics {
     pub gradients_applied: IntCounter,
     /// Gradients rejected, by reason.
     pub gradients_rejected: IntCounterVec,
+    /// Reports refused because they cannot be true, by what was wrong.
+    pub reports_refused: IntCounterVec,
     /// Gradients applied at a lower rate because of their staleness.
     pub gradients_scaled: IntCounter,
     /// Gradients corrected for their staleness.
@@ -142,9 +145,18 @@ impl Metrics {
         for verdict in REFUSALS {
             gradients_rejected.with_label_values(&[reason(verdict)]);
         }
+        let reports_refused = make.counters(
+            "reports_refused_total",
+            "Reports refused because they cannot be true, by what was wrong.",
+            "part",
+        )?;
+        for part in ReportPart::ALL {
+            reports_refused.with_label_values(&[part.name()]);
+        }
         Ok(Self {
             gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
             gradients_rejected,
+            reports_refused,
             gradients_scaled: make.counter(
                 "gradients_scaled_total",
                 "Gradients applied at a lower learning rate because of their staleness.",
@@ -321,6 +333,11 @@ impl Metrics {
             self.phase.with_label_values(&[name]).set(is);
         }
     }
+}
+
+/// A count as a gauge takes it: the largest one where it is too large for any.
+pub(crate) fn of_count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Makes and registers metrics under the learner's prefix.

@@ -11,51 +11,83 @@ use crate::lock::lock;
 /// Combines what workers report; what they are given with each publish.
 pub(crate) struct ObservationMoments {
     /// None where observations are used as they are.
-    combined: Option<Mutex<Arc<Moments>>>,
+    combined: Option<Mutex<Combined>>,
+}
+
+/// The first report that passes decides how many dimensions observations have, and not the first one
+/// that is counted: in a round others may be checked between.
+struct Combined {
+    moments: Arc<Moments>,
+    dimensions: Option<usize>,
+}
+
+impl Combined {
+    fn new(moments: Moments) -> Self {
+        let dimensions = (moments.count() > 0).then(|| moments.mean().len());
+        Self {
+            moments: Arc::new(moments),
+            dimensions,
+        }
+    }
+
+    /// Whether these are of such observations as the run has.
+    fn admit(&mut self, moments: &Moments) -> Result<(), Refusal> {
+        let found = moments.mean().len();
+        if moments.count() == 0 {
+            return Ok(());
+        }
+        let expected = *self.dimensions.get_or_insert(found);
+        if expected == found {
+            return Ok(());
+        }
+        let detail = format!(
+            "observations have {found} dimensions; expected {expected}, as those of the run"
+        );
+        Err(Refusal::new(Verdict::Malformed, detail))
+    }
 }
 
 impl ObservationMoments {
     /// None where `normalize` is false; else those of earlier lives, or of nothing yet.
     pub(crate) fn new(normalize: bool, earlier: Option<Moments>) -> Self {
-        let combined = normalize.then(|| Mutex::new(Arc::new(earlier.unwrap_or_default())));
+        let combined = normalize.then(|| Mutex::new(Combined::new(earlier.unwrap_or_default())));
         Self { combined }
     }
 
     /// The moments of all that was reported so far.
     pub(crate) fn newest(&self) -> Option<Arc<Moments>> {
-        Some(Arc::clone(&lock(self.combined.as_ref()?)))
+        Some(Arc::clone(&lock(self.combined.as_ref()?).moments))
     }
 
     /// Why the gradient that comes with a report must not be applied, where its observations
     /// cannot be: it was computed on them.
     pub(crate) fn check(&self, report: &v1::Report) -> Result<(), Refusal> {
-        self.read(report).map(drop)
+        let Some((combined, moments)) = self.read(report)? else {
+            return Ok(());
+        };
+        lock(combined).admit(&moments)
     }
 
     /// Adds a report's observations; those that [`check`](Self::check) refuses are left out.
     pub(crate) fn record(&self, report: &v1::Report) {
-        if let (Some(combined), Ok(Some(moments))) = (&self.combined, self.read(report)) {
-            Arc::make_mut(&mut lock(combined)).merge(&moments);
+        if let Ok(Some((combined, moments))) = self.read(report) {
+            // Looked at and added under one lock: what others report cannot come between.
+            let mut combined = lock(combined);
+            if combined.admit(&moments).is_ok() {
+                Arc::make_mut(&mut combined.moments).merge(&moments);
+            }
         }
     }
 
-    fn read(&self, report: &v1::Report) -> Result<Option<Moments>, Refusal> {
+    /// What a report says, and what it is to be combined with.
+    fn read(&self, report: &v1::Report) -> Result<Option<(&Mutex<Combined>, Moments)>, Refusal> {
         let (Some(combined), Some(reported)) = (&self.combined, &report.observations) else {
             return Ok(None);
         };
         let moments = Moments::try_from(&**reported).map_err(|error| {
             Refusal::new(Verdict::NonFinite, format!("observation moments: {error}"))
         })?;
-        let combined = lock(combined);
-        if combined.combines_with(&moments) {
-            return Ok(Some(moments));
-        }
-        let detail = format!(
-            "observations have {} dimensions; expected {}, as those of the run",
-            moments.mean().len(),
-            combined.mean().len()
-        );
-        Err(Refusal::new(Verdict::Malformed, detail))
+        Ok(Some((combined, moments)))
     }
 }
 
@@ -93,6 +125,46 @@ mod tests {
         none.record(&report(&[1.0]));
         assert_eq!(none.newest(), None);
         assert_eq!(none.check(&report(&[f32::NAN])), Ok(()));
+    }
+
+    fn of_dimensions(dimensions: usize) -> v1::Report {
+        let mut moments = Moments::default();
+        moments.extend(&vec![1.0; dimensions], dimensions);
+        v1::Report {
+            observations: Some((&moments).into()),
+            ..v1::Report::default()
+        }
+    }
+
+    #[test]
+    fn of_two_first_reports_one_decides_even_where_both_were_checked_before_any_was_counted() {
+        let moments = ObservationMoments::new(true, None);
+        let (two, three) = (of_dimensions(2), of_dimensions(3));
+        assert_eq!(moments.check(&two), Ok(()));
+        let refused = moments.check(&three).unwrap_err();
+        assert_eq!(refused.verdict, Verdict::Malformed);
+        moments.record(&three);
+        moments.record(&two);
+        assert_eq!(moments.newest().unwrap().mean(), [1.0; 2]);
+    }
+
+    #[test]
+    fn first_reports_that_race_with_other_dimensions_panic_nowhere() {
+        for _ in 0..200 {
+            let moments = ObservationMoments::new(true, None);
+            let barrier = std::sync::Barrier::new(4);
+            let reports: Vec<_> = (1..=4).map(of_dimensions).collect();
+            std::thread::scope(|scope| {
+                for report in &reports {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        moments.record(report);
+                        moments.check(report).is_ok()
+                    });
+                }
+            });
+            assert_eq!(moments.newest().unwrap().count(), 1);
+        }
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use troop_common::bounds::LOSSES;
+use troop_common::finite::Finite;
 use troop_common::proto::v1;
 
 use crate::admission::reason;
+use crate::counters::{Counters, add};
 use crate::history::ProgressPoint;
 use crate::recorder::Update;
 use crate::staleness::{StalenessBucket, StalenessCounts, StalenessSummary};
@@ -14,61 +17,17 @@ use crate::staleness::{StalenessBucket, StalenessCounts, StalenessSummary};
 /// Episodes in the mean that decides whether a task is solved.
 const RETURN_WINDOW: usize = 100;
 
-/// Loss terms that are followed; methods have three at most.
-const LOSS_TERMS: usize = 16;
+/// Loss terms that are followed.
+const LOSS_TERMS: usize = LOSSES.most;
+
+/// How far the loss that is shown moves towards a newly reported one.
+const LOSS_SMOOTHING: f64 = 0.05;
 
 /// Rates are averaged over the last this many seconds.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// At most one rate sample in this time, so that the window stays small.
 const RATE_SAMPLE: Duration = Duration::from_millis(250);
-
-/// Counters that survive a restart of the learner.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Actions taken by all workers together.
-    pub env_steps: u64,
-    /// Emulator ticks: env steps × frame skip.
-    pub frames: u64,
-    /// Episodes that ended.
-    pub episodes: u64,
-    /// Environment hosts that were restarted.
-    pub environment_restarts: u64,
-    /// Updates of the parameters.
-    pub updates: u64,
-    /// Gradients applied; several make one update in the synchronous mode.
-    #[serde(default)]
-    pub gradients_applied: u64,
-    /// Gradients rejected, by reason.
-    pub rejected: BTreeMap<String, u64>,
-    /// Time that the run has been going on, in seconds, earlier lives included.
-    pub wall_seconds: f64,
-    /// Raw returns of the last 100 episodes, oldest first.
-    pub recent_returns: VecDeque<f64>,
-    /// Lengths of the last 100 episodes in env steps, oldest first.
-    #[serde(default)]
-    pub recent_lengths: VecDeque<u64>,
-    /// Best mean over 100 episodes.
-    pub best_return_mean_100: Option<f64>,
-    /// `wall_seconds` at which the task was solved.
-    pub seconds_to_solve: Option<f64>,
-    /// `env_steps` at which the task was solved.
-    pub env_steps_to_solve: Option<u64>,
-}
-
-impl Counters {
-    /// Mean return of the last 100 episodes, or of those there are; none before the first.
-    pub fn return_mean_100(&self) -> Option<f64> {
-        let n = self.recent_returns.len();
-        (n > 0).then(|| self.recent_returns.iter().sum::<f64>() / n as f64)
-    }
-
-    /// Mean length of the last 100 episodes in env steps; none before the first.
-    pub fn episode_length_mean_100(&self) -> Option<f64> {
-        let n = self.recent_lengths.len();
-        (n > 0).then(|| self.recent_lengths.iter().sum::<u64>() as f64 / n as f64)
-    }
-}
 
 /// What people are shown of a run's progress.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -77,7 +36,7 @@ pub struct ProgressView {
     #[serde(flatten)]
     pub counters: Counters,
     /// Mean return of the last 100 episodes; none before the first.
-    pub return_mean_100: Option<f64>,
+    pub return_mean_100: Option<Finite>,
     /// Mean length of the last 100 episodes, in env steps; none before the first.
     pub episode_length_mean_100: Option<f64>,
     /// Env steps a second over the last ten seconds.
@@ -85,7 +44,7 @@ pub struct ProgressView {
     /// Updates a second over the last ten seconds.
     pub updates_per_second: f64,
     /// Last value of each loss term, averaged over recent segments.
-    pub losses: BTreeMap<String, f64>,
+    pub losses: BTreeMap<String, Finite>,
     /// Staleness of the gradients applied in this life.
     pub staleness_updates: StalenessSummary,
 }
@@ -103,7 +62,7 @@ pub(crate) struct Progress {
     counters: Counters,
     earlier_seconds: f64,
     solve_return: Option<f64>,
-    losses: BTreeMap<String, f64>,
+    losses: BTreeMap<String, Finite>,
     staleness: StalenessCounts,
     since_point: SincePoint,
     samples: VecDeque<RateSample>,
@@ -115,6 +74,14 @@ struct SincePoint {
     staleness: StalenessCounts,
     updates: u64,
     norm_sum: f64,
+}
+
+impl SincePoint {
+    /// None where there was no update.
+    fn norm_mean(&self) -> Option<Finite> {
+        let mean = self.norm_sum / self.updates as f64;
+        Finite::new(mean).filter(|_| self.updates > 0)
+    }
 }
 
 impl Progress {
@@ -139,9 +106,12 @@ impl Progress {
     pub(crate) fn record_report(&mut self, report: &v1::Report, now: Duration) -> bool {
         let wall_seconds = self.wall_seconds(now);
         let counters = &mut self.counters;
-        counters.env_steps += report.env_steps;
-        counters.frames += report.frames;
-        counters.environment_restarts += report.environment_restarts;
+        add(&mut counters.env_steps, report.env_steps);
+        add(&mut counters.frames, report.frames);
+        add(
+            &mut counters.environment_restarts,
+            report.environment_restarts,
+        );
         counters.wall_seconds = wall_seconds;
         for term in &report.losses {
             self.record_loss(term);
@@ -157,13 +127,13 @@ impl Progress {
 
     /// Terms beyond the first few are not followed: their names come from outside.
     fn record_loss(&mut self, term: &v1::LossTerm) {
-        if !term.value.is_finite() {
+        let Some(value) = Finite::new(term.value) else {
             return;
-        }
+        };
         if let Some(smoothed) = self.losses.get_mut(&term.term) {
-            *smoothed += 0.05 * (term.value - *smoothed);
+            *smoothed = smoothed.towards(value, LOSS_SMOOTHING);
         } else if self.losses.len() < LOSS_TERMS {
-            self.losses.insert(term.term.clone(), term.value);
+            self.losses.insert(term.term.clone(), value);
         }
     }
 
@@ -176,10 +146,10 @@ impl Progress {
     /// checkpoint, whose JSON could not hold it.
     fn record_return(&mut self, return_sum: f64) -> bool {
         let counters = &mut self.counters;
-        counters.episodes += 1;
-        if !return_sum.is_finite() {
+        add(&mut counters.episodes, 1);
+        let Some(return_sum) = Finite::new(return_sum) else {
             return false;
-        }
+        };
         counters.recent_returns.push_back(return_sum);
         if counters.recent_returns.len() > RETURN_WINDOW {
             counters.recent_returns.pop_front();
@@ -190,13 +160,10 @@ impl Progress {
         else {
             return false;
         };
-        counters.best_return_mean_100 = Some(
-            counters
-                .best_return_mean_100
-                .map_or(mean, |best| best.max(mean)),
-        );
+        let best = counters.best_return_mean_100.filter(|best| *best >= mean);
+        counters.best_return_mean_100 = Some(best.unwrap_or(mean));
         let solved = counters.seconds_to_solve.is_none()
-            && self.solve_return.is_some_and(|needed| mean >= needed);
+            && self.solve_return.is_some_and(|needed| mean.get() >= needed);
         if solved {
             counters.seconds_to_solve = Some(counters.wall_seconds);
             counters.env_steps_to_solve = Some(counters.env_steps);
@@ -219,8 +186,8 @@ impl Progress {
             staleness,
             norm,
         } = update;
-        self.counters.updates += 1;
-        self.counters.gradients_applied += gradients;
+        add(&mut self.counters.updates, 1);
+        add(&mut self.counters.gradients_applied, gradients);
         self.since_point.updates += 1;
         self.since_point.norm_sum += norm;
         for _ in 0..gradients {
@@ -230,11 +197,8 @@ impl Progress {
     }
 
     pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {
-        *self
-            .counters
-            .rejected
-            .entry(reason(verdict).into())
-            .or_default() += 1;
+        let rejected = &mut self.counters.rejected;
+        add(rejected.entry(reason(verdict).into()).or_default(), 1);
     }
 
     /// Time that the run has been going on, in seconds, earlier lives included.
@@ -287,9 +251,9 @@ impl Progress {
             staleness_p50_updates: any.then_some(staleness.p50),
             staleness_p99_updates: any.then_some(staleness.p99),
             staleness_max_updates: any.then_some(staleness.max),
-            gradient_norm_mean: any.then(|| since.norm_sum / since.updates as f64),
+            gradient_norm_mean: since.norm_mean(),
             gradients_applied: Some(counters.gradients_applied),
-            gradients_rejected: Some(counters.rejected.values().sum()),
+            gradients_rejected: Some(counters.gradients_rejected()),
             losses: view.losses,
             ..ProgressPoint::default()
         }
@@ -323,8 +287,8 @@ impl Progress {
         let seconds = now.saturating_sub(first.at).as_secs_f64().max(1e-3);
         let per_second = |count: u64| count as f64 / seconds;
         (
-            per_second(self.counters.env_steps - first.env_steps),
-            per_second(self.counters.updates - first.updates),
+            per_second(self.counters.env_steps.saturating_sub(first.env_steps)),
+            per_second(self.counters.updates.saturating_sub(first.updates)),
         )
     }
 }
@@ -358,7 +322,7 @@ mod tests {
             (counters.seconds_to_solve, counters.env_steps_to_solve),
             (Some(2.0), Some(100))
         );
-        assert_eq!(counters.best_return_mean_100, Some(20.0));
+        assert_eq!(counters.best_return_mean_100, Finite::new(20.0));
     }
 
     #[test]
@@ -373,7 +337,7 @@ mod tests {
         };
         progress.record_report(&report, Duration::ZERO);
         assert_eq!(progress.losses.len(), LOSS_TERMS);
-        assert!(progress.losses.values().all(|value| *value == 1.0));
+        assert!(progress.losses.values().all(|value| value.get() == 1.0));
         assert!(progress.follows_loss("term3") && !progress.follows_loss("term99"));
     }
 
@@ -385,9 +349,48 @@ mod tests {
         progress.record_report(&report(2, &[1.0, 3.0]), Duration::ZERO);
         let counters = progress.counters();
         assert_eq!(counters.episodes, 5);
-        assert_eq!(counters.return_mean_100(), Some(2.0));
+        assert_eq!(counters.return_mean_100(), Finite::new(2.0));
         let json = serde_json::to_string(counters).unwrap();
         assert_eq!(serde_json::from_str::<Counters>(&json).unwrap(), *counters);
+    }
+
+    #[test]
+    fn counters_stop_at_the_largest_number_and_means_of_huge_numbers_stay_finite() {
+        let mut progress = Progress::new(Counters::default(), Some(f64::MAX));
+        for _ in 0..3 {
+            let huge = v1::Report {
+                frames: u64::MAX,
+                environment_restarts: 1 << 63,
+                losses: [f64::MAX, f64::MIN]
+                    .map(|value| v1::LossTerm {
+                        term: "value".into(),
+                        value,
+                    })
+                    .into(),
+                episodes: vec![
+                    v1::Episode {
+                        return_sum: f64::MAX,
+                        length: u64::MAX
+                    };
+                    RETURN_WINDOW
+                ],
+                ..report(u64::MAX, &[])
+            };
+            progress.record_report(&huge, Duration::ZERO);
+        }
+        let counters = progress.counters();
+        let counted = [
+            counters.env_steps,
+            counters.frames,
+            counters.environment_restarts,
+        ];
+        assert_eq!(counted, [u64::MAX; 3]);
+        assert!(counters.return_mean_100().unwrap().get() > 1e308);
+        assert!(counters.episode_length_mean_100().unwrap().is_finite());
+        let point = progress.point(Duration::from_secs(1));
+        let text = serde_json::to_string(&crate::history::Line::Progress(point)).unwrap();
+        assert!(crate::history::Line::parse(&text).is_ok(), "{text}");
+        assert!(!text.contains(r#""value":null"#), "{text}");
     }
 
     #[test]

@@ -5,14 +5,17 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use troop_common::experiment::RunSettings;
+use troop_common::finite::Finite;
 use troop_common::proto::v1::{self, Verdict};
 
 use crate::admission::reason;
+use crate::counters::Counters;
 use crate::history::{ProgressPoint, RunEvent};
 use crate::journal::{Journal, Moment, Occurrence};
 use crate::lock::lock;
 use crate::metrics::Metrics;
-use crate::progress::{Counters, Progress, ProgressView};
+use crate::plausibility::ReportPart;
+use crate::progress::{Progress, ProgressView};
 use crate::staleness::StalenessBucket;
 
 /// The counters of a run and the metrics of this life, kept in step. Times are since this life
@@ -75,7 +78,7 @@ impl Recorder {
         let before = progress.counters().env_steps;
         let solved = progress.record_report(report, now);
         self.report_metrics(report, &progress);
-        let mean = progress.counters().return_mean_100();
+        let mean = progress.counters().return_mean_100().map(f64::from);
         let seconds = progress.counters().seconds_to_solve;
         drop(progress);
         if solved {
@@ -148,6 +151,12 @@ impl Recorder {
             .inc();
     }
 
+    /// Counts a report that cannot be true.
+    pub(crate) fn report_refused(&self, part: ReportPart) {
+        let refused = &self.metrics.reports_refused;
+        refused.with_label_values(&[part.name()]).inc();
+    }
+
     /// Why the run is over, where it is.
     pub(crate) fn end(&self, run: &RunSettings) -> Option<String> {
         let progress = lock(&self.progress);
@@ -172,8 +181,8 @@ impl Recorder {
         for episode in &report.episodes {
             metrics.episode_length.observe(episode.length as f64);
             // One that is not finite would spoil the histogram's sum for good.
-            if episode.return_sum.is_finite() {
-                metrics.episode_return.observe(episode.return_sum);
+            if let Some(return_sum) = Finite::new(episode.return_sum) {
+                metrics.episode_return.observe(return_sum.get());
             }
         }
         if let Some(mean) = progress
@@ -181,14 +190,15 @@ impl Recorder {
             .return_mean_100()
             .filter(|_| !report.episodes.is_empty())
         {
-            metrics.episode_return_mean.set(mean);
+            metrics.episode_return_mean.set(mean.get());
         }
-        let followed = |term: &&v1::LossTerm| progress.follows_loss(&term.term);
-        for term in report.losses.iter().filter(followed) {
-            metrics
-                .loss
-                .with_label_values(&[term.term.as_str()])
-                .set(term.value);
+        for term in &report.losses {
+            if let Some(value) =
+                Finite::new(term.value).filter(|_| progress.follows_loss(&term.term))
+            {
+                let of_term = metrics.loss.with_label_values(&[term.term.as_str()]);
+                of_term.set(value.get());
+            }
         }
     }
 }

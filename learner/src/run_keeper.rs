@@ -10,6 +10,7 @@ use crate::event_log::EventLog;
 use crate::history::{Line, SharedHistory};
 use crate::journal::Occurrence;
 use crate::lock::lock;
+use crate::metrics::of_count;
 use crate::parameter_server::{ParameterServer, unix_seconds};
 use crate::run_directory::{RunDirectory, RunDirectoryError};
 use crate::summary::Summary;
@@ -209,8 +210,8 @@ impl RunKeeper {
         match self.directory.disk() {
             Ok(disk) => {
                 let metrics = self.server.metrics();
-                metrics.disk_available.set(disk.available_bytes as i64);
-                metrics.disk_size.set(disk.size_bytes as i64);
+                metrics.disk_available.set(of_count(disk.available_bytes));
+                metrics.disk_size.set(of_count(disk.size_bytes));
             }
             Err(error) => tracing::warn!(%error, "cannot tell how full the disk is"),
         }
@@ -230,7 +231,7 @@ impl PointClock {
         let every_env_steps = (total_env_steps / POINTS_OF_A_SHORT_RUN).max(1);
         Self {
             every_env_steps,
-            next_env_steps: env_steps + every_env_steps,
+            next_env_steps: env_steps.saturating_add(every_env_steps),
             next_at: POINT_INTERVAL,
         }
     }
@@ -239,7 +240,7 @@ impl PointClock {
     fn due(&mut self, env_steps: u64, now: Duration) -> bool {
         let due = env_steps >= self.next_env_steps || now >= self.next_at;
         if due {
-            self.next_env_steps = env_steps + self.every_env_steps;
+            self.next_env_steps = env_steps.saturating_add(self.every_env_steps);
             self.next_at = now + POINT_INTERVAL;
         }
         due
@@ -320,6 +321,7 @@ mod tests {
     use crate::history::History;
     use crate::metrics::Metrics;
     use troop_common::experiment::Experiment;
+    use troop_common::finite::Finite;
     use troop_common::layout::{Initializer, Layout, TensorSpec};
     use troop_common::proto::v1::Report;
 
@@ -386,7 +388,7 @@ mod tests {
     fn check_history(history: &History) {
         let point = history.points().last().unwrap();
         assert_eq!((point.env_steps, point.updates), (10, 1));
-        assert_eq!(point.gradient_norm_mean, Some(3_f64.sqrt()));
+        assert_eq!(point.gradient_norm_mean, Finite::new(3_f64.sqrt()));
         assert_eq!(point.sessions, Some(0));
         let rate = Experiment::default().optimizer.learning_rate;
         let found = point.learning_rate.unwrap();

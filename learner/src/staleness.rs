@@ -46,7 +46,7 @@ impl StalenessCounts {
         }
         self.counts[slot] += 1;
         self.total += 1;
-        self.sum += staleness;
+        self.sum = self.sum.saturating_add(staleness);
         self.max = self.max.max(staleness);
     }
 

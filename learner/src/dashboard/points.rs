@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use troop_common::finite::Finite;
 
 use crate::history::ProgressPoint;
 
@@ -11,12 +12,12 @@ pub(super) struct Points {
     env_steps: Vec<u64>,
     env_steps_per_second: Vec<f64>,
     updates_per_second: Vec<f64>,
-    return_mean_100: Vec<Option<f64>>,
+    return_mean_100: Vec<Option<Finite>>,
     episode_length_mean_100: Vec<Option<f64>>,
     staleness_mean_updates: Vec<f64>,
     staleness_p99_updates: Vec<Option<u64>>,
     staleness_max_updates: Vec<Option<u64>>,
-    losses: BTreeMap<String, Vec<Option<f64>>>,
+    losses: BTreeMap<String, Vec<Option<Finite>>>,
 }
 
 impl Points {
@@ -53,11 +54,14 @@ mod tests {
     fn a_loss_that_came_later_is_absent_before() {
         let point = |env_steps, losses: &[(&str, f64)]| ProgressPoint {
             env_steps,
-            losses: losses.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect(),
+            losses: losses
+                .iter()
+                .filter_map(|(k, v)| Some(((*k).to_owned(), Finite::new(*v)?)))
+                .collect(),
             ..ProgressPoint::default()
         };
         let points = Points::of(&[point(1, &[]), point(2, &[("value", 0.5)])]);
         assert_eq!(points.env_steps, [1, 2]);
-        assert_eq!(points.losses["value"], [None, Some(0.5)]);
+        assert_eq!(points.losses["value"], [None, Finite::new(0.5)]);
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use troop_common::causes::with_causes;
+use troop_common::finite::Finite;
 
 use super::points::Points;
 use crate::history::{ProgressPoint, RunEvent};
@@ -69,14 +70,14 @@ pub(super) struct NowView {
     pub(super) updates: u64,
     pub(super) env_steps_per_second: f64,
     pub(super) updates_per_second: f64,
-    pub(super) return_mean_100: Option<f64>,
+    pub(super) return_mean_100: Option<Finite>,
     pub(super) episode_length_mean_100: Option<f64>,
-    pub(super) best_return_mean_100: Option<f64>,
+    pub(super) best_return_mean_100: Option<Finite>,
     pub(super) seconds_to_solve: Option<f64>,
     pub(super) staleness_updates: StalenessSummary,
     pub(super) staleness_histogram: Vec<StalenessBucket>,
     pub(super) rejected: BTreeMap<String, u64>,
-    pub(super) losses: BTreeMap<String, f64>,
+    pub(super) losses: BTreeMap<String, Finite>,
 }
 
 impl NowView {
@@ -108,9 +109,9 @@ impl NowView {
             updates: summary.updates,
             env_steps_per_second: summary.env_steps_per_second,
             updates_per_second: summary.updates_per_second,
-            return_mean_100: summary.return_mean_100,
+            return_mean_100: summary.return_mean_100.and_then(Finite::new),
             episode_length_mean_100: None,
-            best_return_mean_100: summary.best_return_mean_100,
+            best_return_mean_100: summary.best_return_mean_100.and_then(Finite::new),
             seconds_to_solve: summary.seconds_to_solve,
             staleness_updates: summary.staleness_updates,
             staleness_histogram: summary.staleness_histogram.clone(),
@@ -134,7 +135,7 @@ impl NowView {
             updates_per_second: last.updates_per_second,
             return_mean_100: last.return_mean_100,
             episode_length_mean_100: last.episode_length_mean_100,
-            best_return_mean_100: means.max_by(f64::total_cmp),
+            best_return_mean_100: means.max(),
             staleness_updates: StalenessSummary {
                 mean: last.staleness_mean_updates,
                 p50: last.staleness_p50_updates.unwrap_or_default(),

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use troop_common::bounds::{LOSS_TERM, LOSSES};
+use troop_common::finite::Finite;
 
 /// Where a run was at a moment.
 ///
@@ -25,7 +27,7 @@ pub struct ProgressPoint {
     /// Updates a second over the last ten seconds.
     pub updates_per_second: f64,
     /// Mean raw return of the last 100 episodes; none before the first.
-    pub return_mean_100: Option<f64>,
+    pub return_mean_100: Option<Finite>,
     /// Mean length of the last 100 episodes, in env steps.
     #[serde(default)]
     pub episode_length_mean_100: Option<f64>,
@@ -44,7 +46,7 @@ pub struct ProgressPoint {
     /// Mean global norm of the updates' gradients since the point before, before clipping; none
     /// where there was no update.
     #[serde(default)]
-    pub gradient_norm_mean: Option<f64>,
+    pub gradient_norm_mean: Option<Finite>,
     /// Gradients applied in the run.
     #[serde(default)]
     pub gradients_applied: Option<u64>,
@@ -58,5 +60,16 @@ pub struct ProgressPoint {
     #[serde(default)]
     pub sessions: Option<u64>,
     /// Each loss term, averaged over recent segments.
-    pub losses: BTreeMap<String, f64>,
+    #[serde(deserialize_with = "losses")]
+    pub losses: BTreeMap<String, Finite>,
+}
+
+/// Older versions wrote `null` for what is not finite, and names of any length.
+fn losses<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Finite>, D::Error> {
+    let all = BTreeMap::<String, Option<Finite>>::deserialize(from)?;
+    let known = all
+        .into_iter()
+        .filter(|(term, _)| LOSS_TERM.check(term.len()).is_ok())
+        .filter_map(|(term, value)| Some((term, value?)));
+    Ok(known.take(LOSSES.most).collect())
 }

@@ -1,8 +1,12 @@
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::{History, Line};
+
+/// A longer line is passed over: there is none in a log that this software wrote, but older versions
+/// kept whatever name a loss had.
+const LONGEST_LINE_BYTES: u64 = 1 << 20;
 
 /// Reads a history from an event log, and what is appended to it later. It takes no lock: the run
 /// may be going on.
@@ -58,12 +62,22 @@ impl HistoryReader {
     /// A last line without its end is still being written, or was torn by a crash: it waits.
     fn read_lines(&mut self, mut reader: BufReader<File>) -> io::Result<()> {
         let mut bytes = Vec::new();
-        while reader.read_until(b'\n', &mut bytes)? > 0 && bytes.ends_with(b"\n") {
-            self.position += bytes.len() as u64;
-            self.push(&bytes);
+        loop {
+            let mut start = (&mut reader).take(LONGEST_LINE_BYTES);
+            let length = start.read_until(b'\n', &mut bytes)? as u64;
+            if bytes.ends_with(b"\n") {
+                self.position += length;
+                self.push(&bytes);
+            } else if length < LONGEST_LINE_BYTES {
+                return Ok(());
+            } else if let Some(rest) = skip_line(&mut reader)? {
+                self.position += length + rest;
+                tracing::warn!(path = %self.path.display(), bytes = length + rest, "passing over a line of the event log that is too long");
+            } else {
+                return Ok(());
+            }
             bytes.clear();
         }
-        Ok(())
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -73,6 +87,23 @@ impl HistoryReader {
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "passing over a damaged line of the event log");
             }
+        }
+    }
+}
+
+/// Passes over the rest of a line; gives its bytes, or none where its end has not come.
+fn skip_line(reader: &mut impl BufRead) -> io::Result<Option<u64>> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let passed = end.map_or(buffer.len(), |end| end + 1);
+        reader.consume(passed);
+        skipped += passed as u64;
+        match (end, passed) {
+            (Some(_), _) => return Ok(Some(skipped)),
+            (None, 0) => return Ok(None),
+            (None, _) => {}
         }
     }
 }

@@ -87,8 +87,45 @@ fn lines_of_older_versions_are_progress() {
         panic!("{OLD_LINE}");
     };
     assert_eq!((point.env_steps, point.frames), (100, 400));
-    assert_eq!(point.losses["value"], 0.25);
+    assert_eq!(point.losses["value"].get(), 0.25);
     assert_eq!((point.learning_rate, point.sessions), (None, None));
+}
+
+#[test]
+fn odd_lines_of_older_versions_are_read_as_far_as_they_can_be() {
+    let name = "x".repeat(100);
+    let odd = OLD_LINE.replace(
+        r#""value":0.25"#,
+        &format!(r#""value":0.25,"policy":null,"{name}":1.0"#),
+    );
+    let Line::Progress(point) = Line::parse(&odd).unwrap() else {
+        panic!("{odd}");
+    };
+    assert_eq!(point.losses.keys().collect::<Vec<_>>(), ["value"]);
+    let terms: Vec<String> = (0..40).map(|i| format!(r#""t{i}":1.0"#)).collect();
+    let many = OLD_LINE.replace(r#""value":0.25"#, &terms.join(","));
+    let Line::Progress(point) = Line::parse(&many).unwrap() else {
+        panic!("{many}");
+    };
+    assert_eq!(point.losses.len(), 16);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_over_and_what_comes_behind_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.jsonl");
+    let long = OLD_LINE.replace("value", &"v".repeat(3_000_000));
+    let next = serde_json::to_string(&point(200)).unwrap();
+    std::fs::write(&path, format!("{long}\n{next}\n{}", &long[..2_000_000])).unwrap();
+    let mut reader = HistoryReader::new(&path);
+    assert!(reader.refresh().unwrap());
+    assert_eq!(env_steps(reader.history()), [200]);
+    assert!(!reader.refresh().unwrap(), "half a line is none");
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    let last = serde_json::to_string(&point(300)).unwrap();
+    writeln!(file, "{}\n{last}", &long[2_000_000..]).unwrap();
+    assert!(reader.refresh().unwrap());
+    assert_eq!(env_steps(reader.history()), [200, 300]);
 }
 
 #[test]

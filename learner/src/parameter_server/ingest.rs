@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep_until;
+use troop_common::bounds::DETAIL;
 use troop_common::moments::Moments;
 use troop_common::proto::v1::{self, Verdict};
 use troop_common::wire::Elements;
@@ -19,9 +20,11 @@ use crate::budget::Room;
 use crate::gradient::Gradient;
 use crate::journal::Occurrence;
 use crate::lock::lock;
+use crate::metrics::of_count;
 use crate::model::Model;
 use crate::optimizer::{Compensation, Step};
 use crate::pace::{Pace, Turns};
+use crate::plausibility::{Implausible, ReportPart};
 use crate::publisher::PublishSource;
 use crate::recorder::Update;
 use crate::session::SessionId;
@@ -93,7 +96,7 @@ impl ParameterServer {
 
     /// Admits a gradient and applies it, or says why not; in the synchronous mode once its round
     /// is over. What `report` tells is counted unless the gradient is a duplicate, belongs to
-    /// another life of the run, or comes when the learner is closed.
+    /// another life of the run, or comes when the learner is closed; or it cannot be true.
     ///
     /// Where the future is dropped while it waits for the round, the session leaves: nobody waits
     /// for it, and its gradient is not applied.
@@ -103,21 +106,41 @@ impl ParameterServer {
         gradient: Gradient,
         report: &v1::Report,
     ) -> Outcome {
-        let result = match self.admit(session, &gradient) {
-            Err(refusal) => Err(refusal),
-            Ok(model) => match &model.pace {
-                Pace::Synchronous(barrier) => {
-                    return self
-                        .push_to_round(model, barrier, session, gradient, report)
-                        .await;
-                }
-                Pace::Free | Pace::Bound(_) => blocking::run(gradient.values.len(), || {
-                    self.push_now(model, session, &gradient, report)
-                }),
-            },
+        let model = match self.admit(session, &gradient) {
+            Ok(model) => model,
+            Err(refusal) => return self.answer(session, Err(refusal)),
         };
+        if let Err(implausible) = self.plausibility.check(report) {
+            return self.refuse_report(session, &implausible);
+        }
+        if let Pace::Synchronous(barrier) = &model.pace {
+            return self
+                .push_to_round(model, barrier, session, gradient, report)
+                .await;
+        }
+        let applied = blocking::run(gradient.values.len(), || {
+            self.push_now(model, session, &gradient, report)
+        });
         drop(gradient);
-        self.answer(session, result)
+        self.answer(session, applied)
+    }
+
+    /// Nothing of a report that cannot be true is counted, and its session is to end.
+    fn refuse_report(&self, session: SessionId, implausible: &Implausible) -> Outcome {
+        self.recorder.report_refused(implausible.part);
+        let refusal = Refusal::new(Verdict::Malformed, implausible.to_string());
+        Outcome {
+            ends_session: true,
+            ..self.answer(session, Err(refusal))
+        }
+    }
+
+    /// Counts a message that was refused because one of its fields, `Message.field`, is beyond its
+    /// bound.
+    pub(crate) fn over_bound(&self, field: &str) {
+        if let Some(part) = ReportPart::of_field(field) {
+            self.recorder.report_refused(part);
+        }
     }
 
     /// Counts a gradient that did not even arrive whole; `detail` says what was wrong.
@@ -223,7 +246,7 @@ impl ParameterServer {
     /// Counts a report; gives the env steps before it.
     pub(super) fn count(&self, session: SessionId, report: &v1::Report) -> u64 {
         if let Some(session) = lock(&self.sessions).get_mut(session) {
-            session.env_steps += report.env_steps;
+            session.env_steps = session.env_steps.saturating_add(report.env_steps);
         }
         self.observations.record(report);
         self.recorder.report(report, self.now())
@@ -259,7 +282,7 @@ impl ParameterServer {
     /// Makes an update visible, and publishes where that is due.
     pub(super) fn advance_version(&self, model: &Model) {
         let version = model.version.fetch_add(1, Ordering::AcqRel) + 1;
-        self.metrics().version.set(version as i64);
+        self.metrics().version.set(of_count(version));
         self.publish_where_due(model);
     }
 
@@ -290,16 +313,18 @@ impl ParameterServer {
                 verdict: Verdict::Applied,
                 detail: String::new(),
                 version,
+                ends_session: false,
             },
             Err(Refusal { verdict, detail }) => {
                 self.recorder.rejection(verdict);
-                self.alarm(session, verdict);
+                self.alarm(session, verdict, &detail);
                 // Its steps count: a run whose gradients are all refused ends too.
                 self.finish_if_done();
                 Outcome {
                     verdict,
-                    detail,
+                    detail: DETAIL.cut(&detail),
                     version,
+                    ends_session: false,
                 }
             }
         }
@@ -307,7 +332,7 @@ impl ParameterServer {
 
     /// Notes a rejection that says that something is wrong, rather than late, and warns of it now
     /// and then.
-    fn alarm(&self, session: SessionId, verdict: Verdict) {
+    fn alarm(&self, session: SessionId, verdict: Verdict, detail: &str) {
         let message = match verdict {
             Verdict::NonFinite => "gradient with values that are not finite",
             Verdict::Malformed => "malformed gradient",
@@ -317,8 +342,9 @@ impl ParameterServer {
             .get_mut(session)
             .map(|session| session.worker.clone());
         let alarm = Occurrence::error(message).with("session", session);
-        if self.note(alarm.with("worker", worker.as_deref())) {
-            tracing::warn!(session, worker, "{message}");
+        let alarm = alarm.with("worker", worker.as_deref());
+        if self.note(alarm.with("detail", detail)) {
+            tracing::warn!(session, worker, detail, "{message}");
         }
     }
 

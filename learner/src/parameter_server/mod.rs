@@ -27,18 +27,20 @@ use crate::answers::{JoinError, Joined, OpenError, Phase, ResumeError};
 use crate::budget::Budget;
 use crate::checkpoint::{Checkpoint, CheckpointState};
 use crate::clock::{PublishClock, TargetClock};
+use crate::counters::Counters;
 use crate::history::{ProgressPoint, RunEvent};
 use crate::journal::Occurrence;
 use crate::lock::lock;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, of_count};
 use crate::model::Model;
 use crate::observations::ObservationMoments;
 use crate::optimizer::Rule;
 use crate::pace::Pace;
 use crate::parameters::StripedParameters;
+use crate::plausibility::Plausibility;
 use crate::policy::history::PublishHistory;
 use crate::policy::judgement::StalenessRule;
-use crate::progress::{Counters, ProgressView};
+use crate::progress::ProgressView;
 use crate::publisher::{PublishLabel, PublishRules, Publisher};
 use crate::recorder::Recorder;
 use crate::schedule::LearningRate;
@@ -57,6 +59,7 @@ pub struct ParameterServer {
     epoch: u64,
     rate: LearningRate,
     admission: Admission,
+    plausibility: Plausibility,
     staleness: StalenessRule,
     /// Tokio's clock, so that simulated time works.
     started: Instant,
@@ -127,7 +130,7 @@ impl ParameterServer {
             taken_at_version: state.target_taken_at_version.unwrap_or(state.version),
             parameters,
         });
-        server.metrics().version.set(state.version as i64);
+        server.metrics().version.set(of_count(state.version));
         server.make_model(Beginning {
             layout: state.layout,
             parameters: checkpoint.parameters,
@@ -147,13 +150,16 @@ impl ParameterServer {
         observations: Option<Moments>,
     ) -> Self {
         let run = &experiment.experiment;
-        metrics.epoch.set(epoch as i64);
-        metrics.run_env_steps_target.set(run.total_env_steps as i64);
+        metrics.epoch.set(of_count(epoch));
+        metrics
+            .run_env_steps_target
+            .set(of_count(run.total_env_steps));
         let limit = experiment.learner.max_staleness_updates;
-        metrics.max_staleness.set(limit as i64);
+        metrics.max_staleness.set(of_count(limit));
         let server = Self {
             rate: LearningRate::new(&experiment.optimizer, run.total_env_steps),
             admission: Admission { epoch },
+            plausibility: Plausibility::new(&experiment),
             staleness: StalenessRule::new(&experiment.learner),
             recorder: Recorder::new(counters, run, metrics, unix_seconds()),
             observations: ObservationMoments::new(
@@ -492,7 +498,7 @@ impl ParameterServer {
             self.refresh_waits(&model.pace);
         }
         let metrics = self.metrics();
-        metrics.run_env_steps.set(self.recorder.steps().0 as i64);
+        metrics.run_env_steps.set(of_count(self.recorder.steps().0));
         metrics.set_phase(&self.phase.borrow());
         metrics.reads.send_modify(|reads| *reads += 1);
     }

@@ -7,7 +7,9 @@ use tonic::body::Body;
 use troop_common::call_error::CallError;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
-use troop_common::wire::{Elements, Gathering, Messages, MessagesError, Place, Request, Rope};
+use troop_common::wire::{
+    Elements, Gathering, Messages, MessagesError, Place, Request, Rope, WireError,
+};
 
 use super::open_session::OpenSession;
 use super::stall::Stall;
@@ -131,7 +133,12 @@ impl GradientReader {
                 let expected = "only gradients may follow the stream's first message";
                 self.refuse_stream(expected).await
             }
-            Err(error) => self.refuse_stream(&error.to_string()).await,
+            Err(error) => {
+                if let WireError::OverBound(error) = &error {
+                    self.session.server().over_bound(error.bound.field);
+                }
+                self.refuse_stream(&error.to_string()).await
+            }
         }
     }
 
@@ -212,7 +219,12 @@ impl GradientReader {
             .server()
             .push(self.session.id(), gradient, report)
             .await;
-        self.answer(origin.sequence, outcome).await
+        let because = outcome.ends_session.then(|| outcome.detail.clone());
+        self.answer(origin.sequence, outcome).await?;
+        match because {
+            Some(because) => self.refuse_stream(&because).await,
+            None => Ok(()),
+        }
     }
 
     async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
@@ -225,6 +237,7 @@ impl GradientReader {
             verdict,
             detail,
             version,
+            ends_session: _,
         } = outcome;
         tracing::trace!(
             session = self.session.id(),

@@ -30,6 +30,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 use tonic::body::Body;
 use tracing::Instrument;
+use troop_common::bounds;
 use troop_common::call_error::CallError;
 use troop_common::experiment::{ConfigError, SendWeights};
 use troop_common::layout::Layout;
@@ -37,7 +38,7 @@ use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::{PROTOCOL, v1};
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{
-    self, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Request, Rope,
+    self, Bounded, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Request, Rope,
 };
 
 use crate::answers::{JoinError, OpenError, Phase};
@@ -66,9 +67,6 @@ const MESSAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// `Watch` calls at once; each may hold a publish that nobody else needs any more.
 const MOST_WATCHERS: usize = 16;
-
-/// Longest worker name that is kept.
-const WORKER_NAME_CHARS: usize = 64;
 
 /// Answers the calls of the contract.
 #[derive(Clone)]
@@ -106,7 +104,7 @@ impl Service {
     /// The same for a run that is called `name`; without, it is called like its experiment.
     pub fn of_run(self, name: &str) -> Self {
         Self {
-            run: name.into(),
+            run: bounds::RUN.cut(name).into(),
             ..self
         }
     }
@@ -166,7 +164,10 @@ impl Service {
 
     fn join(&self, request: &v1::JoinRequest, caller: &Caller) -> Result<v1::JoinResponse, Status> {
         self.refuse_other_software(request)?;
-        let worker = plain_name(&request.worker);
+        request
+            .check_bounds()
+            .map_err(|error| CallError::Stream.status(error))?;
+        let worker = bounds::WORKER.cut(&request.worker);
         let peer = &caller.name;
         let join = || self.server.join(worker.clone(), peer.clone());
         let joined = match join() {
@@ -175,7 +176,7 @@ impl Service {
         };
         let joined = joined.map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
         let secret = self.unopened.expect(joined.session, caller.connection);
-        let software = plain_name(&request.software);
+        let software = bounds::JOIN_SOFTWARE.cut(&request.software);
         tracing::info!(
             session = joined.session,
             worker,
@@ -228,6 +229,8 @@ impl Service {
 
     fn status(&self) -> v1::StatusResponse {
         let view = self.server.progress();
+        let mut sessions = self.server.sessions();
+        sessions.truncate(bounds::SESSIONS.most);
         v1::StatusResponse {
             epoch: self.server.epoch(),
             version: self.server.version(),
@@ -236,8 +239,8 @@ impl Service {
             episodes: view.counters.episodes,
             env_steps_per_second: view.env_steps_per_second,
             updates_per_second: view.updates_per_second,
-            return_mean_100: view.return_mean_100,
-            sessions: self.server.sessions(),
+            return_mean_100: view.return_mean_100.map(f64::from),
+            sessions,
             software: VERSION.into(),
         }
     }
@@ -257,12 +260,6 @@ fn open_status(error: &OpenError) -> Status {
         OpenError::WrongLayout { .. } => CallError::Layout.status(error),
         OpenError::NoRoom { .. } => CallError::Full.status(error),
     }
-}
-
-/// A name that cannot break a log line or fill the session table.
-fn plain_name(worker: &str) -> String {
-    let visible = worker.chars().filter(|letter| !letter.is_control());
-    visible.take(WORKER_NAME_CHARS).collect()
 }
 
 async fn first_message(inbound: &mut Messages<Body>) -> Result<Option<Rope>, Status> {

@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
+use troop_common::bounds::REASON;
 use troop_common::proto::v1::train_response::Kind;
 use troop_common::proto::v1::{Control, ControlKind, TrainResponse};
 use troop_common::wire::{self, Outgoing};
@@ -56,7 +57,7 @@ fn control(phase: Phase) -> Option<Control> {
     };
     Some(Control {
         kind: kind.into(),
-        reason,
+        reason: REASON.cut(&reason),
     })
 }
 

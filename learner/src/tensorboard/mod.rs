@@ -14,6 +14,7 @@ use std::path::Path;
 use prost::Message;
 
 use crate::history::ProgressPoint;
+use crate::metrics::of_count;
 use message::{Event, SessionLog, Summary, What};
 
 /// What the first event of a file says; from version 2 on a restart may be told.
@@ -72,7 +73,7 @@ impl TensorBoardFile {
         };
         writer.write(&event(0, What::FileVersion(FILE_VERSION.into())))?;
         // It forgets what has this step or a later one.
-        let first = env_steps as i64 + 1;
+        let first = of_count(env_steps).saturating_add(1);
         writer.write(&event(first, What::SessionLog(SessionLog::start())))?;
         Ok(writer)
     }
@@ -82,7 +83,7 @@ impl TensorBoardFile {
         let values = scalars::of(point);
         self.write(&Event {
             wall_time: point.unix_seconds.unwrap_or_default(),
-            step: point.env_steps as i64,
+            step: of_count(point.env_steps),
             what: Some(What::Summary(Summary { values })),
         })
     }

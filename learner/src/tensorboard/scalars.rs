@@ -1,5 +1,7 @@
 //! Which scalars a moment has, under which tags.
 
+use troop_common::finite::Finite;
+
 use super::message::Scalar;
 use crate::history::ProgressPoint;
 
@@ -7,11 +9,12 @@ use crate::history::ProgressPoint;
 /// where it has one for the same thing.
 pub(super) fn of(point: &ProgressPoint) -> Vec<Scalar> {
     let count = |count: Option<u64>| count.map(|count| count as f64);
+    let finite = |value: Option<Finite>| value.map(Finite::get);
     // Where nothing was applied it is 0, and says nothing.
     let applied = point.staleness_p50_updates.is_some();
     let staleness_mean = applied.then_some(point.staleness_mean_updates);
     let known = [
-        ("rollout/ep_rew_mean", point.return_mean_100),
+        ("rollout/ep_rew_mean", finite(point.return_mean_100)),
         ("rollout/ep_len_mean", point.episode_length_mean_100),
         ("time/fps", Some(point.env_steps_per_second)),
         ("time/updates_per_second", Some(point.updates_per_second)),
@@ -19,7 +22,7 @@ pub(super) fn of(point: &ProgressPoint) -> Vec<Scalar> {
         ("time/sessions", count(point.sessions)),
         ("train/n_updates", Some(point.updates as f64)),
         ("train/learning_rate", point.learning_rate),
-        ("train/grad_norm", point.gradient_norm_mean),
+        ("train/grad_norm", finite(point.gradient_norm_mean)),
         ("train/staleness_mean", staleness_mean),
         ("train/staleness_p50", count(point.staleness_p50_updates)),
         ("train/staleness_p99", count(point.staleness_p99_updates)),
@@ -28,13 +31,14 @@ pub(super) fn of(point: &ProgressPoint) -> Vec<Scalar> {
     ];
     let known = known
         .into_iter()
-        .filter_map(|(tag, value)| Some(scalar(tag.into(), value?)));
+        .filter_map(|(tag, value)| Some((tag, Finite::new(value?)?)))
+        .map(|(tag, value)| scalar(tag.into(), value));
     let losses = point.losses.iter().map(|(term, value)| loss(term, *value));
     known.chain(losses).collect()
 }
 
 /// As others do, the loss of the entropy is its negative; a mean that is no loss keeps its name.
-fn loss(term: &str, value: f64) -> Scalar {
+fn loss(term: &str, value: Finite) -> Scalar {
     match term {
         "policy" | "value" => scalar(format!("train/{term}_loss"), value),
         "entropy" => scalar("train/entropy_loss".into(), -value),
@@ -42,10 +46,10 @@ fn loss(term: &str, value: f64) -> Scalar {
     }
 }
 
-fn scalar(tag: String, value: f64) -> Scalar {
+fn scalar(tag: String, value: Finite) -> Scalar {
     Scalar {
         tag,
-        simple_value: Some(value as f32),
+        simple_value: Some(value.to_f32()),
     }
 }
 
@@ -69,12 +73,14 @@ mod tests {
             ("q", 3.0),
         ];
         let point = ProgressPoint {
-            return_mean_100: Some(21.5),
+            return_mean_100: Finite::new(21.5),
             env_steps_per_second: 1e5,
             staleness_mean_updates: 1.5,
             staleness_p50_updates: Some(1),
             staleness_p99_updates: Some(4),
-            losses: losses.map(|(term, value)| (term.to_owned(), value)).into(),
+            losses: losses
+                .map(|(term, value)| (term.to_owned(), Finite::new(value).unwrap()))
+                .into(),
             ..ProgressPoint::default()
         };
         let scalars = of(&point);
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_value_of_0_is_written_too() {
-        let bytes = scalar("train/learning_rate".into(), 0.0).encode_to_vec();
+        let bytes = scalar("train/learning_rate".into(), Finite::default()).encode_to_vec();
         let read = Scalar::decode(bytes.as_slice()).unwrap();
         assert_eq!(read.simple_value, Some(0.0));
     }

@@ -9,5 +9,6 @@ mod link;
 mod raw_session;
 mod reconnecting;
 mod refusals;
+mod reports;
 mod rig;
 mod weights;

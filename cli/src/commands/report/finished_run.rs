@@ -56,7 +56,8 @@ impl FinishedRun {
 
     /// Its curve: env steps and mean return of 100 episodes.
     pub(super) fn curve(&self) -> Vec<(f64, f64)> {
-        let point = |point: &ProgressPoint| Some((point.env_steps as f64, point.return_mean_100?));
+        let point =
+            |point: &ProgressPoint| Some((point.env_steps as f64, point.return_mean_100?.get()));
         self.points.iter().filter_map(point).collect()
     }
 }
