@@ -1,4 +1,4 @@
-//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted.
+//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 over but not learnt, 130 interrupted.
 
 use std::process::ExitCode;
 

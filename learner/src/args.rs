@@ -13,7 +13,7 @@ use crate::link::Link;
 /// a last checkpoint is written.
 ///
 /// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage or configuration;
-/// 130 SIGINT came.
+/// 3 the run is over, but no gradient was applied, or more than half were wrong; 130 SIGINT came.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {

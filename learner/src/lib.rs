@@ -24,6 +24,7 @@ pub mod history;
 pub mod http;
 mod journal;
 mod last_scrape;
+pub mod learning;
 mod lock;
 pub mod metrics;
 mod model;

@@ -15,6 +15,7 @@ use troop_common::experiment::{Experiment, resolve};
 use troop_common::process::{INTERRUPTED, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
+use troop_learner::learning::{Learning, NOT_LEARNT};
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{RunDirectory, RunDirectoryError};
 use troop_learner::run_keeper::{RunKeeper, TICK};
@@ -29,6 +30,8 @@ use crate::link::Link;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     RunOver,
+    /// The run is over, and has learnt nothing or little.
+    NotLearnt,
     Interrupt,
     Terminate,
 }
@@ -47,6 +50,7 @@ impl End {
         match self {
             // An orchestrator that sends SIGTERM takes anything else for a failure.
             Self::RunOver | Self::Terminate => ExitCode::SUCCESS,
+            Self::NotLearnt => ExitCode::from(NOT_LEARNT),
             Self::Interrupt => ExitCode::from(INTERRUPTED),
         }
     }
@@ -239,6 +243,8 @@ async fn keep(
     mut signals: Signals,
 ) -> anyhow::Result<ExitCode> {
     let mut phase = server.phase();
+    // A service that starts it again is told once what became of it.
+    let was_over = matches!(&*phase.borrow(), Phase::Finished(_));
     let mut ticks = tokio::time::interval(TICK);
     let mut end = None;
     // The service ends by itself once the run does, or the learner drains.
@@ -263,8 +269,11 @@ async fn keep(
     };
     let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
     log(&summary, &server.phase().borrow());
+    if end == Some(End::RunOver) && !was_over && summary.learning() != Learning::Enough {
+        end = Some(End::NotLearnt);
+    }
     served.context("the gRPC service panicked")??;
-    if end == Some(End::RunOver) {
+    if matches!(end, Some(End::RunOver | End::NotLearnt)) {
         tokio::select! {
             () = last_scrape(server) => {}
             _ = signals.next() => {}
@@ -288,6 +297,10 @@ fn log(summary: &Summary, phase: &Phase) {
         return_mean_100 = summary.return_mean_100,
         seconds_to_solve = summary.seconds_to_solve,
         env_steps_per_second = summary.env_steps_per_second,
+        gradients = %summary.gradients,
         "learner ends"
     );
+    if let Some(complaint) = summary.learning().complaint() {
+        tracing::error!(gradients = %summary.gradients, "{complaint}");
+    }
 }

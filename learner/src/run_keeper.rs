@@ -9,6 +9,7 @@ use crate::dashboard::LiveRun;
 use crate::event_log::EventLog;
 use crate::history::{Line, SharedHistory};
 use crate::journal::Occurrence;
+use crate::learning::Learning;
 use crate::lock::lock;
 use crate::metrics::of_count;
 use crate::parameter_server::{ParameterServer, unix_seconds};
@@ -140,13 +141,23 @@ impl RunKeeper {
         }
         let experiment = self.experiment.keep_up(&self.directory, &self.server);
         let checkpoint = experiment.and_then(|()| self.write_checkpoint());
-        self.write_events();
         let summary = Summary {
-            failure: self.failure,
+            failure: self.failure.take(),
             ..Summary::of(&self.server)
         };
+        self.note_learning(&summary);
+        self.write_events();
         self.directory.write_summary(&summary)?;
         checkpoint.map(|()| summary)
+    }
+
+    /// A run that has not learnt says so in its history.
+    fn note_learning(&self, summary: &Summary) {
+        if summary.learning() != Learning::Enough {
+            let noted = Occurrence::error("run over, but little learnt");
+            self.server
+                .note(noted.with("gradients", summary.gradients.to_string()));
+        }
     }
 
     fn write_point(&mut self) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Phase;
+use crate::learning::Learning;
 use crate::parameter_server::ParameterServer;
 pub use crate::staleness::{StalenessBucket, StalenessSummary};
 
@@ -71,6 +72,15 @@ fn yes() -> bool {
 }
 
 impl Summary {
+    /// How much of what came the run has learnt from, where it is over; one that was interrupted may
+    /// go on.
+    pub fn learning(&self) -> Learning {
+        match self.finished {
+            true => Learning::of(&self.gradients),
+            false => Learning::Enough,
+        }
+    }
+
     /// What has come of `server`'s run so far.
     pub fn of(server: &ParameterServer) -> Self {
         let view = server.progress();

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use troop_common::experiment::{Experiment, LearnerSettings, StalenessPolicy, resolve};
 use troop_common::process::{INTERRUPTED, say};
+use troop_learner::learning::NOT_LEARNT;
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
@@ -122,7 +123,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
     services.stop();
     Ok(match &*server.phase().borrow() {
-        Phase::Finished(_) => ExitCode::SUCCESS,
+        Phase::Finished(_) => over(&summary),
         Phase::Draining(_) => ExitCode::from(INTERRUPTED),
         Phase::Running => ExitCode::FAILURE,
     })
@@ -231,6 +232,15 @@ fn watch(
     }
 }
 
+/// The exit code of a run that is over; says why it is no success where it is none.
+fn over(summary: &Summary) -> ExitCode {
+    let Some(complaint) = summary.learning().complaint() else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!(gradients = %summary.gradients, "{complaint}");
+    ExitCode::from(NOT_LEARNT)
+}
+
 fn print(summary: &Summary, path: &std::path::Path) {
     let mean = summary
         .return_mean_100
@@ -239,8 +249,12 @@ fn print(summary: &Summary, path: &std::path::Path) {
         Some(seconds) => format!(", solved after {seconds:.1} s"),
         None => String::new(),
     };
+    let refused = match summary.gradients.refused() {
+        0 => String::new(),
+        _ => format!(", {}", summary.gradients),
+    };
     say(format_args!(
-        "{}: {} env steps in {:.1} s ({:.0}/s), mean return {mean}{solved}; {}",
+        "{}: {} env steps in {:.1} s ({:.0}/s), mean return {mean}{solved}{refused}; {}",
         summary.experiment,
         summary.env_steps,
         summary.wall_seconds,
