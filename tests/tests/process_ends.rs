@@ -29,7 +29,7 @@ class Holder(gymnasium.Env):
         started.append(subprocess.Popen(SLEEP).pid)
         started.append(subprocess.Popen(SLEEP, start_new_session=True).pid)
         # One whose parent is gone already, as daemons are.
-        script = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=subprocess.DEVNULL).pid)"
+        script = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)"
         daemon = subprocess.run([sys.executable, "-c", script, *SLEEP], capture_output=True, text=True)
         started.append(int(daemon.stdout))
         with open("started.partial", "w") as file:
@@ -112,8 +112,10 @@ fn a_host_that_is_given_up_leaves_nothing_either() {
 fn a_planted_interpreter_is_not_run_and_the_learners_neither() {
     let _serial = serial();
     let scratch = Scratch::new();
-    let planted = scratch.path().join(".venv/bin");
+    let planted = scratch.path().join("work/.venv/bin");
+    let below = scratch.path().join("work/deep/below");
     std::fs::create_dir_all(&planted).unwrap();
+    std::fs::create_dir_all(&below).unwrap();
     let script = planted.join("python");
     std::fs::write(
         &script,
@@ -136,7 +138,7 @@ fn a_planted_interpreter_is_not_run_and_the_learners_neither() {
     );
     let mut own = Command::new(&actor);
     own.args(["--learner", &learner.url, "--workers", "1"])
-        .current_dir(scratch.path())
+        .current_dir(below)
         // Whatever `python3` is here has no package of Troop's.
         .env("PATH", "/usr/bin:/bin");
     troop_tests::Process::start(&mut own).wait().expect_code(1);

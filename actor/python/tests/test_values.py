@@ -40,14 +40,15 @@ class Given(gymnasium.Env[Any, Any]):
         return self._result
 
 
-def vector_of(environment: Given) -> GymnasiumVector:
-    gymnasium.register("Given-v0", lambda: environment, disable_env_checker=True, order_enforce=False)
+def vector_of(*environments: Given) -> GymnasiumVector:
+    given = iter(environments)
+    gymnasium.register("Given-v0", lambda: next(given), disable_env_checker=True, order_enforce=False)
     try:
-        settings = Settings("Given-v0", 1, {}, [], AtariSettings())
+        settings = Settings("Given-v0", len(environments), {}, [], AtariSettings())
         vector = GymnasiumVector(settings)
     finally:
         gymnasium.registry.pop("Given-v0")
-    arrays = SharedArrays.private(specify(1, vector.observation, vector.action))
+    arrays = SharedArrays.private(specify(len(environments), vector.observation, vector.action))
     vector.attach(arrays)
     return vector
 
@@ -72,8 +73,8 @@ def refusal(environment: Given, step: bool = False) -> str:
         (FLOATS, None, "the observation is None, NoneType"),
         (FLOATS, ["a", "b", "c", "d"], "the observation is ['a', 'b', 'c', 'd'], list"),
         (FLOATS, [[1.0], 2.0, 3.0, 4.0], "list; expected float32"),
-        (FLOATS, np.array([1, np.nan, 0, 0], np.float32), "observation of environment 0 is nan at 1"),
-        (FLOATS, np.full(4, 1e300), "observation of environment 0 is inf at 0"),
+        (FLOATS, np.array([1, np.nan, 0, 0], np.float32), "the observation is nan at 1"),
+        (FLOATS, np.full(4, 1e300), "the observation is inf at 0"),
         (spaces.Box(0, 255, (2, 3, 3), np.uint8), np.full((2, 3, 3), 0.9), "float64 values that uint8 cannot hold"),
         (spaces.Box(0, 255, (2, 3, 3), np.uint8), np.full((2, 3, 3), -1), "int64 values that uint8 cannot hold"),
         (spaces.Box(0, 255, (2, 3, 3), np.uint8), np.full((2, 3, 3), 256), "from 256 to 256"),
@@ -122,13 +123,13 @@ GOOD = np.zeros(4, np.float32)
         ((GOOD, None, False, False, {}), "the reward is None, NoneType"),
         ((GOOD, "1", False, False, {}), "the reward is '1', str"),
         ((GOOD, 1 + 2j, False, False, {}), "the reward is (1+2j), complex"),
-        ((GOOD, np.inf, False, False, {}), "the reward of environment 0 is inf"),
-        ((GOOD, 1e300, False, False, {}), "the reward of environment 0 is inf"),
+        ((GOOD, np.inf, False, False, {}), "the reward is inf"),
+        ((GOOD, 1e300, False, False, {}), "the reward is inf"),
         ((GOOD, 1.0, False, {}), "step() returned 4 values; expected (observation, reward, terminated"),
         ((GOOD, 1.0, None, False, {}), "`terminated` is None"),
         ((GOOD, 1.0, False, False, None), "the info of step() is None, NoneType"),
         (None, "step() returned None, NoneType"),
-        ((np.array([1, np.nan, 0, 0]), 1.0, True, False, {}), "the final observation of environment 0 is nan at 1"),
+        ((np.array([1, np.nan, 0, 0]), 1.0, True, False, {}), "the final observation is nan at 1"),
         ((np.zeros(1), 1.0, False, False, {}), "the observation has shape (1,)"),
     ],
 )
@@ -137,6 +138,15 @@ def test_a_wrong_step_is_named(result: Any, found: str) -> None:
     assert all(part in text for part in found.split("; ")), text
     assert "(step 1, environment 0)" in text
     assert ("before 0.26" in text) == (result is not None and (len(result) == 4 or result[-1] is None))
+
+
+def test_the_environment_that_gave_it_is_named() -> None:
+    good = Given(FLOATS, (GOOD, {}), (GOOD, 1.0, False, False, {}))
+    for result in ((GOOD, np.nan, False, False, {}), (np.full(4, np.inf), 1.0, False, False, {})):
+        vector = vector_of(good, Given(FLOATS, (GOOD, {}), result), good)
+        vector.reset(1)
+        with pytest.raises(HostError, match=re.escape("(step 1, environment 1)")):
+            vector.step()
 
 
 @pytest.mark.parametrize("start", [GOOD, np.zeros(2, np.float32), (GOOD,), (GOOD, None)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import Any, TextIO
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 MARK = "troop-warning: "
 """Begins a line that the actor logs as a warning."""
@@ -18,5 +21,5 @@ def pass_on() -> None:
 def _show(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: Any = None
 ) -> None:
-    text = " ".join(str(message).split())
+    text = " ".join(_COLOR.sub("", str(message)).split())
     print(f"{MARK}{text} ({category.__name__}, {filename}:{lineno})", file=file or sys.stderr)

@@ -82,13 +82,15 @@ def unpacking(error: Exception) -> HostError | None:
     return HostError("the environment returned another number of values", f"{hint}; {_OLD_API}")
 
 
-def find_not_finite(name: str, values: NDArray[np.float32]) -> HostError:
-    """Says which environment gave a value that is not finite, of which there is one in ``values`` ``[E, …]``."""
+EXPECTED_FINITE = "expected finite numbers that 32-bit floats can hold"
+
+
+def find_not_finite(values: NDArray[np.float32]) -> tuple[int, str]:
+    """Which environment gave a value that is not finite, of which there is one in ``values`` ``[E, …]``, and which."""
     rows = values.reshape(len(values), -1)
     environment, place = (int(index) for index in np.argwhere(~np.isfinite(rows))[0])
     where = f" at {place}" if rows.shape[1] > 1 else ""
-    found = f"the {name} of environment {environment} is {rows[environment, place]}{where}"
-    return HostError(found, "expected finite numbers that 32-bit floats can hold")
+    return environment, f"{rows[environment, place]}{where}"
 
 
 def kind(value: Any) -> str:

@@ -19,7 +19,7 @@ from .seeding import seed_of
 from .settings import Settings
 from .shared_arrays import SharedArrays
 from .spaces import ActionCodec, ObservationCodec, PixelObservation, action_codec, observation_codec
-from .values import find_not_finite, reset_result, reward_of, step_result, unpacking
+from .values import EXPECTED_FINITE, find_not_finite, reset_result, reward_of, step_result, unpacking
 
 
 class Vector(Protocol):
@@ -104,7 +104,8 @@ class GymnasiumVector:
             if terminated or truncated:
                 write(arrays.final_observations[index], observation)
                 if not np.isfinite(arrays.final_observations[index]).all():
-                    raise find_not_finite("final observation", arrays.final_observations)
+                    _, found = find_not_finite(arrays.final_observations[index : index + 1])
+                    raise HostError(f"the final observation is {found}", EXPECTED_FINITE)
                 masks.write_final(index, info)
                 observation, info = _reset(environment)
                 self._hint.look(observation)
@@ -115,10 +116,10 @@ class GymnasiumVector:
     def _check_finite(self) -> None:
         """Nothing that is not finite leaves the host: one such value would spoil all that is computed from it."""
         arrays = self._arrays
-        if not np.isfinite(arrays.observations).all():
-            raise find_not_finite("observation", arrays.observations)
-        if not np.isfinite(arrays.rewards).all():
-            raise find_not_finite("reward", arrays.rewards)
+        for name, values in (("observation", arrays.observations), ("reward", arrays.rewards)):
+            if not np.isfinite(values).all():
+                self._at, found = find_not_finite(values)
+                raise HostError(f"the {name} is {found}", EXPECTED_FINITE)
 
     def close(self) -> None:
         """Ends the environments; one that fails to does not keep the others."""
