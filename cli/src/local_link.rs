@@ -9,7 +9,7 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
 use troop_common::wire::{Buffers, Elements};
-use troop_learner::{Gradient, Joined, Origin, Outcome, ParameterServer, Phase};
+use troop_learner::{Gradient, Joined, OpenError, Origin, Outcome, ParameterServer, Phase};
 
 /// Calls the parameter server's core straight from the worker's thread.
 pub(crate) struct LocalLink {
@@ -71,9 +71,11 @@ impl LocalLink {
 
 impl Link for LocalLink {
     fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed> {
-        self.server
-            .open(self.joined.session, layout.clone())
-            .map_err(|error| LinkClosed::Failed(error.to_string()))
+        let opened = self.server.open(self.joined.session, layout.clone());
+        opened.map_err(|error| match error {
+            OpenError::Closed(reason) => LinkClosed::Finished(reason),
+            error => LinkClosed::Failed(error.to_string()),
+        })
     }
 
     fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {

@@ -5,8 +5,13 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::orthogonal;
+
 /// Which quarter of an LSTM's biases belongs to the forget gate: gates are i, f, g, o, as in torch.
 const FORGET_GATE: usize = 1;
+
+/// Numbers that are drawn before it is asked again whether they are wanted.
+const DRAWN_TOGETHER: usize = 1 << 20;
 
 /// How a tensor's first values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +47,54 @@ impl TensorSpec {
     /// Whether the tensor has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Rows and columns, where it is a matrix: the first axis, and the others.
+    fn matrix(&self) -> (usize, usize) {
+        let rows = self.shape.first().copied().unwrap_or(1);
+        (rows, self.len() / rows.max(1))
+    }
+
+    /// What it takes to make it orthogonal; nothing where it is not.
+    fn orthogonal_work(&self) -> u64 {
+        match self.initializer {
+            Initializer::Orthogonal(_) => {
+                let (rows, columns) = self.matrix();
+                orthogonal::work(rows, columns)
+            }
+            Initializer::Zeros | Initializer::ForgetGate(_) | Initializer::Uniform(_) => 0,
+        }
+    }
+
+    /// Appends the first values to `flat`; gives up, with none, once `wanted` says so.
+    fn draw(
+        &self,
+        rng: &mut ChaCha8Rng,
+        wanted: &dyn Fn() -> bool,
+        flat: &mut Vec<f32>,
+    ) -> Option<()> {
+        let n = self.len();
+        if let Initializer::Orthogonal(gain) = self.initializer {
+            return orthogonal::draw(self.matrix(), gain, rng, wanted, flat);
+        }
+        for start in (0..n).step_by(DRAWN_TOGETHER) {
+            if !wanted() {
+                return None;
+            }
+            let range = start..n.min(start + DRAWN_TOGETHER);
+            match self.initializer {
+                Initializer::Zeros => flat.resize(flat.len() + range.len(), 0.0),
+                Initializer::ForgetGate(bias) => {
+                    let is_forget = |element: usize| element * 4 / n == FORGET_GATE;
+                    flat.extend(range.map(|element| if is_forget(element) { bias } else { 0.0 }));
+                }
+                Initializer::Uniform(bound) => {
+                    flat.extend(range.map(|_| rng.random_range(-1.0_f32..1.0) * bound));
+                }
+                Initializer::Orthogonal(_) => {}
+            }
+        }
+        Some(())
     }
 }
 
@@ -146,75 +199,33 @@ impl Layout {
 
     /// The first parameters of a run: the same for the same seed on every machine.
     pub fn initialize(&self, seed: u64) -> Vec<f32> {
+        self.initialize_while(seed, &|| true).unwrap_or_default()
+    }
+
+    /// [`Self::initialize`], which gives up, with none, soon after `wanted` says so: large layouts
+    /// take seconds.
+    pub fn initialize_while(&self, seed: u64, wanted: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut flat = Vec::with_capacity(self.len());
         for tensor in &self.tensors {
-            let n = tensor.len();
-            match tensor.initializer {
-                Initializer::Zeros => flat.resize(flat.len() + n, 0.0),
-                Initializer::ForgetGate(bias) => {
-                    let gate = |element| {
-                        if element * 4 / n == FORGET_GATE {
-                            bias
-                        } else {
-                            0.0
-                        }
-                    };
-                    flat.extend((0..n).map(gate));
-                }
-                Initializer::Uniform(bound) => {
-                    flat.extend((0..n).map(|_| rng.random_range(-1.0_f32..1.0) * bound));
-                }
-                Initializer::Orthogonal(gain) => {
-                    let rows = tensor.shape.first().copied().unwrap_or(1);
-                    flat.extend(orthogonal(rows, n / rows.max(1), gain, &mut rng));
-                }
-            }
+            tensor.draw(&mut rng, wanted, &mut flat)?;
         }
-        flat
+        Some(flat)
     }
-}
 
-/// A `[rows, columns]` matrix, row-major, whose shorter side is orthonormal times `gain`
-/// (Saxe et al. 2014), by modified Gram–Schmidt on Gaussian vectors.
-fn orthogonal(rows: usize, columns: usize, gain: f32, rng: &mut ChaCha8Rng) -> Vec<f32> {
-    let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
-    while basis.len() < count {
-        let mut vector: Vec<f64> = (0..length).map(|_| gaussian(rng)).collect();
-        for unit in &basis {
-            let along = dot(unit, &vector);
-            vector
-                .iter_mut()
-                .zip(unit)
-                .for_each(|(v, u)| *v -= along * u);
-        }
-        let norm = dot(&vector, &vector).sqrt();
-        if norm > 1e-6 {
-            vector.iter_mut().for_each(|v| *v /= norm);
-            basis.push(vector);
-        }
+    /// What it takes to draw the first parameters, in operations on numbers, about; one core does
+    /// some 10⁹ a second, of an orthogonal matrix more than 10¹⁰.
+    pub fn drawing_work(&self) -> u64 {
+        let work = |tensor: &TensorSpec| tensor.len() as u64 + tensor.orthogonal_work();
+        self.tensors.iter().map(work).fold(0, u64::saturating_add)
     }
-    let element = |row: usize, column: usize| {
-        if rows <= columns {
-            basis[row][column]
-        } else {
-            basis[column][row]
-        }
-    };
-    (0..rows * columns)
-        .map(|i| gain * element(i / columns, i % columns) as f32)
-        .collect()
-}
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-/// A standard normal number, by Box and Muller.
-fn gaussian(rng: &mut ChaCha8Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+    /// Memory that is needed while the first parameters are drawn, beside theirs, in bytes.
+    pub fn drawing_bytes(&self) -> u64 {
+        let orthogonal = |tensor: &&TensorSpec| tensor.orthogonal_work() > 0;
+        let elements = self.tensors.iter().filter(orthogonal).map(TensorSpec::len);
+        (size_of::<f64>() * elements.max().unwrap_or_default()) as u64
+    }
 }
 
 #[cfg(test)]
@@ -283,23 +294,51 @@ mod tests {
     }
 
     #[test]
-    fn orthogonal_rows_or_columns_are_orthonormal_times_the_gain() {
-        for (rows, columns) in [(3, 8), (8, 3)] {
-            let mut rng = ChaCha8Rng::seed_from_u64(1);
-            let w = orthogonal(rows, columns, 2.0, &mut rng);
-            let at = |vector: usize, i: usize| {
-                if rows <= columns {
-                    w[vector * columns + i]
-                } else {
-                    w[i * columns + vector]
-                }
+    fn drawing_ends_where_it_is_not_wanted_any_more() {
+        for initializer in [Initializer::Zeros, Initializer::Uniform(1.0)] {
+            let layout = Layout::new(vec![spec("large", &[4 << 20], initializer)]).unwrap();
+            let asked = std::cell::Cell::new(0);
+            let wanted = || {
+                asked.set(asked.get() + 1);
+                asked.get() < 3
             };
-            for a in 0..3 {
-                for b in 0..3 {
-                    let product: f32 = (0..8).map(|i| at(a, i) * at(b, i)).sum();
-                    assert!((product - if a == b { 4.0 } else { 0.0 }).abs() < 1e-5);
-                }
-            }
+            assert_eq!(
+                (layout.initialize_while(1, &wanted), asked.get()),
+                (None, 3)
+            );
         }
+    }
+
+    #[test]
+    fn the_work_is_that_of_the_orthogonal_matrices_and_a_little() {
+        let layout = Layout::new(vec![
+            spec("fc", &[512, 64, 7, 7], Initializer::Orthogonal(1.0)),
+            spec("bias", &[512], Initializer::Zeros),
+        ])
+        .unwrap();
+        let elements = 512 * 3136;
+        assert_eq!(layout.drawing_work(), 512 * elements + elements + 512);
+        assert_eq!(layout.drawing_bytes(), 8 * elements);
+    }
+
+    /// Runs are repeated by their seed: what one gives must not change with a version.
+    #[test]
+    fn a_seed_gives_the_parameters_that_it_always_gave() {
+        let layout = Layout::new(vec![
+            spec("body", &[64, 4], Initializer::Orthogonal(1.5)),
+            spec("head", &[40, 300], Initializer::Orthogonal(0.01)),
+            spec("nothing", &[0, 5], Initializer::Orthogonal(1.0)),
+            spec("bias", &[5], Initializer::Uniform(0.5)),
+        ])
+        .unwrap();
+        let mut hash = Sha256::new();
+        for value in layout.initialize(7) {
+            hash.update(value.to_bits().to_le_bytes());
+        }
+        let digest: String = hash.finalize()[..8]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(digest, "c5f0587a4fdb0c8f");
     }
 }

@@ -4,6 +4,7 @@
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
 pub mod address;
+pub mod available_memory;
 pub mod bounds;
 pub mod call_error;
 pub mod causes;
@@ -13,6 +14,7 @@ pub mod experiment;
 pub mod finite;
 pub mod layout;
 pub mod moments;
+mod orthogonal;
 pub mod pem;
 pub mod process;
 pub mod proto;

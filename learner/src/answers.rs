@@ -2,6 +2,7 @@
 
 use troop_common::proto::v1::Verdict;
 
+use crate::memory_need::TooLarge;
 use crate::session::SessionId;
 
 /// Where a learner is in its life.
@@ -80,6 +81,45 @@ pub enum OpenError {
         /// Bytes that are allowed.
         budget_bytes: u64,
     },
+    /// The run's first layout needs more memory than there is.
+    #[error(
+        "a network of {elements} parameters needs {needed_bytes} bytes at the learner, for parameters, \
+         optimiser state, publishes and a checkpoint's copy; this machine has {available_bytes} left \
+         for them: use a smaller network, or another machine"
+    )]
+    NoMemory {
+        /// Elements of the parameter vector.
+        elements: u64,
+        /// Bytes of all that is kept.
+        needed_bytes: u64,
+        /// Bytes that there are for it.
+        available_bytes: u64,
+    },
+    /// Its parameters would take minutes to draw.
+    #[error(
+        "the first parameters of this network ({elements} of them) would take minutes to draw: use \
+         narrower layers, or model.initialization = \"torch\""
+    )]
+    TooLong {
+        /// Elements of the parameter vector.
+        elements: u64,
+    },
+    /// Somebody else's layout is still being drawn.
+    #[error("the run's first parameters were not drawn within {0} s; try again")]
+    TimedOut(u64),
+    /// The learner is draining, or the run is over.
+    #[error("the learner opens no more sessions: {0}")]
+    Closed(String),
+}
+
+impl From<TooLarge> for OpenError {
+    fn from(error: TooLarge) -> Self {
+        Self::NoMemory {
+            elements: error.elements,
+            needed_bytes: error.needed_bytes,
+            available_bytes: error.available_bytes,
+        }
+    }
 }
 
 /// Why a run cannot go on from a checkpoint.

@@ -26,6 +26,7 @@ mod journal;
 mod last_scrape;
 pub mod learning;
 mod lock;
+mod memory_need;
 pub mod metrics;
 mod model;
 mod moments_file;

@@ -1,5 +1,7 @@
 //! A learner and actors as processes of their own, and what happens when one of them goes away.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use troop_tests::{
     Endpoint, Finished, Learner, Process, ReservedPort, Scratch, Signal, poll_until, serial,
@@ -170,6 +172,50 @@ fn a_learner_that_is_told_to_stop_drains_and_checkpoints() {
         actor.signal(Signal::TERM);
         actor.wait().expect_code(0);
     }
+}
+
+/// A wide network takes seconds to draw. Meanwhile the learner answers, and ends when it is told to.
+#[test]
+fn a_learner_that_draws_a_wide_network_answers_and_can_be_told_to_stop() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let wide = "--experiment cartpole --set model.hidden=[5500,5500]";
+    let learner = Learner::start(&scratch, wide);
+    let actors = [actor(&scratch, &learner), actor(&scratch, &learner)];
+    learner.process.wait_for("drawing the first parameters");
+    let asked = Instant::now();
+    assert_eq!(learner.http.get("/healthz").status, 200);
+    poll_until("both actors' sessions", || {
+        (sessions(&learner).len() == 2).then_some(())
+    });
+    assert_eq!(learner.http.status()["version"], 0);
+    let answered = asked.elapsed();
+    learner.process.signal(Signal::TERM);
+    let told = Instant::now();
+    learner.process.wait().expect_code(0);
+    let ended = told.elapsed();
+    let quick = answered < Duration::from_secs(20) && ended < Duration::from_secs(4);
+    assert!(quick, "answered in {answered:?}, ended in {ended:?}");
+    for actor in actors {
+        actor.kill();
+    }
+}
+
+#[test]
+fn a_network_that_no_machine_has_memory_for_ends_its_worker_with_the_reason() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let vast = "--experiment cartpole --set model.hidden=[512] --set learner.staleness=compensate \
+                --set learner.compensation_history=1000000000";
+    let learner = Learner::start(&scratch, vast);
+    actor(&scratch, &learner)
+        .wait()
+        .expect_code(1)
+        .expect_text("bytes at the learner")
+        .expect_text("use a smaller network");
+    assert_eq!(learner.http.get("/healthz").status, 200);
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether the replays of a process fit into the machine's memory.
 
-use sysinfo::{CGroupLimits, MemoryRefreshKind, RefreshKind, System};
+use troop_common::available_memory::available_bytes;
 
 use super::blocks::held_bytes;
 
@@ -45,17 +45,11 @@ pub struct ReplayTooLarge {
 /// # Errors
 /// Where `workers` such replays do not fit; says what would.
 pub fn check(demand: &ReplayDemand, workers: usize) -> Result<(), ReplayTooLarge> {
-    let memory = MemoryRefreshKind::nothing().with_ram();
-    let system = System::new_with_specifics(RefreshKind::nothing().with_memory(memory));
-    let available = available_bytes(system.available_memory(), system.cgroup_limits().as_ref());
-    decide(demand, workers, available.saturating_add(held_bytes()))
-}
-
-/// What may still be taken of the machine's memory under a container's limit. Cached files count
-/// as available in both.
-fn available_bytes(machine: u64, container: Option<&CGroupLimits>) -> u64 {
-    let container = container.map(|limits| limits.total_memory.saturating_sub(limits.rss));
-    machine.min(container.unwrap_or(u64::MAX))
+    decide(
+        demand,
+        workers,
+        available_bytes().saturating_add(held_bytes()),
+    )
 }
 
 fn decide(demand: &ReplayDemand, workers: usize, available: u64) -> Result<(), ReplayTooLarge> {
@@ -105,19 +99,6 @@ mod tests {
             ..DEMAND
         };
         assert_eq!(decide(&smaller, 2, 10_000_000_000), Ok(()));
-    }
-
-    #[test]
-    fn a_containers_limit_counts_where_it_is_lower() {
-        let limits = |total_memory, rss| CGroupLimits {
-            total_memory,
-            free_memory: 0,
-            free_swap: 0,
-            rss,
-        };
-        assert_eq!(available_bytes(100, None), 100);
-        assert_eq!(available_bytes(100, Some(&limits(80, 30))), 50);
-        assert_eq!(available_bytes(100, Some(&limits(800, 30))), 100);
     }
 
     #[test]

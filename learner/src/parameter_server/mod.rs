@@ -1,5 +1,8 @@
 //! The parameter server: composes what decides with the parameters, the counters and the metrics.
 
+mod first_parameters;
+#[cfg(test)]
+mod first_parameters_tests;
 mod ingest;
 #[cfg(test)]
 mod observation_tests;
@@ -66,6 +69,8 @@ pub struct ParameterServer {
     model: OnceLock<Model>,
     /// Held while the model is made, so that it is made once.
     making: Mutex<()>,
+    /// Held while its parameters are drawn elsewhere.
+    drawing: tokio::sync::Mutex<()>,
     sessions: Mutex<Sessions>,
     recorder: Recorder,
     observations: ObservationMoments,
@@ -170,6 +175,7 @@ impl ParameterServer {
             started: Instant::now(),
             model: OnceLock::new(),
             making: Mutex::default(),
+            drawing: tokio::sync::Mutex::default(),
             sessions: Mutex::default(),
             published: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Running),
@@ -343,17 +349,17 @@ impl ParameterServer {
     }
 
     /// Says what a session's parameters look like. The first layout of a run defines it, and the
-    /// first parameters are drawn by it.
+    /// first parameters are drawn by it: on this thread, unless [`Self::prepare`] has done that.
     ///
     /// # Errors
-    /// Where the session is unknown, its layout is another than the run's, or there is no memory
-    /// for a round of so many.
+    /// Where the session is unknown, its layout is another than the run's or cannot be one's, there is
+    /// no memory for a round of so many, or the learner closes.
     pub fn open(&self, session: SessionId, layout: Layout) -> Result<(), OpenError> {
         if lock(&self.sessions).get_mut(session).is_none() {
             return Err(OpenError::UnknownSession(session));
         }
         let found = layout.fingerprint();
-        let model = self.model_or_make(layout);
+        let model = self.model_or_make(layout)?;
         if model.fingerprint != found {
             return Err(OpenError::WrongLayout {
                 expected: model.fingerprint.clone(),
@@ -369,21 +375,6 @@ impl ParameterServer {
             .map_err(OpenError::UnknownSession)?;
         model.pace.open(session, self.now());
         Ok(())
-    }
-
-    fn model_or_make(&self, layout: Layout) -> &Model {
-        let making = lock(&self.making);
-        let model = self.model.get().unwrap_or_else(|| {
-            self.make_model(Beginning {
-                parameters: layout.initialize(self.experiment.experiment.seed),
-                layout,
-                optimizer: Vec::new(),
-                version: 0,
-                target: None,
-            })
-        });
-        drop(making);
-        model
     }
 
     /// A round holds one gradient of each session: where they do not fit it would never end.

@@ -42,7 +42,6 @@ use troop_common::wire::{
 };
 
 use crate::answers::{JoinError, OpenError, Phase};
-use crate::blocking;
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
@@ -141,7 +140,7 @@ impl Service {
     }
 
     /// Opens the session that the stream's first message names.
-    fn open(&self, first: Option<Rope>) -> Result<OpenSession, Status> {
+    async fn open(&self, first: Option<Rope>) -> Result<OpenSession, Status> {
         let not_opened = "the stream must begin with an `open` message that names the session";
         let first = first.ok_or_else(|| CallError::Stream.status(not_opened))?;
         let open = match Request::read(first) {
@@ -156,8 +155,9 @@ impl Service {
         let layout = Layout::try_from(open.layout.unwrap_or_default())
             .map_err(|error| CallError::Stream.status(error))?;
         let elements = layout.len();
-        blocking::run(elements, || self.server.open(session.id(), layout))
-            .map_err(|error| open_status(&error))?;
+        let refused = |error| open_status(&error, &self.server.phase().borrow());
+        self.server.prepare(&layout).await.map_err(refused)?;
+        self.server.open(session.id(), layout).map_err(refused)?;
         tracing::debug!(session = session.id(), elements, "session opened");
         Ok(session)
     }
@@ -196,7 +196,7 @@ impl Service {
 
     async fn train(&self, requests: Body) -> Result<Outbox, Status> {
         let mut inbound = Messages::within(requests, MAX_MESSAGE_BYTES, MESSAGE_PATIENCE);
-        let session = self.open(first_message(&mut inbound).await?)?;
+        let session = self.open(first_message(&mut inbound).await?).await?;
         let (answers, unsent) = mpsc::channel(ANSWERS_WAITING);
         let opened = v1::Opened {
             layout_fingerprint: self.server.fingerprint().unwrap_or_default().into(),
@@ -254,11 +254,17 @@ fn join_status(error: &JoinError, phase: &Phase) -> Status {
     }
 }
 
-fn open_status(error: &OpenError) -> Status {
-    match error {
-        OpenError::UnknownSession(_) => CallError::Session.status(error),
-        OpenError::WrongLayout { .. } => CallError::Layout.status(error),
-        OpenError::NoRoom { .. } => CallError::Full.status(error),
+fn open_status(error: &OpenError, phase: &Phase) -> Status {
+    match (error, phase) {
+        (OpenError::UnknownSession(_), _) => CallError::Session.status(error),
+        (
+            OpenError::WrongLayout { .. } | OpenError::NoMemory { .. } | OpenError::TooLong { .. },
+            _,
+        ) => CallError::Layout.status(error),
+        (OpenError::NoRoom { .. }, _) => CallError::Full.status(error),
+        (OpenError::TimedOut(_), _) => CallError::OpenTimeout.status(error),
+        (OpenError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (OpenError::Closed(_), _) => CallError::Draining.status(error),
     }
 }
 

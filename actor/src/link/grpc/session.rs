@@ -1,6 +1,7 @@
 //! One session: from joining to the end of its stream.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +30,12 @@ use crate::link::rejections::Rejections;
 /// A call that is not answered after this time is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// The first session of a run waits for the learner to draw the first parameters.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
+/// The first sessions of a run wait for the learner to draw the first parameters. It refuses what
+/// would take it longer than this; where it is gone, keep-alive says so sooner.
+const OPEN_LIMIT: Duration = Duration::from_secs(300);
+
+/// A worker that waits for its stream for longer than this says what it waits for.
+const LONG_OPEN: Duration = Duration::from_secs(5);
 
 /// How a session ends.
 #[derive(Debug)]
@@ -127,7 +132,8 @@ impl JoinedSession {
             Arc::clone(&mailbox),
             connection,
         );
-        let mut inbound = within(OPEN_LIMIT, self.client.train(requests)).await?;
+        let train = self.client.train(requests);
+        let mut inbound = within(OPEN_LIMIT, saying_why_it_lasts(layout.len(), train)).await?;
         let first = within(CALL_LIMIT, next(&mut inbound)).await?;
         let fingerprint = match first {
             Some(Response::Other(Some(Kind::Opened(opened)))) => opened.layout_fingerprint,
@@ -225,6 +231,19 @@ fn unexpected(response: Option<&Response>) -> SessionEnd {
         Some(Response::Other(Some(Kind::Control(_)))) => "a control",
     };
     SessionEnd::Lost(format!("{found} came out of turn from the learner"))
+}
+
+/// Waits for the learner to open the stream.
+async fn saying_why_it_lasts<T>(elements: usize, opening: impl Future<Output = T>) -> T {
+    let mut opening = pin!(opening);
+    match tokio::time::timeout(LONG_OPEN, &mut opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            let limit_s = OPEN_LIMIT.as_secs();
+            tracing::info!(elements, limit_s, "the learner draws the first parameters");
+            opening.await
+        }
+    }
 }
 
 async fn within<T>(

@@ -1,0 +1,140 @@
+//! The first layout of a run defines it; the first parameters are drawn by it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+use troop_common::available_memory::available_bytes;
+use troop_common::layout::Layout;
+
+use super::{Beginning, ParameterServer};
+use crate::answers::{OpenError, Phase};
+use crate::blocking;
+use crate::lock::lock;
+use crate::memory_need::MemoryNeed;
+use crate::model::Model;
+
+/// Parameters are drawn in place where it takes less than this, some ten milliseconds; else where
+/// they keep nobody else from the runtime's threads.
+const QUICK_WORK: u64 = 1 << 24;
+
+/// A network that takes more is refused: about a minute of one core, and more on an older one, while
+/// its workers wait. It is what 13 000 × 13 000 orthogonal weights take.
+const MOST_WORK: u64 = 1 << 41;
+
+/// Whoever opens while somebody else's parameters are drawn waits for so long, and may try again then.
+const WAIT_LIMIT: Duration = Duration::from_secs(240);
+
+impl ParameterServer {
+    /// Draws the first parameters by `layout`, where nobody has yet, without keeping the runtime's
+    /// threads busy. Sessions that come meanwhile wait for each other here. Where the caller gives up,
+    /// or the learner closes, drawing ends.
+    ///
+    /// # Errors
+    /// Where there is no memory for such a network, drawing it would take too long, or the learner
+    /// closes.
+    pub async fn prepare(&self, layout: &Layout) -> Result<(), OpenError> {
+        if self.model.get().is_some() {
+            return Ok(());
+        }
+        let turn = tokio::select! {
+            turn = timeout(WAIT_LIMIT, self.drawing.lock()) => turn,
+            () = self.closed() => return Err(self.closed_error()),
+        };
+        let _turn = turn.map_err(|_| OpenError::TimedOut(WAIT_LIMIT.as_secs()))?;
+        if self.model.get().is_some() {
+            return Ok(());
+        }
+        self.refuse_implausible(layout)?;
+        let parameters = self.draw_elsewhere(layout).await?;
+        blocking::run(layout.len(), || {
+            let _making = lock(&self.making);
+            if self.model.get().is_none() {
+                self.begin_with(layout.clone(), parameters);
+            }
+        });
+        Ok(())
+    }
+
+    /// The run's model. Where there is none yet its parameters are drawn here and now.
+    pub(super) fn model_or_make(&self, layout: Layout) -> Result<&Model, OpenError> {
+        let _making = lock(&self.making);
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        self.refuse_implausible(&layout)?;
+        let drawn = layout.initialize_while(self.seed(), &|| self.is_running());
+        let parameters = drawn.ok_or_else(|| self.closed_error())?;
+        Ok(self.begin_with(layout, parameters))
+    }
+
+    fn begin_with(&self, layout: Layout, parameters: Vec<f32>) -> &Model {
+        self.make_model(Beginning {
+            layout,
+            parameters,
+            optimizer: Vec::new(),
+            version: 0,
+            target: None,
+        })
+    }
+
+    /// Asked before anything is allocated: a message of a few bytes can ask for gigabytes.
+    fn refuse_implausible(&self, layout: &Layout) -> Result<(), OpenError> {
+        if layout.drawing_work() > MOST_WORK {
+            return Err(OpenError::TooLong {
+                elements: layout.len() as u64,
+            });
+        }
+        let need = MemoryNeed::new(&self.experiment, layout);
+        need.check(available_bytes()).map_err(OpenError::from)
+    }
+
+    async fn draw_elsewhere(&self, layout: &Layout) -> Result<Vec<f32>, OpenError> {
+        let seed = self.seed();
+        if layout.drawing_work() <= QUICK_WORK {
+            return Ok(layout.initialize(seed));
+        }
+        let elements = layout.len();
+        tracing::info!(elements, "drawing the first parameters");
+        let began = Instant::now();
+        // Dropped with this future: where nobody waits for the parameters they are not drawn.
+        let waited_for = WaitedFor::default();
+        let (layout, given_up) = (layout.clone(), Arc::clone(&waited_for.given_up));
+        let drawing = spawn_blocking(move || {
+            layout.initialize_while(seed, &|| !given_up.load(Ordering::Relaxed))
+        });
+        let drawn = tokio::select! {
+            drawn = drawing => drawn.ok().flatten(),
+            () = self.closed() => None,
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(elements, seconds, drawn = drawn.is_some(), "drawing ended");
+        drawn.ok_or_else(|| self.closed_error())
+    }
+
+    fn seed(&self) -> u64 {
+        self.experiment.experiment.seed
+    }
+
+    fn closed_error(&self) -> OpenError {
+        let reason = match &*self.phase.borrow() {
+            Phase::Running => "the first parameters could not be drawn".to_owned(),
+            Phase::Draining(reason) | Phase::Finished(reason) => reason.clone(),
+        };
+        OpenError::Closed(reason)
+    }
+}
+
+/// Something that is given up when nobody waits for it any more: when this is dropped.
+#[derive(Default)]
+struct WaitedFor {
+    given_up: Arc<AtomicBool>,
+}
+
+impl Drop for WaitedFor {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
