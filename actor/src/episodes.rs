@@ -36,6 +36,11 @@ impl EpisodeStatistics {
         self.running.fill(Episode::default());
     }
 
+    /// What each environment's unfinished episode has come to.
+    pub fn running(&self) -> &[Episode] {
+        &self.running
+    }
+
     /// The episodes that ended since the last call.
     pub fn take_finished(&mut self) -> Vec<Episode> {
         std::mem::take(&mut self.finished)

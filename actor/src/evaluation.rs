@@ -9,10 +9,11 @@ use troop_common::moments::Moments;
 use troop_common::proto::v1::Episode;
 use troop_common::spaces::Spaces;
 
-use crate::environment::{self, EnvironmentError};
+use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::memory::Memory;
-use crate::method::{self, Behaviour, MethodError, Setting};
+use crate::method::{self, Behaviour, Method, MethodError, Setting};
+use crate::model::Parameters;
 use crate::normalizer::{NormalizerError, ObservationNormalizer};
 use crate::segment::ObservationBuffer;
 
@@ -58,64 +59,224 @@ pub enum EvaluationError {
     },
 }
 
-/// Acts at least `episodes` whole episodes with what was learned and gives the first that many of each
-/// environment's equal share, so that short episodes do not count more often.
+/// What is to be acted.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Whole episodes.
+    pub episodes: usize,
+    /// Env steps of all environments together after which it ends, whatever has been acted.
+    pub max_env_steps: u64,
+    /// Take the policy's likeliest action instead of drawing one.
+    pub greedy: bool,
+    /// Where every random number comes from.
+    pub seed: u64,
+}
+
+/// What has been acted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Acted {
+    /// Whole episodes, the first of each environment's equal share, so that short episodes do not count
+    /// more often.
+    pub episodes: Vec<Episode>,
+    /// What the episodes have come to that had not ended at the end.
+    pub unfinished: Vec<Episode>,
+    /// Env steps of all environments together.
+    pub env_steps: u64,
+    /// How often the environments' host failed and was started again. Their episodes were dropped.
+    pub restarts: u64,
+    /// Why there are fewer episodes than planned, where there are.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why an evaluation ended before its episodes did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// The episodes take longer than they were given.
+    #[error("the limit of {0} env steps was reached (--max-env-steps)")]
+    StepLimit(u64),
+    /// The environment cannot go on.
+    #[error("{0}")]
+    Environment(String),
+}
+
+/// How far an evaluation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvaluationProgress {
+    /// Whole episodes that count.
+    pub episodes: usize,
+    /// Env steps of all environments together.
+    pub env_steps: u64,
+}
+
+/// Acts whole episodes with what was learned, and tells `progress` after each step. An environment
+/// that fails is started again as often as in training; what is there by then counts.
 ///
 /// # Errors
-/// Where the environment fails or the parameters are another network's.
+/// Where the environment cannot begin or the parameters are another network's.
 pub fn evaluate(
     experiment: &Experiment,
     learned: Learned<'_>,
-    episodes: usize,
-    greedy: bool,
-    seed: u64,
-) -> Result<Vec<Episode>, EvaluationError> {
+    plan: &Plan,
+    progress: &mut dyn FnMut(EvaluationProgress),
+) -> Result<Acted, EvaluationError> {
     tch::set_num_threads(1);
     let mut settings = experiment.environment.clone();
-    settings.envs_per_worker = settings.envs_per_worker.clamp(1, episodes.max(1));
+    settings.envs_per_worker = settings.envs_per_worker.clamp(1, plan.episodes.max(1));
     settings.step_sleep_us = 0;
-    let mut environment = environment::make(&settings)?;
-    let mut method = method::make(Setting {
-        experiment,
-        spaces: environment.spaces(),
-        worker_index: 0,
-        rng: ChaCha8Rng::seed_from_u64(seed),
-    })?;
-    let (expected, found) = (
-        method.network().layout().fingerprint(),
-        learned.layout.fingerprint(),
-    );
-    if expected != found {
-        return Err(EvaluationError::WrongLayout { expected, found });
+    let environment = environment::make(&settings)?;
+    let mut play = Play::new(experiment, &settings, environment, learned, plan)?;
+    let stopped = play.finish(progress).err();
+    Ok(play.acted(stopped))
+}
+
+/// An evaluation that goes on.
+struct Play<'a> {
+    plan: &'a Plan,
+    environment: Box<dyn VectorEnvironment>,
+    method: Box<dyn Method>,
+    online: Parameters,
+    normalizer: ObservationNormalizer,
+    newest: ObservationBuffer,
+    memory: Memory,
+    /// Of each environment.
+    statistics: Vec<EpisodeStatistics>,
+    finished: Vec<Vec<Episode>>,
+    /// Episodes of each environment that count.
+    share: usize,
+    env_steps: u64,
+    restarts: u64,
+}
+
+impl<'a> Play<'a> {
+    fn new(
+        experiment: &Experiment,
+        settings: &EnvironmentSettings,
+        environment: Box<dyn VectorEnvironment>,
+        learned: Learned<'_>,
+        plan: &'a Plan,
+    ) -> Result<Self, EvaluationError> {
+        let method = method::make(Setting {
+            experiment,
+            spaces: environment.spaces(),
+            worker_index: 0,
+            rng: ChaCha8Rng::seed_from_u64(plan.seed),
+        })?;
+        let network = method.network();
+        let (expected, found) = (network.layout().fingerprint(), learned.layout.fingerprint());
+        if expected != found {
+            return Err(EvaluationError::WrongLayout { expected, found });
+        }
+        let mut online = network.parameters();
+        online.load(learned.parameters);
+        let count = environment.count();
+        Ok(Self {
+            plan,
+            online,
+            normalizer: normalizer(settings, learned, environment.spaces())?,
+            newest: ObservationBuffer::new(&environment.spaces().observation),
+            memory: Memory::new(count, network.memory_len()),
+            statistics: vec![EpisodeStatistics::new(1); count],
+            finished: vec![Vec::new(); count],
+            share: plan.episodes.div_ceil(count),
+            env_steps: 0,
+            restarts: 0,
+            environment,
+            method,
+        })
     }
-    let mut online = method.network().parameters();
-    online.load(learned.parameters);
-    let mut normalizer = normalizer(&settings, learned, environment.spaces())?;
-    let share = episodes.div_ceil(environment.count());
-    let mut statistics: Vec<EpisodeStatistics> =
-        vec![EpisodeStatistics::new(1); environment.count()];
-    let mut finished: Vec<Vec<Episode>> = vec![Vec::new(); environment.count()];
-    let mut newest = ObservationBuffer::new(&environment.spaces().observation);
-    let mut memory = Memory::new(environment.count(), method.network().memory_len());
-    environment.reset(seed)?;
-    while finished.iter().any(|episodes| episodes.len() < share) {
-        let step = environment.last();
-        newest.clear();
-        newest.extend(normalizer.normalize(step.observations), step.masks);
-        let behaviour = Behaviour::Evaluate { greedy };
-        let decision = method.act(&online, &newest.observed(), &memory.tensor(), behaviour);
-        environment.step(&decision.actions)?;
-        let step = environment.last();
-        memory.carry(&decision.memory, step.ends);
-        for (e, (statistics, finished)) in statistics.iter_mut().zip(&mut finished).enumerate() {
+
+    fn finish(&mut self, progress: &mut dyn FnMut(EvaluationProgress)) -> Result<(), Stopped> {
+        self.reset()?;
+        while self.finished.iter().any(|of_one| of_one.len() < self.share) {
+            if self.env_steps >= self.plan.max_env_steps {
+                return Err(Stopped::StepLimit(self.plan.max_env_steps));
+            }
+            match self.step() {
+                Ok(()) => {}
+                Err(EnvironmentError::Restarted(why)) => {
+                    self.count_restart(&why);
+                    self.reset()?;
+                }
+                Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
+            }
+            progress(self.progress());
+        }
+        Ok(())
+    }
+
+    /// New episodes everywhere; after a failure from other seeds, so that it need not come again.
+    fn reset(&mut self) -> Result<(), Stopped> {
+        loop {
+            let stride = self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.memory.restart();
+            for statistics in &mut self.statistics {
+                statistics.restart();
+            }
+            match self.environment.reset(self.plan.seed.wrapping_add(stride)) {
+                Ok(()) => return Ok(()),
+                Err(EnvironmentError::Restarted(why)) => self.count_restart(&why),
+                Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
+            }
+        }
+    }
+
+    fn count_restart(&mut self, why: &str) {
+        self.restarts += 1;
+        let restarts = self.restarts;
+        tracing::warn!(restarts, why, "the environments begin anew");
+    }
+
+    fn step(&mut self) -> Result<(), EnvironmentError> {
+        let step = self.environment.last();
+        let observations = self.normalizer.normalize(step.observations);
+        self.newest.clear();
+        self.newest.extend(observations, step.masks);
+        let behaviour = Behaviour::Evaluate {
+            greedy: self.plan.greedy,
+        };
+        let memory = self.memory.tensor();
+        let decision = self
+            .method
+            .act(&self.online, &self.newest.observed(), &memory, behaviour);
+        self.environment.step(&decision.actions)?;
+        let step = self.environment.last();
+        self.memory.carry(&decision.memory, step.ends);
+        self.env_steps += step.ends.len() as u64;
+        let of_each = self.statistics.iter_mut().zip(&mut self.finished);
+        for (e, (statistics, finished)) in of_each.enumerate() {
             statistics.record(&step.rewards[e..=e], &step.ends[e..=e]);
             finished.append(&mut statistics.take_finished());
         }
+        Ok(())
     }
-    let whole = finished
-        .into_iter()
-        .flat_map(|episodes| episodes.into_iter().take(share));
-    Ok(whole.take(episodes).collect())
+
+    fn progress(&self) -> EvaluationProgress {
+        let counted = self
+            .finished
+            .iter()
+            .map(|of_one| of_one.len().min(self.share));
+        EvaluationProgress {
+            episodes: counted.sum::<usize>().min(self.plan.episodes),
+            env_steps: self.env_steps,
+        }
+    }
+
+    fn acted(self, stopped: Option<Stopped>) -> Acted {
+        let share = self.share;
+        let counted = self
+            .finished
+            .into_iter()
+            .flat_map(|of_one| of_one.into_iter().take(share));
+        let running = self.statistics.iter().flat_map(EpisodeStatistics::running);
+        let unfinished = running.filter(|episode| stopped.is_some() && episode.length > 0);
+        Acted {
+            episodes: counted.take(self.plan.episodes).collect(),
+            unfinished: unfinished.copied().collect(),
+            env_steps: self.env_steps,
+            restarts: self.restarts,
+            stopped,
+        }
+    }
 }
 
 fn normalizer(

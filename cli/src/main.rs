@@ -1,6 +1,7 @@
 //! `troop`: train, evaluate and inspect experiments on one machine, and measure what it can carry.
 
 mod commands;
+mod evaluation_progress;
 mod exit;
 mod local_link;
 mod progress_bar;

@@ -35,9 +35,7 @@ impl RunProgress {
 
     /// A writer for logs that steps around the bar.
     pub(crate) fn log_writer(&self) -> LogWriter {
-        LogWriter {
-            bar: self.bar.clone(),
-        }
+        LogWriter::around(&self.bar)
     }
 
     /// Shows where the run is.
@@ -73,6 +71,13 @@ impl RunProgress {
 #[derive(Clone)]
 pub(crate) struct LogWriter {
     bar: ProgressBar,
+}
+
+impl LogWriter {
+    /// For logs that are written while `bar` is drawn.
+    pub(crate) fn around(bar: &ProgressBar) -> Self {
+        Self { bar: bar.clone() }
+    }
 }
 
 impl Write for LogWriter {

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
-use troop_actor::evaluation::{Learned, evaluate};
-use troop_common::proto::v1::Episode;
+use troop_actor::evaluation::{Acted, Learned, Plan, Stopped, evaluate};
 use troop_learner::checkpoint::Checkpoint;
 use troop_learner::checkpoints::Checkpoints;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
 
+use crate::evaluation_progress::EpisodesBar;
 use crate::exit::UsageError;
+
+/// Env steps that an episode is given on average, unless something else is asked for: a game of half an
+/// hour, 108 000 frames, four of them a step, and a tenth more for what a failure drops.
+const STEPS_PER_EPISODE: u64 = 30_000;
 
 /// Act episodes with a run's newest checkpoint, or with a given one.
 #[derive(Args)]
@@ -21,6 +26,9 @@ pub(crate) struct EvaluateArgs {
     /// Whole episodes to act.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     episodes: u32,
+    /// Env steps after which it ends, whatever has been acted; without, 30 000 for each episode.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_env_steps: Option<u64>,
     /// Take the policy's likeliest action instead of drawing one.
     #[arg(long)]
     greedy: bool,
@@ -35,57 +43,108 @@ pub(crate) struct EvaluateArgs {
     set: Vec<String>,
 }
 
-/// What came of the episodes; returns are undiscounted sums of raw rewards.
+/// What came of the episodes; returns are undiscounted sums of raw rewards, none where none ended.
 #[derive(Serialize)]
 struct Evaluation {
     checkpoint: PathBuf,
     version: u64,
     trained_env_steps: u64,
     episodes: usize,
-    return_mean: f64,
-    return_std: f64,
-    return_min: f64,
-    return_max: f64,
-    length_mean: f64,
+    return_mean: Option<f64>,
+    return_std: Option<f64>,
+    return_min: Option<f64>,
+    return_max: Option<f64>,
+    length_mean: Option<f64>,
+    env_steps: u64,
+    environment_restarts: u64,
+    /// Why there are fewer episodes than were asked for.
+    stopped: Option<String>,
+    /// What there is of episodes that had not ended then.
+    unfinished_episodes: usize,
+    unfinished_return_mean: Option<f64>,
 }
 
 /// # Errors
-/// Where there is no checkpoint, it is damaged, or its environment cannot be made.
+/// Where there is no checkpoint, it is damaged, its environment cannot be made or cannot go on, or no
+/// episode ended.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let run = run_of(&args.path)?;
     let experiment = RunDirectory::experiment(&run, &args.set)?;
-    troop_common::telemetry::init_logging(&experiment.telemetry)?;
+    let mut bar = EpisodesBar::new(u64::from(args.episodes));
+    troop_common::telemetry::init_logging_to(&experiment.telemetry, bar.log_writer())?;
     let (path, checkpoint) = find(&args.path)?;
     let learned = Learned {
         layout: &checkpoint.state.layout,
         parameters: &checkpoint.parameters,
         observations: checkpoint.observations.as_ref(),
     };
-    let episodes = evaluate(
-        &experiment,
-        learned,
-        args.episodes as usize,
-        args.greedy,
-        args.seed,
-    )?;
-    let evaluation = summarize(path, &checkpoint, &episodes);
+    let plan = Plan {
+        episodes: args.episodes as usize,
+        max_env_steps: args
+            .max_env_steps
+            .unwrap_or_else(|| STEPS_PER_EPISODE * u64::from(args.episodes)),
+        greedy: args.greedy,
+        seed: args.seed,
+    };
+    let acted = evaluate(&experiment, learned, &plan, &mut |progress| {
+        bar.show(progress);
+    })?;
+    bar.finish();
+    let evaluation = summarize(path, &checkpoint, &acted);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&evaluation)?);
     } else {
-        println!(
-            "{}: return {:.1} ± {:.1} over {} episodes (lowest {:.1}, highest {:.1}), {:.0} env steps each; \
-             trained {} env steps",
-            evaluation.checkpoint.display(),
-            evaluation.return_mean,
-            evaluation.return_std,
-            evaluation.episodes,
-            evaluation.return_min,
-            evaluation.return_max,
-            evaluation.length_mean,
-            evaluation.trained_env_steps,
-        );
+        println!("{}", in_words(&evaluation));
     }
-    Ok(())
+    complain(&acted, args.episodes)
+}
+
+/// What there is has been shown; whether that is enough.
+fn complain(acted: &Acted, episodes: u32) -> anyhow::Result<()> {
+    let ended = acted.episodes.len();
+    match &acted.stopped {
+        None => Ok(()),
+        Some(Stopped::StepLimit(_)) if ended > 0 => {
+            let env_steps = acted.env_steps;
+            tracing::warn!(
+                env_steps,
+                ended,
+                episodes,
+                "the limit of env steps came before all episodes had ended: long ones are missing \
+                 (--max-env-steps)"
+            );
+            Ok(())
+        }
+        Some(Stopped::StepLimit(_)) => bail!(
+            "no episode ended within {} env steps: raise --max-env-steps, or give the environment a \
+             time limit (Gymnasium's max_episode_steps)",
+            acted.env_steps
+        ),
+        Some(Stopped::Environment(why)) => {
+            bail!("the environment ended it after {ended} of {episodes} episodes: {why}")
+        }
+    }
+}
+
+fn in_words(evaluation: &Evaluation) -> String {
+    let path = evaluation.checkpoint.display();
+    let trained = evaluation.trained_env_steps;
+    let returns = evaluation.return_mean.zip(evaluation.return_std);
+    let extremes = evaluation.return_min.zip(evaluation.return_max);
+    let (Some((mean, std)), Some((low, high))) = (returns, extremes) else {
+        let so_far = evaluation.unfinished_return_mean.unwrap_or_default();
+        return format!(
+            "{path}: no episode ended in {} env steps; {} are unfinished, return {so_far:.1} so far; \
+             trained {trained} env steps",
+            evaluation.env_steps, evaluation.unfinished_episodes
+        );
+    };
+    format!(
+        "{path}: return {mean:.1} ± {std:.1} over {} episodes (lowest {low:.1}, highest {high:.1}), \
+         {:.0} env steps each; trained {trained} env steps",
+        evaluation.episodes,
+        evaluation.length_mean.unwrap_or_default(),
+    )
 }
 
 /// The run that `path` is, or whose checkpoint it is.
@@ -124,23 +183,32 @@ fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
     Ok(newest.ok_or_else(none)?)
 }
 
-fn summarize(path: PathBuf, checkpoint: &Checkpoint, episodes: &[Episode]) -> Evaluation {
-    let n = episodes.len() as f64;
-    let returns = || episodes.iter().map(|episode| episode.return_sum);
-    let mean = returns().sum::<f64>() / n;
+fn summarize(path: PathBuf, checkpoint: &Checkpoint, acted: &Acted) -> Evaluation {
+    let returns = || acted.episodes.iter().map(|episode| episode.return_sum);
+    let return_mean = mean(returns());
+    let square = |middle: f64| mean(returns().map(|r| (r - middle).powi(2)));
+    let variance = return_mean.and_then(square);
+    let unfinished = acted.unfinished.iter().map(|episode| episode.return_sum);
     Evaluation {
         checkpoint: path,
         version: checkpoint.state.version,
         trained_env_steps: checkpoint.state.counters.env_steps,
-        episodes: episodes.len(),
-        return_mean: mean,
-        return_std: (returns().map(|r| (r - mean).powi(2)).sum::<f64>() / n).sqrt(),
-        return_min: returns().fold(f64::INFINITY, f64::min),
-        return_max: returns().fold(f64::NEG_INFINITY, f64::max),
-        length_mean: episodes
-            .iter()
-            .map(|episode| episode.length as f64)
-            .sum::<f64>()
-            / n,
+        episodes: acted.episodes.len(),
+        return_mean,
+        return_std: variance.map(f64::sqrt),
+        return_min: returns().reduce(f64::min),
+        return_max: returns().reduce(f64::max),
+        length_mean: mean(acted.episodes.iter().map(|episode| episode.length as f64)),
+        env_steps: acted.env_steps,
+        environment_restarts: acted.restarts,
+        stopped: acted.stopped.as_ref().map(ToString::to_string),
+        unfinished_episodes: acted.unfinished.len(),
+        unfinished_return_mean: mean(unfinished),
     }
+}
+
+/// None of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count as f64)
 }

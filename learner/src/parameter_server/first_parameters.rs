@@ -40,6 +40,7 @@ impl ParameterServer {
             return Ok(());
         }
         let turn = tokio::select! {
+            biased;
             turn = timeout(WAIT_LIMIT, self.drawing.lock()) => turn,
             () = self.closed() => return Err(self.closed_error()),
         };
@@ -106,6 +107,7 @@ impl ParameterServer {
             layout.initialize_while(seed, &|| !given_up.load(Ordering::Relaxed))
         });
         let drawn = tokio::select! {
+            biased;
             drawn = drawing => drawn.ok().flatten(),
             () = self.closed() => None,
         };

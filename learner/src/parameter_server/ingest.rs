@@ -87,6 +87,7 @@ impl ParameterServer {
                 clocks.next_given_up()
             };
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = self.closed() => {}
                 () = sleep_until(wait.next(next)) => wait.go_on(&model.pace),
