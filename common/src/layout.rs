@@ -122,7 +122,7 @@ pub const MAX_PARAMETERS: usize = 1 << 28;
 
 /// The ordered list of named tensors that make up the flat parameter vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<TensorSpec>", into = "Vec<TensorSpec>")]
 pub struct Layout {
     tensors: Vec<TensorSpec>,
 }
@@ -228,6 +228,20 @@ impl Layout {
     }
 }
 
+impl TryFrom<Vec<TensorSpec>> for Layout {
+    type Error = LayoutError;
+
+    fn try_from(tensors: Vec<TensorSpec>) -> Result<Self, LayoutError> {
+        Self::new(tensors)
+    }
+}
+
+impl From<Layout> for Vec<TensorSpec> {
+    fn from(layout: Layout) -> Self {
+        layout.tensors
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +267,24 @@ mod tests {
             Layout::new(vec![huge]),
             Err(LayoutError::TooLarge { .. })
         ));
+    }
+
+    #[test]
+    fn a_layout_in_a_file_is_checked_as_any_other() {
+        let read = |text: &str| serde_json::from_str::<Layout>(text);
+        let tensor =
+            |shape: &str| format!(r#"{{"name":"a","shape":{shape},"initializer":"zeros"}}"#);
+        let layout = read(&format!("[{}]", tensor("[2,3]"))).unwrap();
+        assert_eq!(layout.len(), 6);
+        let written = serde_json::to_string(&layout).unwrap();
+        assert_eq!(read(&written).unwrap(), layout);
+        let refused = |tensors: &[String], expected: &str| {
+            let error = read(&format!("[{}]", tensors.join(","))).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        refused(&[], "no parameters");
+        refused(&[tensor("[2]"), tensor("[2]")], "named `a`");
+        refused(&[tensor("[4611686018427387904]")], "at most");
     }
 
     #[test]
