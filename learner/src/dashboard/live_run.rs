@@ -116,7 +116,6 @@ impl Run for LiveLook {
 
     fn configuration(&self) -> io::Result<String> {
         let text = self.run.server.experiment().to_toml();
-        text.map(|text| without_security(&text))
-            .map_err(io::Error::other)
+        without_security(&text.map_err(io::Error::other)?)
     }
 }
