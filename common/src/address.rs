@@ -67,6 +67,8 @@ impl FromStr for Address {
         if !Path::new(path).is_absolute() {
             return Err(AddressError::Relative);
         }
+        // Two slashes at the front would be taken for an empty host when it is read again.
+        let path = format!("/{}", path.trim_start_matches('/'));
         if path.len() > LONGEST_PATH {
             return Err(AddressError::TooLong(path.len()));
         }
@@ -120,6 +122,7 @@ mod tests {
         let socket = || Address::Unix("/run/troop.sock".into());
         check("unix:/run/troop.sock", socket(), "unix:/run/troop.sock");
         check("unix:///run/troop.sock", socket(), "unix:/run/troop.sock");
+        check("unix:////run/troop.sock", socket(), "unix:/run/troop.sock");
     }
 
     #[test]
