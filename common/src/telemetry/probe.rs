@@ -1,9 +1,12 @@
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A process that answers takes no time for `/healthz`.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of an answer's first line that are read: whoever listens there may say anything.
+const LONGEST_LINE: u64 = 1_024;
 
 /// Why a process does not count as healthy.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,7 @@ fn status_line(address: SocketAddr) -> io::Result<String> {
         "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
+    BufReader::new(stream.take(LONGEST_LINE)).read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
 }
 
