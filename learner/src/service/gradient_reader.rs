@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A worker behind a slower network than this holds up others.
 const SLOWEST_BYTES_A_SECOND: u64 = 1 << 20;
 
+/// The rest of a gradient that has waited for room for long is on its way already.
+const ONCE_THERE_IS_ROOM: Duration = Duration::from_secs(2);
+
 /// Reads one session's gradients, has each applied as soon as it is whole, and answers.
 pub(super) struct GradientReader {
     session: OpenSession,
@@ -165,6 +168,7 @@ impl GradientReader {
             total_elements: chunk.total_elements,
             encoding: chunk.encoding,
         };
+        let began = Instant::now();
         let room = match self.room.take() {
             Some(room) => room,
             None => self.session.server().room(self.session.id()).await,
@@ -177,7 +181,8 @@ impl GradientReader {
             Ok(None) => {
                 self.room = Some(room);
                 self.progress = Progress::Within(origin);
-                self.due.get_or_insert_with(|| due(chunk.total_elements));
+                self.due
+                    .get_or_insert_with(|| due(began, chunk.total_elements));
                 Ok(())
             }
             Ok(Some(values)) => {
@@ -195,12 +200,12 @@ impl GradientReader {
         }
     }
 
-    /// A gradient whose last chunks did not come before the next one began.
+    /// A gradient whose last chunks did not come before the next one began. That one has its room, and what is
+    /// left of its time: else one half after the other would hold room for ever.
     async fn drop_begun(&mut self, begun: Origin, next: Origin) -> Result<(), Ended> {
         self.gathering.reset();
         self.norm = NormSum::default();
         self.progress = Progress::Between;
-        self.due = None;
         let detail = format!("a chunk of {next} came before {begun} was whole");
         self.malformed(begun.sequence, detail).await
     }
@@ -258,10 +263,12 @@ impl GradientReader {
     }
 }
 
-/// When a gradient of so many elements that begins now must be whole.
-fn due(elements: u64) -> Instant {
+/// When a gradient of so many elements must be whole whose first chunk came at `began`, and has room now. The
+/// time that it waited for room counts: else each of many halves would hold it in turn.
+fn due(began: Instant, elements: u64) -> Instant {
     let bytes = elements.saturating_mul(4);
-    Instant::now() + PATIENCE + Duration::from_secs(bytes / SLOWEST_BYTES_A_SECOND)
+    let patience = (began + PATIENCE).max(Instant::now() + ONCE_THERE_IS_ROOM);
+    patience + Duration::from_secs(bytes / SLOWEST_BYTES_A_SECOND)
 }
 
 /// What all chunks of one gradient have in common.
@@ -318,9 +325,9 @@ mod tests {
     }
 
     /// One element of a gradient as it crosses the wire.
-    fn chunk(offset_elements: u64) -> Bytes {
+    fn chunk(sequence: u64, offset_elements: u64) -> Bytes {
         let kind = Kind::Gradient(GradientChunk {
-            sequence: 1,
+            sequence,
             epoch: 1,
             offset_elements,
             total_elements: ELEMENTS as u64,
@@ -336,22 +343,74 @@ mod tests {
         bytes.freeze()
     }
 
+    /// A session's stream as its peer sees it: where frames go, and answers that nobody reads.
+    struct Stream {
+        frames: mpsc::Sender<Result<http_body::Frame<Bytes>, Status>>,
+        _answers: mpsc::Receiver<Result<Down, Status>>,
+    }
+
+    fn stream(server: &Arc<ParameterServer>, session: u64) -> (GradientReader, Stream) {
+        let (frames, body) = mpsc::channel(8);
+        let body = Body::new(StreamBody::new(ReceiverStream::new(body)));
+        let inbound = Messages::within(body, MAX_MESSAGE_BYTES, PATIENCE);
+        let open = OpenSession::new(Arc::clone(server), Ticket(session), &watch::Sender::new(0));
+        let (answers, _answers) = mpsc::channel(64);
+        // One that never tells of a stall, for nothing is sent.
+        let sending = crate::service::stall::SharedSending::new();
+        let reader = GradientReader::new(open, inbound, answers, sending.stall());
+        (reader, Stream { frames, _answers })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_half_after_the_other_has_the_time_of_one() {
+        let server = server();
+        let (half, honest) = (session(&server).await, session(&server).await);
+        let (reader, stream) = stream(&server, half);
+        let reader = tokio::spawn(reader.run());
+        tokio::spawn(async move {
+            for sequence in 1.. {
+                let frame = Ok(http_body::Frame::data(chunk(sequence, 0)));
+                if stream.frames.send(frame).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(PATIENCE / 3).await;
+            }
+        });
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.room(honest).await;
+        assert!(began.elapsed() <= PATIENCE + ONCE_THERE_IS_ROOM);
+        reader.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_halves_wait_for_room_together_and_not_one_after_the_other() {
+        let server = server();
+        let mut streams = Vec::new();
+        for _ in 0..10 {
+            let half = session(&server).await;
+            let (reader, stream) = stream(&server, half);
+            let frame = Ok(http_body::Frame::data(chunk(1, 0)));
+            stream.frames.send(frame).await.unwrap();
+            streams.push(stream);
+            tokio::spawn(reader.run());
+        }
+        let honest = session(&server).await;
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.room(honest).await;
+        assert!(began.elapsed() <= PATIENCE + 10 * ONCE_THERE_IS_ROOM);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn half_a_gradient_ends_its_session_however_it_dribbles_and_gives_its_room_back() {
         let server = server();
         let (half, honest) = (session(&server).await, session(&server).await);
-        let (sender, body) = mpsc::channel(1);
-        let body = Body::new(StreamBody::new(ReceiverStream::new(body)));
-        let inbound = Messages::within(body, MAX_MESSAGE_BYTES, PATIENCE);
-        let open = OpenSession::new(Arc::clone(&server), Ticket(half), &watch::Sender::new(0));
-        let (answers, _unread) = mpsc::channel(8);
-        // One that never tells of a stall, for nothing is sent.
-        let sending = crate::service::stall::SharedSending::new();
-        let reader = GradientReader::new(open, inbound, answers, sending.stall());
+        let (reader, stream) = stream(&server, half);
         let reader = tokio::spawn(reader.run());
         for offset in 0..ELEMENTS as u64 - 1 {
-            let frame: Result<_, Status> = Ok(http_body::Frame::data(chunk(offset)));
-            sender.send(frame).await.unwrap();
+            let frame: Result<_, Status> = Ok(http_body::Frame::data(chunk(1, offset)));
+            stream.frames.send(frame).await.unwrap();
             tokio::time::sleep(PATIENCE / 4).await;
         }
         assert!(!reader.is_finished());
