@@ -101,7 +101,45 @@ pub(super) struct Ready {
     _protocol: u32,
 }
 
+/// Elements of all environments' observations, or choices, that a host may have. No memory holds
+/// more, and below it no product of sizes overflows.
+const MOST_ELEMENTS: usize = 1 << 40;
+
 impl Offer {
+    /// Checks that what `count` environments show and accept has sizes that can be counted.
+    ///
+    /// # Errors
+    /// What is wrong with them, for a person.
+    pub(super) fn check_sizes(&self, count: usize) -> Result<(), String> {
+        let product = |factors: &[usize]| {
+            let all = factors.iter().try_fold(count, |all, n| all.checked_mul(*n));
+            all.filter(|all| *all <= MOST_ELEMENTS)
+        };
+        let shape = &self.observation.shape;
+        if product(shape).is_none() {
+            return Err(format!(
+                "{count} observations of shape {shape:?} are too large"
+            ));
+        }
+        let choices = match &self.action {
+            OfferedAction::Discrete { n } => Some(*n),
+            OfferedAction::MultiDiscrete { n } => {
+                n.iter().try_fold(0_usize, |all, n| all.checked_add(*n))
+            }
+            OfferedAction::Box { low, high } if low.len() == high.len() => Some(low.len()),
+            OfferedAction::Box { low, high } => {
+                let (low, high) = (low.len(), high.len());
+                return Err(format!(
+                    "actions have {low} lowest values and {high} highest"
+                ));
+            }
+        };
+        match choices.and_then(|choices| product(&[choices])) {
+            Some(_) => Ok(()),
+            None => Err(format!("actions of {count} environments are too large")),
+        }
+    }
+
     /// The spaces in the words of the rest of the actor.
     pub(super) fn spaces(&self) -> Spaces {
         let action = match &self.action {
@@ -130,5 +168,34 @@ pub(super) fn element_size(element: ElementType) -> usize {
     match element {
         ElementType::F32 => size_of::<f32>(),
         ElementType::U8 => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(shape: &str, action: &str) -> Offer {
+        let text = format!(
+            r#"{{"observation":{{"shape":{shape},"element":"f32"}},"action":{action},"frame_skip":1,"arrays":{{}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_counted_are_refused() {
+        let discrete = r#"{"kind":"discrete","n":2}"#;
+        let check = |shape: &str, action: &str| offer(shape, action).check_sizes(16);
+        assert_eq!(check("[3,84,84]", discrete), Ok(()));
+        let refused = |shape: &str, action: &str, expected: &str| {
+            let error = check(shape, action).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        };
+        refused("[9223372036854775808,2]", discrete, "too large");
+        refused("[1099511627776]", discrete, "too large");
+        let many = r#"{"kind":"multi_discrete","n":[18446744073709551615,1]}"#;
+        refused("[4]", many, "actions of 16 environments");
+        let uneven = r#"{"kind":"box","low":[null,0.5],"high":[1.0]}"#;
+        refused("[4]", uneven, "2 lowest values and 1 highest");
     }
 }

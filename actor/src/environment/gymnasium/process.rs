@@ -62,6 +62,8 @@ impl HostProcess {
             atari: &settings.atari,
         })?;
         let offer: Offer = child.receive_message(deadline)?;
+        let sizes = offer.check_sizes(settings.envs_per_worker);
+        sizes.map_err(|why| io::Error::new(ErrorKind::InvalidData, why))?;
         let spaces = offer.spaces();
         let layout = ArrayLayout::new(&spaces, settings.envs_per_worker);
         offer.check(&layout)?;
