@@ -11,7 +11,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train report test test-packages container-packages test-containers verify fix clean distclean
+.PHONY: help setup build train report test test-packages container-packages test-containers fuzz verify fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-containers: container-packages setup ## Build the images, run docker-compos
 
 container-packages:
 	@scripts/test-packages.sh containers
+
+fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=60 each
+	fuzz/run.sh
 
 verify: setup ## Check format, lints, documentation and what is depended on; changes nothing
 	$(CARGO) fmt --all --check

@@ -20,10 +20,10 @@ use super::{FIRST_MESSAGE_LIMIT, Service};
 /// Bytes of the only message of a call at most; a worker's name and a fingerprint are less.
 const LONGEST_REQUEST: usize = 16 << 10;
 
-/// Takes the contract's calls to the [`Service`]. It stands in for the generated server, which
-/// would copy each tensor twice on its way; see [`troop_common::wire`].
+/// Takes the contract's calls, as HTTP requests, to the [`Service`]. It stands in for the generated
+/// server, which would copy each tensor twice on its way; see [`troop_common::wire`].
 #[derive(Clone)]
-pub(super) struct Calls(pub(super) Service);
+pub struct Calls(pub Service);
 
 impl NamedService for Calls {
     const NAME: &'static str = path::SERVICE;

@@ -18,6 +18,7 @@ mod transfer;
 mod unopened;
 mod weights_stream;
 
+pub use calls::Calls;
 pub use listener::{BindError, Listener, OwnedUnixListener, bind};
 pub use serve::{serve, serve_connections};
 pub use tls::ServerTls;
