@@ -1,5 +1,6 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -37,8 +38,21 @@ impl Endpoint {
     /// # Errors
     /// Where nothing answers.
     pub fn try_get(&self, path: &str, headers: &[&str]) -> io::Result<Response> {
-        let mut stream = TcpStream::connect_timeout(&self.address, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
+        self.try_get_within(path, headers, LIMIT)
+    }
+
+    /// The same where each of connecting and answering may take only so long.
+    ///
+    /// # Errors
+    /// Where nothing answers in time.
+    pub fn try_get_within(
+        &self,
+        path: &str,
+        headers: &[&str],
+        limit: Duration,
+    ) -> io::Result<Response> {
+        let mut stream = TcpStream::connect_timeout(&self.address, limit)?;
+        stream.set_read_timeout(Some(limit))?;
         let mut lines = vec![
             format!("GET {path} HTTP/1.1"),
             format!("Host: {}", self.address),

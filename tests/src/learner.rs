@@ -18,7 +18,14 @@ impl Learner {
     /// # Panics
     /// Where it ends instead.
     pub fn start(scratch: &Scratch, arguments: &str) -> Self {
-        let process = scratch.start(&format!("troop-learner {arguments}"));
+        Self::of(scratch.start(&format!("troop-learner {arguments}")))
+    }
+
+    /// Waits until a learner that was started listens.
+    ///
+    /// # Panics
+    /// Where it ends instead.
+    pub fn of(process: Process) -> Self {
         let url = process.word_after("gRPC  ");
         let address = process.address_after("HTTP  http://");
         Self {

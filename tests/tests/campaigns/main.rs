@@ -1,0 +1,21 @@
+//! Campaigns against a learner: what hostile, broken and unlucky peers and machines do to it, drawn
+//! from a seed. Meanwhile an honest worker goes on training, and afterwards everything that the
+//! learner left is whole.
+//!
+//! They are short by default. `TROOP_CAMPAIGN_SEEDS=100` runs that many seeds of each,
+//! `TROOP_CAMPAIGN_SEED=34` one of them, and `TROOP_CAMPAIGN_KILLS=1000` kills that often.
+
+mod fields;
+mod first_open;
+mod floods;
+mod halves;
+mod honest_worker;
+mod hostile;
+mod kills;
+mod peer;
+mod seeds;
+mod silence;
+mod site;
+mod small_disk;
+mod value;
+mod vitals;
