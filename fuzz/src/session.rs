@@ -130,7 +130,11 @@ impl Learner {
     /// What people and files are told stays readable.
     fn check(&self) {
         let view = self.server.progress();
-        assert!(view.return_mean_100.is_none_or(f64::is_finite), "{view:?}");
+        assert!(
+            view.return_mean_100
+                .is_none_or(|mean| mean.get().is_finite()),
+            "{view:?}"
+        );
         let summary = serde_json::to_string(&Summary::of(&self.server));
         let read = serde_json::from_str::<Summary>(&summary.expect("it can be written"));
         read.expect("what was written can be read");
