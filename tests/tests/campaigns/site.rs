@@ -132,7 +132,12 @@ impl Site {
             "{} of {steps} env steps",
             counters.env_steps
         );
-        assert!(counters.recent_returns.iter().all(|it| it.is_finite()));
+        assert!(
+            counters
+                .recent_returns
+                .iter()
+                .all(|it| it.get().is_finite())
+        );
         finished
     }
 }
