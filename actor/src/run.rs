@@ -217,7 +217,7 @@ fn own_programs(
     if let Some(asked) = &environment.python
         && Some(asked.as_path()) != python
     {
-        tracing::debug!(asked = %asked.display(), "the learner's environment.python is not used; --python is");
+        tracing::warn!(asked = %asked.display(), "the learner's environment.python is not used; --python is");
     }
     environment.python = python.map(Path::to_path_buf);
     let stays_here = |file: &str| {

@@ -68,7 +68,10 @@ impl CheckpointError {
         match self {
             Self::Damaged { .. } | Self::NoneValid { .. } => true,
             // A checkpoint has all of its files before it has its name.
-            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
         }
     }
 }

@@ -195,7 +195,13 @@ def make(id: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
 
 
 def import_modules(modules: list[str]) -> None:
-    """Imports what registers further ids: modules by name, or ``.py`` files by path."""
+    """Imports what registers further ids: modules by name, or ``.py`` files by path.
+
+    The current directory is searched last, so that nothing there stands in for a library.
+    """
+    os.environ.pop("PYTHONSAFEPATH", None)  # for the host alone, and not for what an environment starts
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     for module in modules:
         name = module
         if module.endswith(".py"):

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use troop_actor::evaluation::{Acted, Learned, Plan, Stopped, evaluate};
+use troop_common::process::say;
 use troop_learner::checkpoint::Checkpoint;
 use troop_learner::checkpoints::Checkpoints;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
@@ -92,9 +93,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     bar.finish();
     let evaluation = summarize(path, &checkpoint, &acted);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&evaluation)?);
+        say(serde_json::to_string_pretty(&evaluation)?);
     } else {
-        println!("{}", in_words(&evaluation));
+        say(in_words(&evaluation));
     }
     complain(&acted, args.episodes)
 }

@@ -61,7 +61,9 @@ impl Checkpoints {
             .tempdir_in(directory)
             .map_err(io_error(directory))?;
         checkpoint.write_files(partial.path())?;
-        let path = self.take_place(&partial.keep(), checkpoint.state.version)?;
+        // It is removed if it does not get its name.
+        let path = self.take_place(partial.path(), checkpoint.state.version)?;
+        let _ = partial.keep();
         if let Err(error) = self.retain(keep, &path) {
             tracing::warn!(%error, "cannot remove an old checkpoint");
         }
@@ -78,7 +80,12 @@ impl Checkpoints {
         if was_there {
             rename(&path, &replaced)?;
         }
-        rename(whole, &path)?;
+        if let Err(error) = rename(whole, &path) {
+            if was_there {
+                rename(&replaced, &path)?;
+            }
+            return Err(error);
+        }
         sync_directory(&self.directory).map_err(io_error(&self.directory))?;
         if was_there && let Err(error) = fs::remove_dir_all(&replaced) {
             tracing::warn!(path = %replaced.display(), %error, "cannot remove what was replaced");

@@ -280,7 +280,7 @@ impl RunDirectory {
     /// Removes files that a killed process had not written whole.
     fn clear(&self) -> Result<(), RunDirectoryError> {
         for name in names(&self.path)? {
-            if name.starts_with(PARTIAL) {
+            if is_partial(&name) {
                 let path = self.path.join(name);
                 fs::remove_file(&path).map_err(io_error(&path))?;
             }
@@ -316,10 +316,14 @@ fn names(path: &Path) -> Result<Vec<String>, RunDirectoryError> {
     entries.map(name).collect()
 }
 
+/// What a killed process had not written whole; earlier versions called it `.tmp…`.
+fn is_partial(name: &str) -> bool {
+    name.starts_with(PARTIAL) || name.starts_with(".tmp")
+}
+
 /// A fresh run never begins beside files that are not its own.
 fn refuse_others_files(path: &Path) -> Result<(), RunDirectoryError> {
-    let ours =
-        |name: &str| matches!(name, LOCK | EPOCH | LOST_AND_FOUND) || name.starts_with(PARTIAL);
+    let ours = |name: &str| matches!(name, LOCK | EPOCH | LOST_AND_FOUND) || is_partial(name);
     let other = names(path)?.into_iter().find(|name| !ours(name));
     other.map_or(Ok(()), |found| {
         let path = path.into();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use tokio::time::Instant;
 
 /// Who holds it looks whether a socket is in use and makes a new one, which takes moments.
@@ -56,11 +57,15 @@ impl Drop for SocketLock {
 
 /// The locked file; none if somebody else has it, or had it until now.
 fn try_take(path: &Path) -> io::Result<Option<File>> {
-    // Another's link must not lead elsewhere.
-    let flags = OFlags::NOFOLLOW.bits() as i32;
+    // Another's link must not lead elsewhere, and another's pipe must not be waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
     let file = options.custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.uid() != geteuid().as_raw() {
+        return Err(io::Error::other("expected a file of this user's own"));
+    }
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
@@ -108,6 +113,17 @@ mod tests {
         assert!(began.elapsed() >= LIMIT);
         drop(held);
         SocketLock::take(&socket).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pipe_in_its_place_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let pipe = directory.path().join("socket.lock");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = SocketLock::take(&socket).await.unwrap_err().to_string();
+        assert!(error.contains("socket.lock: "), "{error}");
     }
 
     #[tokio::test]

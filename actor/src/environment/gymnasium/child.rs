@@ -162,7 +162,9 @@ fn command(python: &Path) -> Command {
     let mut command = Command::new(python);
     command
         .args(["-m", "troop_gym_host"])
-        .env("PYTHONUNBUFFERED", "1");
+        .env("PYTHONUNBUFFERED", "1")
+        // The current directory comes last (Python 3.11 and newer): nothing there stands in for a library.
+        .env("PYTHONSAFEPATH", "1");
     if let Some(path) = python_path() {
         command.env("PYTHONPATH", path);
     }

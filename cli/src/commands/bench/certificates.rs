@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// A throw-away CA and a certificate of it for a learner on loopback, in files.
+/// A throw-away CA with a certificate of it for a learner on loopback, which those who connect have too, in files.
 pub(super) struct Certificates {
-    /// The CA's certificate, for those who connect.
+    /// The CA's certificate.
     pub(super) ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+    /// What both sides present.
+    pub(super) certificate: PathBuf,
+    /// Its private key.
+    pub(super) key: PathBuf,
 }
 
 impl Certificates {
@@ -37,9 +39,10 @@ impl Certificates {
     }
 
     /// The learner's settings for them.
-    pub(super) fn settings(&self) -> [String; 2] {
+    pub(super) fn settings(&self) -> [String; 3] {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         [
+            format!("security.tls_client_ca_file={}", self.ca.display()),
             format!("security.tls_certificate_file={certificate}"),
             format!("security.tls_key_file={key}"),
         ]

@@ -1,10 +1,12 @@
 //! `troop bench ingest`: gradients into a learner.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::certificates::Certificates;
 use super::exposition::Exposition;
 use super::helper::Helper;
 use super::histogram::Histogram;
@@ -45,7 +47,8 @@ pub(crate) struct IngestArgs {
     /// A Unix socket in place of TCP.
     #[arg(long)]
     unix: bool,
-    /// TLS with a throw-away certificate; the raw sockets stay without.
+    /// Mutual TLS with a throw-away CA, compared in each round with the same learner without; the raw sockets stay
+    /// without.
     #[arg(long, conflicts_with = "unix")]
     tls: bool,
     /// Seconds that the learner is measured for; raw sockets take as long, both kinds together.
@@ -108,6 +111,8 @@ pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
 #[derive(Debug, Serialize)]
 struct Round {
     learner: Ingest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learner_without_tls: Option<Ingest>,
     /// From memory to memory.
     raw_socket: RawSocket,
     /// What is sent and received is nowhere as a whole: the upper limit.
@@ -120,6 +125,8 @@ struct Round {
 /// What is compared.
 #[derive(Debug, Serialize)]
 struct Ratios {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gradients_per_second_to_those_without_tls: Option<f64>,
     gigabytes_per_second_to_raw_socket: f64,
     gradients_per_second_to_optimizer_alone: f64,
     gradients_per_second_to_socket_and_optimizer: f64,
@@ -129,6 +136,14 @@ struct Ratios {
 impl Round {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
         let learner = Ingest::measure(args, interruption)?;
+        let plain = IngestArgs {
+            tls: false,
+            ..args.clone()
+        };
+        let learner_without_tls = args
+            .tls
+            .then(|| Ingest::measure(&plain, interruption))
+            .transpose()?;
         let raw_socket = |memory| {
             let seconds = args.seconds / 2.0;
             RawSocket::measure(&args.raw_traffic(memory), seconds, interruption)
@@ -137,6 +152,9 @@ impl Round {
             (raw_socket(Memory::Whole)?, raw_socket(Memory::Block)?);
         let optimizer_alone = OptimizerAlone::measure(&args.optimizer, args.params)?;
         let ratios = Ratios {
+            gradients_per_second_to_those_without_tls: learner_without_tls
+                .as_ref()
+                .map(|plain| learner.gradients_per_second / plain.gradients_per_second),
             gigabytes_per_second_to_raw_socket: learner.gigabytes_per_second
                 / raw_socket.gigabytes_per_second,
             gradients_per_second_to_optimizer_alone: learner.gradients_per_second
@@ -148,6 +166,7 @@ impl Round {
         };
         Ok(Self {
             learner,
+            learner_without_tls,
             raw_socket,
             raw_socket_one_hot_block,
             memory_copy: MemoryCopy::measure(args.message_bytes()),
@@ -227,13 +246,17 @@ impl IngestArgs {
 
     fn sender_arguments(&self, learner: &LearnerProcess) -> Vec<String> {
         let rate = self.rate.map(|rate| rate.to_string());
-        let ca = learner.ca().map(|path| path.display().to_string());
+        let files = learner.certificates();
+        let file =
+            |path: fn(&Certificates) -> &Path| files.map(|files| path(files).display().to_string());
         let flags = [
             ("--url", Some(learner.url().to_owned())),
             ("--params", Some(self.params.to_string())),
             ("--sessions", Some(self.sessions_per_process.to_string())),
             ("--rate", rate),
-            ("--tls-ca", ca),
+            ("--tls-ca", file(|files| &files.ca)),
+            ("--tls-certificate", file(|files| &files.certificate)),
+            ("--tls-key", file(|files| &files.key)),
         ];
         let given = flags
             .into_iter()

@@ -105,9 +105,9 @@ impl LearnerProcess {
         &self.url
     }
 
-    /// The CA that senders must trust, where the learner speaks TLS.
-    pub(super) fn ca(&self) -> Option<&Path> {
-        self.certificates.as_ref().map(|files| files.ca.as_path())
+    /// The CA that senders must trust, and their own certificate, if the learner speaks TLS.
+    pub(super) fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// What its `/metrics` shows.

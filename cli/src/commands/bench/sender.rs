@@ -31,6 +31,12 @@ pub(crate) struct SenderArgs {
     /// The CA of its certificate, where it speaks TLS.
     #[arg(long)]
     tls_ca: Option<PathBuf>,
+    /// The sender's own certificate.
+    #[arg(long, requires = "tls_ca")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, requires = "tls_ca")]
+    tls_key: Option<PathBuf>,
     /// Elements of a gradient.
     #[arg(long)]
     params: usize,
@@ -82,7 +88,10 @@ fn session(args: &SenderArgs, index: usize, runtime: &Handle, stage: &Stage) -> 
 fn endpoint(args: &SenderArgs, index: usize) -> anyhow::Result<EndpointSettings> {
     let tls = args.tls_ca.as_deref();
     let tls = tls
-        .map(|ca| TlsSettings::read(ca, None, None))
+        .map(|ca| {
+            let own = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
+            TlsSettings::read(ca, None, own)
+        })
         .transpose()?;
     Ok(EndpointSettings {
         url: args.url.clone(),

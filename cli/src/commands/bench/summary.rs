@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 use troop_common::process::say;
 
 /// Parts of a report in the order in which people read them.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "settings",
     "learner",
+    "learner_without_tls",
     "learner_with_stalled",
     "raw_socket",
     "raw_socket_one_hot_block",
