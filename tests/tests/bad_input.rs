@@ -313,7 +313,8 @@ fn a_run_directory_is_never_overwritten() {
     scratch.write("file", "precious");
     scratch
         .run("troop train cartpole --run-dir file")
-        .expect_code(USAGE);
+        .expect_code(USAGE)
+        .expect_text("file is no directory");
     assert_eq!(
         fs::read_to_string(scratch.path().join("file")).unwrap(),
         "precious"

@@ -90,10 +90,11 @@ fn gradients_that_are_not_finite_raise_an_alarm_and_not_a_flood() {
     let scratch = Scratch::new();
     // Steps this large leave nothing finite behind.
     let setting = "--set optimizer.learning_rate=1e30 --set optimizer.max_gradient_norm=none";
-    train(
-        &scratch,
-        &format!("cartpole-nstepq --steps 60000 --workers 1 {setting} --run-dir run"),
-    );
+    let line = format!("cartpole-nstepq --steps 60000 --workers 1 {setting} --run-dir run");
+    scratch
+        .run(&format!("troop train {line}"))
+        .expect_code(1)
+        .expect_text("was not finite 100 times in a row");
     let run = scratch.run_files("run");
     let rejected = &run.summary()["gradients"]["rejected"];
     assert!(rejected["non_finite"].as_u64() > Some(20), "{rejected}");

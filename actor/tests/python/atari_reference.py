@@ -34,6 +34,7 @@ def main() -> None:
     first = []
     for index, environment in enumerate(environments):
         own_seed = np.random.SeedSequence(entropy=seed, spawn_key=(index,)).generate_state(1, np.uint32)[0]
+        own_seed = int(own_seed) & 0x7FFF_FFFF
         first.append(checksum(environment.reset(seed=int(own_seed))[0]))
     print(json.dumps(first))
     for _ in range(steps):

@@ -11,6 +11,9 @@ pub enum RunDirectoryError {
     /// It holds another run.
     #[error("run directory {} exists; choose another --run-dir or continue it with --resume", .0.display())]
     Exists(PathBuf),
+    /// Something else is there.
+    #[error("{} is no directory; choose another --run-dir", .0.display())]
+    NoDirectory(PathBuf),
     /// It holds what no run has left.
     #[error("run directory {} holds no run, but `{found}`; choose another --run-dir, or an empty one", path.display())]
     NotEmpty {
@@ -78,6 +81,7 @@ impl RunDirectoryError {
         matches!(
             self,
             Self::Exists(_)
+                | Self::NoDirectory(_)
                 | Self::NotEmpty { .. }
                 | Self::OtherNetwork { .. }
                 | Self::NoRun(_)

@@ -71,7 +71,10 @@ impl RunDirectory {
     /// # Errors
     /// If it holds a run or something else, another process has it, or it cannot be written.
     pub fn create(path: &Path, experiment: &Experiment) -> Result<Self, RunDirectoryError> {
-        fs::create_dir_all(path).map_err(io_error(path))?;
+        fs::create_dir_all(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => RunDirectoryError::NoDirectory(path.into()),
+            _ => io_error(path)(error),
+        })?;
         if Self::holds_run(path) {
             return Err(RunDirectoryError::Exists(path.into()));
         }

@@ -72,10 +72,21 @@ fn runs_keep_what_is_promised_and_go_on_once_faults_are_over() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// What happened, sorted within each virtual millisecond: which of the tasks that a publish wakes goes first is
+/// tokio's choice, not the seed's.
+fn by_moment(mut run: Vec<String>) -> Vec<String> {
+    let moment = |line: &String| line.split(' ').next().unwrap_or_default().to_owned();
+    for together in run.chunk_by_mut(|one, other| moment(one) == moment(other)) {
+        together.sort();
+    }
+    run
+}
+
 #[test]
 fn a_seed_gives_the_same_run_each_time_and_another_seed_another_run() {
     for seed in 0..12 {
-        let (first, again) = (simulate(seed).unwrap(), simulate(seed).unwrap());
+        let run = || by_moment(simulate(seed).unwrap());
+        let (first, again) = (run(), run());
         let differs = first
             .iter()
             .zip(&again)
@@ -89,6 +100,6 @@ fn a_seed_gives_the_same_run_each_time_and_another_seed_another_run() {
             );
         }
         assert_eq!(first.len(), again.len(), "seed {seed}");
-        assert_ne!(first, simulate(seed + 1_000).unwrap());
+        assert_ne!(first, by_moment(simulate(seed + 1_000).unwrap()));
     }
 }

@@ -49,7 +49,9 @@ impl Supervisor {
     async fn work(&mut self) -> Option<LinkClosed> {
         let mailbox = Arc::clone(&self.mailbox);
         loop {
+            // In this order, so that what happens does not depend on chance.
             let end = tokio::select! {
+                biased;
                 end = self.session() => end,
                 () = left_for(&mailbox, LEAVE_LIMIT) => SessionEnd::Left,
             };
@@ -161,6 +163,7 @@ impl Supervisor {
         };
         let pause = self.backoff.next().min(left);
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = self.mailbox.left() => {}
         }
