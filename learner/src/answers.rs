@@ -2,8 +2,8 @@
 
 use troop_common::proto::v1::Verdict;
 
-use crate::memory_need::TooLarge;
-use crate::session::SessionId;
+use crate::ledger::session::SessionId;
+use crate::shard::memory_need::TooLarge;
 
 /// Where a learner is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use prometheus::{
 use tokio::sync::watch;
 use troop_common::telemetry::{RunInfo, register_process};
 
-use crate::admission::{REFUSALS, reason};
 use crate::answers::Phase;
-use crate::plausibility::ReportPart;
+use crate::ledger::plausibility::ReportPart;
 use crate::policy::round::RoundEnd;
+use crate::shard::admission::{REFUSALS, reason};
 
 /// Everything that `/metrics` of a learner shows, in base units.
 #[derive(Clone)]

@@ -2,6 +2,8 @@
 
 mod adagrad;
 mod adam;
+#[cfg(test)]
+pub(crate) mod architectures;
 mod momentum;
 mod pass;
 mod rmsprop;

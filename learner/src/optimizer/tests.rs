@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::wire::Elements;
 
 use super::*;
-use crate::architectures::architectures;
+use crate::optimizer::architectures::architectures;
 
 const RULES: [Rule; 5] = [
     Rule::Sgd,

@@ -13,8 +13,8 @@ use super::{Beginning, ParameterServer};
 use crate::answers::{OpenError, Phase};
 use crate::blocking;
 use crate::lock::lock;
-use crate::memory_need::MemoryNeed;
-use crate::model::Model;
+use crate::shard::memory_need::MemoryNeed;
+use crate::shard::model::Model;
 
 /// Parameters are drawn in place where it takes less than this, some ten milliseconds; else where
 /// they keep nobody else from the runtime's threads.

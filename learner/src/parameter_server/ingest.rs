@@ -13,21 +13,21 @@ use troop_common::wire::Elements;
 
 use super::ParameterServer;
 use super::waiting::Wait;
-use crate::admission::{Admission, Refusal};
 use crate::answers::{Outcome, Phase};
 use crate::blocking;
-use crate::budget::Room;
-use crate::gradient::Gradient;
-use crate::journal::Occurrence;
+use crate::ledger::journal::Occurrence;
+use crate::ledger::plausibility::{Implausible, ReportPart};
+use crate::ledger::recorder::Update;
+use crate::ledger::session::SessionId;
 use crate::lock::lock;
 use crate::metrics::of_count;
-use crate::model::Model;
 use crate::optimizer::{Compensation, Step};
-use crate::pace::{Pace, Turns};
-use crate::plausibility::{Implausible, ReportPart};
-use crate::publisher::PublishSource;
-use crate::recorder::Update;
-use crate::session::SessionId;
+use crate::parameter_server::pace::{Pace, Turns};
+use crate::shard::admission::{Admission, Refusal};
+use crate::shard::budget::Room;
+use crate::shard::gradient::Gradient;
+use crate::shard::model::Model;
+use crate::shard::publisher::PublishSource;
 
 /// The numbers of one step.
 pub(super) struct Scaling {

@@ -6,6 +6,7 @@ mod first_parameters_tests;
 mod ingest;
 #[cfg(test)]
 mod observation_tests;
+pub(crate) mod pace;
 mod synchronous;
 #[cfg(test)]
 mod tests;
@@ -25,31 +26,31 @@ use troop_common::proto::v1;
 use troop_common::telemetry::VERSION;
 use troop_common::weights::{Target, Weights};
 
-use crate::admission::Admission;
 use crate::answers::{JoinError, Joined, OpenError, Phase, ResumeError};
-use crate::budget::Budget;
-use crate::checkpoint::{Checkpoint, CheckpointState};
-use crate::clock::{PublishClock, TargetClock};
-use crate::counters::Counters;
-use crate::history::{ProgressPoint, RunEvent};
-use crate::journal::Occurrence;
+use crate::ledger::counters::Counters;
+use crate::ledger::journal::Occurrence;
+use crate::ledger::observations::ObservationMoments;
+use crate::ledger::plausibility::Plausibility;
+use crate::ledger::progress::ProgressView;
+use crate::ledger::recorder::Recorder;
+use crate::ledger::schedule::LearningRate;
+use crate::ledger::session::{SessionId, Sessions};
+use crate::ledger::staleness::StalenessBucket;
 use crate::lock::lock;
 use crate::metrics::{Metrics, of_count};
-use crate::model::Model;
-use crate::observations::ObservationMoments;
 use crate::optimizer::Rule;
-use crate::pace::Pace;
-use crate::parameters::StripedParameters;
-use crate::plausibility::Plausibility;
+use crate::parameter_server::pace::Pace;
 use crate::policy::history::PublishHistory;
 use crate::policy::judgement::StalenessRule;
-use crate::progress::ProgressView;
-use crate::publisher::{PublishLabel, PublishRules, Publisher};
-use crate::recorder::Recorder;
-use crate::schedule::LearningRate;
-use crate::session::{SessionId, Sessions};
-use crate::staleness::StalenessBucket;
-use crate::tensorboard::LifeStart;
+use crate::run_files::checkpoint::{Checkpoint, CheckpointState};
+use crate::run_files::history::{ProgressPoint, RunEvent};
+use crate::run_files::tensorboard::LifeStart;
+use crate::shard::admission::Admission;
+use crate::shard::budget::Budget;
+use crate::shard::clock::{PublishClock, TargetClock};
+use crate::shard::model::Model;
+use crate::shard::parameters::StripedParameters;
+use crate::shard::publisher::{PublishLabel, PublishRules, Publisher};
 
 /// Publishes may take this much memory whatever their number: small ones are never put off.
 const SMALL_PUBLISHES_BYTES: usize = 64 << 20;

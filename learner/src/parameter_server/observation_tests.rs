@@ -6,7 +6,7 @@ use troop_common::proto::v1::Verdict;
 
 use super::*;
 use crate::answers::Outcome;
-use crate::gradient::{Gradient, Origin};
+use crate::shard::gradient::{Gradient, Origin};
 
 fn server(staleness: StalenessPolicy, normalize_observations: bool) -> Arc<ParameterServer> {
     let mut experiment = Experiment {

@@ -8,17 +8,17 @@ use troop_common::wire::{Buffers, Elements};
 use super::ParameterServer;
 use super::ingest::Scaling;
 use super::waiting::Wait;
-use crate::admission::Refusal;
 use crate::answers::Outcome;
 use crate::blocking;
-use crate::gradient::Gradient;
+use crate::ledger::recorder::Update;
+use crate::ledger::session::SessionId;
 use crate::lock::lock;
-use crate::model::Model;
-use crate::norm::global_norm;
-use crate::pace::{Barrier, Contribution};
+use crate::parameter_server::pace::{Barrier, Contribution};
 use crate::policy::round::Round;
-use crate::recorder::Update;
-use crate::session::SessionId;
+use crate::shard::admission::Refusal;
+use crate::shard::gradient::Gradient;
+use crate::shard::model::Model;
+use crate::shard::norm::global_norm;
 
 impl ParameterServer {
     pub(super) async fn push_to_round(

@@ -12,8 +12,8 @@ use troop_common::proto::v1::Verdict;
 
 use super::*;
 use crate::answers::Outcome;
-use crate::gradient::{Gradient, Origin};
-use crate::history::Level;
+use crate::run_files::history::Level;
+use crate::shard::gradient::{Gradient, Origin};
 
 const LIMIT: Duration = Duration::from_secs(3_600);
 

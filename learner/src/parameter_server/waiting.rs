@@ -6,11 +6,11 @@ use prometheus::Histogram;
 use tokio::time::Instant;
 
 use super::ParameterServer;
-use crate::journal::Occurrence;
+use crate::ledger::journal::Occurrence;
+use crate::ledger::session::SessionId;
 use crate::lock::lock;
-use crate::pace::Pace;
+use crate::parameter_server::pace::Pace;
 use crate::policy::attention::Attention;
-use crate::session::SessionId;
 
 /// A wait counts in its histogram when it is over, and in slices of this length before: else one that
 /// lasts would not be seen. Shorter than the time between two scrapes.

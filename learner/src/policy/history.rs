@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use troop_common::proto::v1::Verdict;
 
-use crate::admission::Refusal;
+use crate::shard::admission::Refusal;
 
 /// Keeps the last publishes by version.
 #[derive(Debug)]

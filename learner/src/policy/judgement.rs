@@ -3,7 +3,7 @@
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 use troop_common::proto::v1::Verdict;
 
-use crate::admission::Refusal;
+use crate::shard::admission::Refusal;
 
 /// What becomes of a gradient that is τ updates old.
 #[derive(Clone, Copy, Debug, PartialEq)]

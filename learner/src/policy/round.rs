@@ -6,8 +6,8 @@ use std::time::Duration;
 use troop_common::proto::v1::Verdict;
 
 use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
-use crate::admission::Refusal;
-use crate::session::SessionId;
+use crate::ledger::session::SessionId;
+use crate::shard::admission::Refusal;
 
 /// Gathers one contribution of each member, all of them computed on the same version.
 ///

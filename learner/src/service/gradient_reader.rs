@@ -14,9 +14,9 @@ use troop_common::wire::{
 use super::open_session::OpenSession;
 use super::stall::Stall;
 use crate::answers::{Outcome, Phase};
-use crate::budget::Room;
-use crate::gradient::{Gradient, Origin};
-use crate::norm::NormSum;
+use crate::shard::budget::Room;
+use crate::shard::gradient::{Gradient, Origin};
+use crate::shard::norm::NormSum;
 
 /// A gradient that has begun to come is whole within this time, and as much more as its bytes take at
 /// [`SLOWEST_BYTES_A_SECOND`].

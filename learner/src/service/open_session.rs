@@ -3,8 +3,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::unopened::Ticket;
+use crate::ledger::session::SessionId;
 use crate::parameter_server::ParameterServer;
-use crate::session::SessionId;
 
 /// A session whose stream is open. It leaves the learner when this is dropped, whatever the cause.
 pub(super) struct OpenSession {

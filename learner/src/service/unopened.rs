@@ -3,8 +3,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::ledger::session::SessionId;
 use crate::parameter_server::ParameterServer;
-use crate::session::SessionId;
 
 /// Sessions that have joined but whose stream is not open yet. One that never opens leaves after a while, or
 /// when its place is needed, so that it holds none.

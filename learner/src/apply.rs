@@ -1,5 +1,0 @@
-//! What applying a gradient consists of, for measurements: `troop bench apply`.
-
-pub use crate::norm::global_norm;
-pub use crate::optimizer::{Compensation, Rule, Step};
-pub use crate::parameters::StripedParameters;

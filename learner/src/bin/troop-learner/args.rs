@@ -1,0 +1,90 @@
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use troop_common::address::Address;
+use troop_learner::run_directory::RunDirectory;
+
+use crate::bookmark::Bookmark;
+
+/// Run the parameter server of an experiment; actors join it by its address.
+///
+/// It ends when the run is over. SIGINT and SIGTERM drain: workers are told to come back later, and
+/// a last checkpoint is written.
+///
+/// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage or configuration;
+/// 3 the run is over, but no gradient was applied, or more than half were wrong; 130 SIGINT came.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// A preset's name, or a file (with a slash or ending in .toml).
+    #[arg(long, value_name = "PRESET|FILE", required_unless_present_any = ["resume", "probe"])]
+    pub(crate) experiment: Option<String>,
+    /// Set a key of the experiment; may be given several times.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Address of the gRPC service: a port (0 takes a free one), or `unix:/path/to/socket`
+    /// [learner.listen].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<Address>,
+    /// Address of the live page, /metrics, /healthz and /api/status; port 0 takes a free one
+    /// [learner.http].
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Where the run is kept; by default a new directory below runs/.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// Go on from the newest checkpoint of --run-dir.
+    #[arg(long, requires = "run_dir", conflicts_with = "experiment")]
+    resume: bool,
+    /// Go on with the run in --run-dir as --resume does, or start it where there is none yet: for
+    /// services that are started again and again.
+    #[arg(long, requires_all = ["run_dir", "experiment"], conflicts_with = "resume")]
+    resume_or_start: bool,
+    /// An address to print once the learner is ready, e.g. of a dashboard; may be given several
+    /// times. One called `page` is printed in place of the live page's own, e.g. behind a proxy.
+    #[arg(long = "link", value_name = "NAME=URL")]
+    pub(crate) bookmarks: Vec<Bookmark>,
+    /// Only ask the learner whose --http is ADDR for its health: exit code 0 where it is well, 1
+    /// where it is not.
+    #[arg(long, value_name = "ADDR", exclusive = true)]
+    pub(crate) probe: Option<SocketAddr>,
+    /// Where every random number comes from [experiment.seed].
+    #[arg(long, conflicts_with = "resume")]
+    seed: Option<u64>,
+    /// Env steps of the whole run [experiment.total_env_steps].
+    #[arg(long)]
+    steps: Option<u64>,
+    /// How log lines look [telemetry.log_format].
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    log_format: Option<String>,
+}
+
+impl Args {
+    /// The directory of the run that is gone on with; none for a fresh one.
+    pub(crate) fn resumed(&self) -> Option<&Path> {
+        let path = self.run_dir.as_deref()?;
+        let goes_on = self.resume || self.resume_or_start && RunDirectory::holds_run(path);
+        goes_on.then_some(path)
+    }
+
+    /// The flags as `section.key=value`; `--set` wins over them.
+    pub(crate) fn overrides(&self) -> Vec<String> {
+        let flag = |key: &str, value: Option<String>| value.map(|value| format!("{key}={value}"));
+        let flags = [
+            flag(
+                "learner.listen",
+                self.listen.as_ref().map(Address::to_string),
+            ),
+            flag("learner.http", self.http.map(|it| it.to_string())),
+            flag("experiment.seed", self.seed.map(|it| it.to_string())),
+            flag(
+                "experiment.total_env_steps",
+                self.steps.map(|it| it.to_string()),
+            ),
+            flag("telemetry.log_format", self.log_format.clone()),
+        ];
+        let set = self.set.iter().cloned();
+        flags.into_iter().flatten().chain(set).collect()
+    }
+}

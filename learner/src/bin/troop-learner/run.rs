@@ -1,0 +1,306 @@
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, block_in_place};
+use troop_common::address::Address;
+use troop_common::connections::Gate;
+use troop_common::descriptors;
+use troop_common::experiment::{Experiment, resolve};
+use troop_common::process::{INTERRUPTED, Signals, Wish, say};
+use troop_common::telemetry;
+use troop_common::token::BearerToken;
+use troop_learner::learning::{Learning, NOT_LEARNT};
+use troop_learner::metrics::Metrics;
+use troop_learner::run_directory::{RunDirectory, RunDirectoryError};
+use troop_learner::run_keeper::{RunKeeper, TICK};
+use troop_learner::service::{self, Listener, ServerTls, Service};
+use troop_learner::summary::Summary;
+use troop_learner::{ParameterServer, Phase, http, last_scrape};
+
+use crate::args::Args;
+use crate::bookmark::Bookmark;
+
+/// Why the learner ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    RunOver,
+    /// The run is over, and has learnt nothing or little.
+    NotLearnt,
+    Interrupt,
+    Terminate,
+}
+
+impl From<Wish> for End {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Interrupt => Self::Interrupt,
+            Wish::Terminate => Self::Terminate,
+        }
+    }
+}
+
+impl End {
+    fn exit_code(self) -> ExitCode {
+        match self {
+            // An orchestrator that sends SIGTERM takes anything else for a failure.
+            Self::RunOver | Self::Terminate => ExitCode::SUCCESS,
+            Self::NotLearnt => ExitCode::from(NOT_LEARNT),
+            Self::Interrupt => ExitCode::from(INTERRUPTED),
+        }
+    }
+}
+
+/// Runs the learner until its run is over or a signal ends it.
+///
+/// # Errors
+/// Where it cannot start, or what came of the run cannot be written.
+#[tokio::main]
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let signals = Signals::catch()?;
+    let metrics = Metrics::new()?;
+    // Listeners come first: where one fails no run directory is left behind.
+    let (server, listeners, directory) = if let Some(path) = args.resumed() {
+        // Logs come before checkpoints: some of these may be passed over.
+        let listeners = start(&experiment_there(path, args)?).await?;
+        let resumed = RunDirectory::open_for_resume(path, &args.overrides())?;
+        let (experiment, epoch) = (resumed.experiment, resumed.epoch);
+        let server = ParameterServer::in_life(experiment, metrics, epoch, resumed.checkpoint)?;
+        (server, listeners, resumed.directory)
+    } else {
+        let source = args.experiment.as_deref().unwrap_or_default();
+        let experiment = resolve(source, &args.overrides())?.experiment;
+        let listeners = start(&experiment).await?;
+        let directory = match &args.run_dir {
+            Some(path) => RunDirectory::create(path, &experiment)?,
+            None => RunDirectory::create_default(&experiment, SystemTime::now())?,
+        };
+        (
+            ParameterServer::new(experiment, metrics),
+            listeners,
+            directory,
+        )
+    };
+    let server = Arc::new(server);
+    let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
+    let services = Services::spawn(&server, &keeper, listeners)?;
+    services.announce(&server, keeper.directory(), &args.bookmarks);
+    keep(&server, services, keeper, signals).await
+}
+
+/// What the run at `path` goes on with. Where an experiment was asked for as well, it must be that one.
+fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
+    let there = RunDirectory::experiment(path, &args.overrides())?;
+    if let Some(source) = &args.experiment {
+        let expected = resolve(source, &args.overrides())?
+            .experiment
+            .experiment
+            .name;
+        let found = &there.experiment.name;
+        if expected != *found {
+            let (path, found) = (path.into(), found.clone());
+            anyhow::bail!(RunDirectoryError::Other {
+                path,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(there)
+}
+
+/// Logging, and addresses that are listened on.
+async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
+    telemetry::init_logging(&experiment.telemetry)?;
+    let Experiment {
+        security, learner, ..
+    } = experiment;
+    for warning in security.warnings(learner) {
+        tracing::warn!("{warning}");
+    }
+    make_room_for(learner.max_sessions);
+    let token_file = security.token_file.as_deref();
+    let tls = ServerTls::read(security)?;
+    if let Some(complaint) = tls.as_ref().and_then(ServerTls::complaint) {
+        tracing::warn!("the certificate of `security.tls_certificate_file` {complaint}");
+    }
+    Ok(Listeners {
+        token: token_file.map(BearerToken::read).transpose()?,
+        tls,
+        grpc: Listener::bind(&learner.listen, "learner.listen").await?,
+        http: service::bind(learner.http, "learner.http").await?,
+    })
+}
+
+/// Each session is a connection, and each connection an open file.
+fn make_room_for(sessions: usize) {
+    let open_files = descriptors::raise_limit().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+        descriptors::limit()
+    });
+    let needed = (sessions as u64).saturating_add(descriptors::RESERVED);
+    if open_files < needed {
+        tracing::warn!(
+            open_files,
+            needed,
+            "`learner.max_sessions` needs more open files than this process may have: raise the limit \
+             (`ulimit -Hn`, LimitNOFILE=), or lower `learner.max_sessions`"
+        );
+    }
+}
+
+struct Listeners {
+    token: Option<BearerToken>,
+    tls: Option<ServerTls>,
+    grpc: Listener,
+    http: TcpListener,
+}
+
+/// What serves while the run goes on.
+struct Services {
+    /// What actors are given.
+    grpc_url: String,
+    http_address: SocketAddr,
+    /// What people open.
+    page_url: String,
+    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
+    http: JoinHandle<()>,
+    /// True tells HTTP to end.
+    closing: watch::Sender<bool>,
+}
+
+impl Services {
+    fn spawn(
+        server: &Arc<ParameterServer>,
+        keeper: &RunKeeper,
+        listeners: Listeners,
+    ) -> anyhow::Result<Self> {
+        let Listeners {
+            token,
+            tls,
+            grpc,
+            http,
+        } = listeners;
+        let service = Service::new(Arc::clone(server))?.of_run(&keeper.directory().name());
+        let http_address = http.local_addr()?;
+        let (closing, closed) = watch::channel(false);
+        let router = http::router(keeper.live_run(), closed.clone(), token.clone());
+        let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
+        let door = http::door(&server.experiment().security, gate.clone());
+        Ok(Self {
+            grpc_url: url(&grpc.address()?, tls.is_some()),
+            http_address,
+            page_url: http::page_url(http_address),
+            grpc: tokio::spawn(service::serve(grpc, service, gate, token, tls)),
+            // It is the last to go: until then it tells what goes on.
+            http: tokio::spawn(telemetry::serve(http, router, door, http::closed(closed))),
+            closing,
+        })
+    }
+
+    fn announce(&self, server: &ParameterServer, directory: &RunDirectory, bookmarks: &[Bookmark]) {
+        let run = &server.experiment().experiment;
+        tracing::info!(
+            experiment = run.name,
+            seed = run.seed,
+            epoch = server.epoch(),
+            version = server.version(),
+            grpc = self.grpc_url,
+            http = %self.http_address,
+            run_dir = %directory.path().display(),
+            "learner ready"
+        );
+        say(format_args!("gRPC  {}", self.grpc_url));
+        say(format_args!("HTTP  http://{}", self.http_address));
+        say(format_args!("run   {}", directory.path().display()));
+        if !bookmarks.iter().any(Bookmark::is_page) {
+            say(format_args!("page  {}", self.page_url));
+        }
+        for bookmark in bookmarks {
+            say(bookmark);
+        }
+    }
+}
+
+fn url(address: &Address, has_tls: bool) -> String {
+    match address {
+        Address::Tcp(address) if has_tls => format!("https://{address}"),
+        Address::Tcp(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
+    }
+}
+
+/// Looks after the run until its end, and leaves a checkpoint and a summary.
+async fn keep(
+    server: &ParameterServer,
+    mut services: Services,
+    mut keeper: RunKeeper,
+    mut signals: Signals,
+) -> anyhow::Result<ExitCode> {
+    let mut phase = server.phase();
+    // A service that starts it again is told once what became of it.
+    let was_over = matches!(&*phase.borrow(), Phase::Finished(_));
+    let mut ticks = tokio::time::interval(TICK);
+    let mut end = None;
+    // The service ends by itself once the run does, or the learner drains.
+    let served = loop {
+        tokio::select! {
+            served = &mut services.grpc => break served,
+            _ = ticks.tick() => block_in_place(|| keeper.tick()),
+            result = phase.wait_for(|phase| *phase != Phase::Running), if end.is_none() => {
+                drop(result);
+                end = Some(End::RunOver);
+            }
+            wish = signals.next() => {
+                if end.is_some_and(|end| end != End::RunOver) {
+                    tracing::warn!("another signal: the run ends without its last checkpoint");
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
+                tracing::info!(?wish, "draining; another signal, a second later or more, ends at once");
+                end.get_or_insert(wish.into());
+                server.drain("the learner was told to stop".into());
+            }
+        }
+    };
+    let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
+    log(&summary, &server.phase().borrow());
+    if end == Some(End::RunOver) && !was_over && summary.learning() != Learning::Enough {
+        end = Some(End::NotLearnt);
+    }
+    served.context("the gRPC service panicked")??;
+    if matches!(end, Some(End::RunOver | End::NotLearnt)) {
+        tokio::select! {
+            () = last_scrape(server) => {}
+            _ = signals.next() => {}
+        }
+    }
+    services.closing.send_replace(true);
+    services.http.await.context("the HTTP service panicked")?;
+    Ok(end.unwrap_or(End::RunOver).exit_code())
+}
+
+fn log(summary: &Summary, phase: &Phase) {
+    let reason = match phase {
+        Phase::Running => "the service ended",
+        Phase::Draining(reason) | Phase::Finished(reason) => reason,
+    };
+    tracing::info!(
+        reason,
+        env_steps = summary.env_steps,
+        updates = summary.updates,
+        episodes = summary.episodes,
+        return_mean_100 = summary.return_mean_100,
+        seconds_to_solve = summary.seconds_to_solve,
+        env_steps_per_second = summary.env_steps_per_second,
+        gradients = %summary.gradients,
+        "learner ends"
+    );
+    if let Some(complaint) = summary.learning().complaint() {
+        tracing::error!(gradients = %summary.gradients, "{complaint}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Writes down what happens in a run: for its files, for people, for Prometheus.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use troop_common::experiment::RunSettings;
+use troop_common::finite::Finite;
+use troop_common::proto::v1::{self, Verdict};
+
+use crate::ledger::counters::Counters;
+use crate::ledger::journal::{Journal, Moment, Occurrence};
+use crate::ledger::plausibility::ReportPart;
+use crate::ledger::progress::{Progress, ProgressView};
+use crate::ledger::staleness::StalenessBucket;
+use crate::lock::lock;
+use crate::metrics::Metrics;
+use crate::run_files::history::{ProgressPoint, RunEvent};
+use crate::shard::admission::reason;
+
+/// The counters of a run and the metrics of this life, kept in step. Times are since this life
+/// began.
+pub(crate) struct Recorder {
+    progress: Mutex<Progress>,
+    journal: Mutex<Journal>,
+    metrics: Metrics,
+    /// When this life began, in seconds since 1970.
+    started_unix_seconds: f64,
+}
+
+/// An update, as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Update {
+    /// Gradients that made it.
+    pub(crate) gradients: u64,
+    /// Their staleness, in updates.
+    pub(crate) staleness: u64,
+    /// Global norm of the applied gradient, before clipping.
+    pub(crate) norm: f64,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        counters: Counters,
+        run: &RunSettings,
+        metrics: Metrics,
+        started_unix_seconds: f64,
+    ) -> Self {
+        Self {
+            progress: Mutex::new(Progress::new(counters, run.solve_return)),
+            journal: Mutex::default(),
+            metrics,
+            started_unix_seconds,
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Env steps and frames counted so far.
+    pub(crate) fn steps(&self) -> (u64, u64) {
+        let progress = lock(&self.progress);
+        (progress.counters().env_steps, progress.counters().frames)
+    }
+
+    pub(crate) fn staleness_histogram(&self) -> Vec<StalenessBucket> {
+        lock(&self.progress).staleness_histogram()
+    }
+
+    pub(crate) fn view(&self, now: Duration) -> ProgressView {
+        lock(&self.progress).view(now)
+    }
+
+    /// Counts what a worker reports; gives the env steps before it.
+    pub(crate) fn report(&self, report: &v1::Report, now: Duration) -> u64 {
+        let mut progress = lock(&self.progress);
+        let before = progress.counters().env_steps;
+        let solved = progress.record_report(report, now);
+        self.report_metrics(report, &progress);
+        let mean = progress.counters().return_mean_100().map(f64::from);
+        let seconds = progress.counters().seconds_to_solve;
+        drop(progress);
+        if solved {
+            tracing::info!(return_mean_100 = mean, seconds, "task solved");
+            self.note(
+                Occurrence::info("task solved").with("return_mean_100", mean),
+                now,
+            );
+        }
+        if report.environment_restarts > 0 {
+            let restarts = report.environment_restarts;
+            let occurrence = Occurrence::warning("environment host restarted");
+            self.note(occurrence.with("restarts", restarts), now);
+        }
+        before
+    }
+
+    /// Notes for the event log what has happened; false where there has been enough of its kind.
+    pub(crate) fn note(&self, occurrence: Occurrence, now: Duration) -> bool {
+        let moment = {
+            let progress = lock(&self.progress);
+            Moment {
+                since_start: now,
+                wall_seconds: progress.wall_seconds(now),
+                unix_seconds: self.unix_seconds(now),
+                env_steps: progress.counters().env_steps,
+            }
+        };
+        lock(&self.journal).note(occurrence, moment)
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take_events(&self) -> VecDeque<RunEvent> {
+        lock(&self.journal).take()
+    }
+
+    /// The history's next point. What only the learner knows is left open.
+    pub(crate) fn point(&self, now: Duration) -> ProgressPoint {
+        ProgressPoint {
+            unix_seconds: Some(self.unix_seconds(now)),
+            ..lock(&self.progress).point(now)
+        }
+    }
+
+    /// A moment, in seconds since 1970.
+    pub(crate) fn unix_seconds(&self, now: Duration) -> f64 {
+        self.started_unix_seconds + now.as_secs_f64()
+    }
+
+    /// Counts an update, before anybody can see it.
+    pub(crate) fn update(&self, update: Update) {
+        lock(&self.progress).record_update(update);
+        let Update {
+            gradients,
+            staleness,
+            norm,
+        } = update;
+        self.metrics.gradients_applied.inc_by(gradients);
+        self.metrics.gradient_norm.observe(norm);
+        for _ in 0..gradients {
+            self.metrics.gradient_staleness.observe(staleness as f64);
+        }
+    }
+
+    pub(crate) fn rejection(&self, verdict: Verdict) {
+        lock(&self.progress).record_rejection(verdict);
+        self.metrics
+            .gradients_rejected
+            .with_label_values(&[reason(verdict)])
+            .inc();
+    }
+
+    /// Counts a report that cannot be true.
+    pub(crate) fn report_refused(&self, part: ReportPart) {
+        let refused = &self.metrics.reports_refused;
+        refused.with_label_values(&[part.name()]).inc();
+    }
+
+    /// Why the run is over, where it is.
+    pub(crate) fn end(&self, run: &RunSettings) -> Option<String> {
+        let progress = lock(&self.progress);
+        let counters = progress.counters();
+        if counters.env_steps >= run.total_env_steps {
+            Some(format!("all {} env steps are done", run.total_env_steps))
+        } else if run.stop_when_solved && counters.seconds_to_solve.is_some() {
+            Some("the task is solved".to_owned())
+        } else {
+            None
+        }
+    }
+
+    fn report_metrics(&self, report: &v1::Report, progress: &Progress) {
+        let metrics = &self.metrics;
+        metrics.env_steps.inc_by(report.env_steps);
+        metrics.frames.inc_by(report.frames);
+        metrics.episodes.inc_by(report.episodes.len() as u64);
+        metrics
+            .environment_restarts
+            .inc_by(report.environment_restarts);
+        for episode in &report.episodes {
+            metrics.episode_length.observe(episode.length as f64);
+            // One that is not finite would spoil the histogram's sum for good.
+            if let Some(return_sum) = Finite::new(episode.return_sum) {
+                metrics.episode_return.observe(return_sum.get());
+            }
+        }
+        if let Some(mean) = progress
+            .counters()
+            .return_mean_100()
+            .filter(|_| !report.episodes.is_empty())
+        {
+            metrics.episode_return_mean.set(mean.get());
+        }
+        for term in &report.losses {
+            if let Some(value) =
+                Finite::new(term.value).filter(|_| progress.follows_loss(&term.term))
+            {
+                let of_term = metrics.loss.with_label_values(&[term.term.as_str()]);
+                of_term.set(value.get());
+            }
+        }
+    }
+}

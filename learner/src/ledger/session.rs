@@ -1,0 +1,133 @@
+//! Who is connected, and what each has sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use troop_common::proto::v1;
+
+use crate::ledger::journal::Occurrence;
+
+/// Identifies a session within an epoch.
+pub type SessionId = u64;
+
+/// One worker's connection to the learner.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) worker: String,
+    pub(crate) peer: String,
+    pub(crate) worker_index: u32,
+    pub(crate) open: bool,
+    pub(crate) last_sequence: u64,
+    pub(crate) env_steps: u64,
+    pub(crate) gradients_applied: u64,
+    pub(crate) gradients_rejected: u64,
+    pub(crate) staleness_updates: u64,
+    pub(crate) last_gradient_at: Option<Duration>,
+}
+
+impl Session {
+    /// What others are shown of it.
+    pub(crate) fn view(&self, id: SessionId, now: Duration) -> v1::Session {
+        let silent = |at| now.saturating_sub(at).as_secs_f64();
+        v1::Session {
+            session: id,
+            worker: self.worker.clone(),
+            peer: self.peer.clone(),
+            worker_index: self.worker_index,
+            env_steps: self.env_steps,
+            gradients_applied: self.gradients_applied,
+            gradients_rejected: self.gradients_rejected,
+            staleness_updates: self.staleness_updates,
+            seconds_since_last_gradient: self.last_gradient_at.map_or(0.0, silent),
+        }
+    }
+
+    /// What is noted of it once it has left.
+    pub(crate) fn farewell(self, id: SessionId) -> Occurrence {
+        Occurrence::info("session left")
+            .with("session", id)
+            .with("worker", self.worker)
+            .with("peer", self.peer)
+            .with("env_steps", self.env_steps)
+            .with("gradients_applied", self.gradients_applied)
+            .with("gradients_rejected", self.gradients_rejected)
+    }
+}
+
+/// The live sessions of one epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    last_id: SessionId,
+    open: usize,
+    live: BTreeMap<SessionId, Session>,
+}
+
+impl Sessions {
+    /// Opens a session with the smallest worker index that none holds.
+    pub(crate) fn join(&mut self, worker: String, peer: String) -> (SessionId, u32) {
+        let taken: std::collections::BTreeSet<u32> =
+            self.live.values().map(|s| s.worker_index).collect();
+        let worker_index = (0..)
+            .find(|index| !taken.contains(index))
+            .unwrap_or_default();
+        self.last_id += 1;
+        self.live.insert(
+            self.last_id,
+            Session {
+                worker,
+                peer,
+                worker_index,
+                ..Session::default()
+            },
+        );
+        (self.last_id, worker_index)
+    }
+
+    pub(crate) fn leave(&mut self, id: SessionId) -> Option<Session> {
+        let left = self.live.remove(&id);
+        self.open -= usize::from(left.as_ref().is_some_and(|session| session.open));
+        left
+    }
+
+    /// A session's stream is open now.
+    ///
+    /// # Errors
+    /// Gives the number back where no live session has it.
+    pub(crate) fn set_open(&mut self, id: SessionId) -> Result<(), SessionId> {
+        let session = self.live.get_mut(&id).ok_or(id)?;
+        self.open += usize::from(!std::mem::replace(&mut session.open, true));
+        Ok(())
+    }
+
+    /// Sessions that are open.
+    pub(crate) fn count_open(&self) -> usize {
+        self.open
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.live.get_mut(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.live.iter().map(|(id, session)| (*id, session))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_index_is_reused_but_an_id_never_is() {
+        let mut sessions = Sessions::default();
+        let mut join = || sessions.join("w".into(), "p".into());
+        assert_eq!((join(), join(), join()), ((1, 0), (2, 1), (3, 2)));
+        sessions.leave(2);
+        assert_eq!(sessions.join("w".into(), "p".into()), (4, 1));
+        assert_eq!(sessions.len(), 3);
+    }
+}

@@ -1,0 +1,162 @@
+//! How sessions wait for each other, where the staleness policy says that they do.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use troop_common::experiment::{LearnerSettings, StalenessPolicy};
+use troop_common::proto::v1;
+use troop_common::wire::{Buffers, Elements};
+
+use crate::answers::Outcome;
+use crate::ledger::session::SessionId;
+use crate::lock::lock;
+use crate::policy::attention::{Attention, Waits};
+use crate::policy::bound::SessionClocks;
+use crate::policy::round::{RoundSettings, Rounds};
+use crate::shard::budget::Room;
+
+/// Who waits for whom.
+pub(crate) enum Pace {
+    /// Nobody waits.
+    Free,
+    /// The fast wait for the slow.
+    Bound(Turns),
+    /// All wait for all.
+    Synchronous(Barrier),
+}
+
+/// Sessions' clocks, and those who wait for their turn.
+pub(crate) struct Turns {
+    pub(crate) clocks: Mutex<SessionClocks>,
+    pub(crate) changed: Notify,
+}
+
+/// A session that waits for its turn, for as long as this is there.
+pub(crate) struct WaitingForTurn<'a> {
+    turns: &'a Turns,
+    session: SessionId,
+}
+
+impl Turns {
+    /// `session` waits from `now` on.
+    pub(crate) fn wait(&self, session: SessionId, now: Duration) -> WaitingForTurn<'_> {
+        lock(&self.clocks).begin_waiting(session, now);
+        WaitingForTurn {
+            turns: self,
+            session,
+        }
+    }
+}
+
+impl Drop for WaitingForTurn<'_> {
+    fn drop(&mut self) {
+        lock(&self.turns.clocks).end_waiting(self.session);
+    }
+}
+
+/// The open round, and those who wait for its end.
+pub(crate) struct Barrier {
+    pub(crate) rounds: Mutex<Rounds<Contribution>>,
+    pub(crate) changed: Notify,
+    /// For the sums of rounds.
+    pub(crate) sums: Buffers<f32>,
+}
+
+/// One session's part in a round.
+#[derive(Debug)]
+pub(crate) struct Contribution {
+    pub(crate) values: Elements,
+    pub(crate) room: Room,
+    pub(crate) report: v1::Report,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+impl Pace {
+    /// What `settings` ask for, in a life that begins at `version`.
+    pub(crate) fn new(settings: &LearnerSettings, version: u64) -> Self {
+        let straggler_timeout = settings.straggler_timeout_ms.map(Duration::from_millis);
+        match settings.staleness {
+            StalenessPolicy::Accept
+            | StalenessPolicy::Drop
+            | StalenessPolicy::Scale
+            | StalenessPolicy::Compensate => Self::Free,
+            StalenessPolicy::Bound => Self::Bound(Turns {
+                clocks: Mutex::new(SessionClocks::new(
+                    settings.bound_updates,
+                    straggler_timeout,
+                )),
+                changed: Notify::new(),
+            }),
+            StalenessPolicy::Synchronous => {
+                let rounds = RoundSettings {
+                    first_sessions: settings.synchronous_workers,
+                    straggler_timeout,
+                };
+                Self::Synchronous(Barrier {
+                    rounds: Mutex::new(Rounds::new(rounds, version)),
+                    changed: Notify::new(),
+                    sums: Buffers::default(),
+                })
+            }
+        }
+    }
+
+    /// A session opens.
+    pub(crate) fn open(&self, session: SessionId, now: Duration) {
+        match self {
+            Self::Free => {}
+            Self::Bound(turns) => lock(&turns.clocks).open(session, now),
+            Self::Synchronous(barrier) => {
+                lock(&barrier.rounds).open(session, now);
+                barrier.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// A session leaves: nobody waits for it any more.
+    pub(crate) fn leave(&self, session: SessionId) {
+        match self {
+            Self::Free => {}
+            Self::Bound(turns) => {
+                if lock(&turns.clocks).leave(session) {
+                    turns.changed.notify_waiters();
+                }
+            }
+            Self::Synchronous(barrier) => {
+                let withdrawn = lock(&barrier.rounds).leave(session);
+                drop(withdrawn);
+                barrier.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// A gradient of `session` was applied at `now`. Gives whether it is waited for again.
+    pub(crate) fn advance(&self, session: SessionId, now: Duration) -> Option<Attention> {
+        let Self::Bound(turns) = self else {
+            return None;
+        };
+        let advance = lock(&turns.clocks).advance(session, now);
+        if advance.others_may_go_on {
+            turns.changed.notify_waiters();
+        }
+        advance.regained.then_some(Attention::Regained(session))
+    }
+
+    /// Who waits for whom.
+    pub(crate) fn waits(&self) -> Waits {
+        match self {
+            Self::Free => Waits::default(),
+            Self::Bound(turns) => lock(&turns.clocks).waits(),
+            Self::Synchronous(barrier) => lock(&barrier.rounds).waits(),
+        }
+    }
+
+    /// Sessions that must open before there can be an update.
+    pub(crate) fn sessions_to_come(&self) -> usize {
+        match self {
+            Self::Free | Self::Bound(_) => 0,
+            Self::Synchronous(barrier) => lock(&barrier.rounds).sessions_to_come(),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Checkpoints while a run goes on, and what is left when it ends.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::ledger::journal::Occurrence;
+use crate::ledger::learning::Learning;
+use crate::lock::lock;
+use crate::metrics::of_count;
+use crate::parameter_server::{ParameterServer, unix_seconds};
+use crate::run_files::checkpoint_health::CheckpointHealth;
+use crate::run_files::checkpoints::Checkpoints;
+use crate::run_files::event_log::EventLog;
+use crate::run_files::history::{Line, SharedHistory};
+use crate::run_files::run_directory::{RunDirectory, RunDirectoryError};
+use crate::run_files::summary::Summary;
+use crate::run_files::tensorboard::TensorBoardFile;
+use crate::web::dashboard::LiveRun;
+
+/// How often [`RunKeeper::tick`] should be called.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// Time between two points of the history at most.
+const POINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A run that is done sooner than that takes long has this many points all the same.
+const POINTS_OF_A_SHORT_RUN: u64 = 200;
+
+/// Keeps a run's directory up to date. It blocks while it writes.
+pub struct RunKeeper {
+    server: Arc<ParameterServer>,
+    directory: RunDirectory,
+    clock: CheckpointClock,
+    checkpoint_health: CheckpointHealth,
+    experiment: ExperimentFile,
+    log: EventLog,
+    history: SharedHistory,
+    tensorboard: Option<TensorBoardFile>,
+    points: PointClock,
+    /// Env steps and updates at the last point of this life.
+    last_point: Option<(u64, u64)>,
+    /// Why the run ends without being over.
+    failure: Option<String>,
+    started: Instant,
+}
+
+impl RunKeeper {
+    /// Keeps `server`'s run in `directory`.
+    ///
+    /// # Errors
+    /// Where the event log or TensorBoard's file cannot be read or opened.
+    pub fn new(
+        server: Arc<ParameterServer>,
+        directory: RunDirectory,
+    ) -> Result<Self, RunDirectoryError> {
+        let interval = Duration::from_secs(server.experiment().checkpoint.interval_s);
+        let metrics = server.metrics();
+        metrics.run.set(&directory.name(), server.experiment());
+        metrics.checkpoint_interval.set(interval.as_secs_f64());
+        metrics.last_checkpoint.set(unix_seconds());
+        let clock = CheckpointClock::new(interval, server.version());
+        let run = &server.experiment().experiment;
+        let points = PointClock::new(run.total_env_steps, server.env_steps());
+        let history = RunDirectory::history(directory.path())?.into_history();
+        let tensorboard = server.experiment().telemetry.tensorboard;
+        let start = server.life_start();
+        let experiment = ExperimentFile::look(&directory, &server)?;
+        let mut keeper = Self {
+            checkpoint_health: CheckpointHealth::default(),
+            experiment,
+            server,
+            log: directory.event_log()?,
+            tensorboard: tensorboard
+                .then(|| directory.tensorboard_file(start))
+                .transpose()?,
+            history: Arc::new(Mutex::new(history)),
+            directory,
+            clock,
+            points,
+            last_point: None,
+            failure: None,
+            started: Instant::now(),
+        };
+        keeper.look_at_the_disk();
+        keeper.write_events();
+        Ok(keeper)
+    }
+
+    /// Where the run is kept.
+    pub fn directory(&self) -> &RunDirectory {
+        &self.directory
+    }
+
+    /// The run's history, earlier lives included. It grows while the run is kept.
+    pub fn history(&self) -> SharedHistory {
+        Arc::clone(&self.history)
+    }
+
+    /// The run as a page shows it, under its directory's name.
+    pub fn live_run(&self) -> LiveRun {
+        let path = self.directory.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let server = Arc::clone(&self.server);
+        let health = self.checkpoint_health.clone();
+        LiveRun::new(&name.to_string_lossy(), server, self.history(), health)
+    }
+
+    /// Writes what happened, and a point of the history and a checkpoint where they are due. What cannot be written is logged and
+    /// tried again after another interval; the run goes on.
+    pub fn tick(&mut self) {
+        let now = self.started.elapsed();
+        self.write_events();
+        if self.points.due(self.server.env_steps(), now) {
+            self.write_point();
+            self.look_at_the_disk();
+        }
+        if let Err(error) = self.experiment.keep_up(&self.directory, &self.server) {
+            tracing::error!(%error, "cannot write the experiment; the run goes on");
+        }
+        if self.clock.due(self.server.version(), now)
+            && let Err(error) = self.write_checkpoint()
+        {
+            tracing::error!(%error, "cannot write a checkpoint; the run goes on");
+        }
+    }
+
+    /// Notes why the run is about to end without being over.
+    pub fn fail(&mut self, reason: &str) {
+        let failed = Occurrence::error("run failed");
+        self.server.note(failed.with("reason", reason));
+        self.failure = Some(reason.into());
+    }
+
+    /// Writes the last checkpoint and `summary.json`; called once no gradient is applied any more.
+    ///
+    /// # Errors
+    /// Where one of them cannot be written; the other one is tried all the same.
+    pub fn close(mut self) -> Result<Summary, RunDirectoryError> {
+        if self.last_point != Some((self.server.env_steps(), self.server.version())) {
+            self.write_point();
+        }
+        let experiment = self.experiment.keep_up(&self.directory, &self.server);
+        let checkpoint = experiment.and_then(|()| self.write_checkpoint());
+        let summary = Summary {
+            failure: self.failure.take(),
+            ..Summary::of(&self.server)
+        };
+        self.note_learning(&summary);
+        self.write_events();
+        self.directory.write_summary(&summary)?;
+        checkpoint.map(|()| summary)
+    }
+
+    /// A run that has not learnt says so in its history.
+    fn note_learning(&self, summary: &Summary) {
+        if summary.learning() != Learning::Enough {
+            let noted = Occurrence::error("run over, but little learnt");
+            self.server
+                .note(noted.with("gradients", summary.gradients.to_string()));
+        }
+    }
+
+    fn write_point(&mut self) {
+        let point = self.server.progress_point();
+        self.last_point = Some((point.env_steps, point.updates));
+        if let Some(file) = &mut self.tensorboard
+            && let Err(error) = file.write_point(&point)
+        {
+            tracing::error!(%error, "cannot write for TensorBoard; the run goes on");
+        }
+        self.write_line(Line::Progress(point));
+    }
+
+    fn write_events(&mut self) {
+        for event in self.server.take_events() {
+            self.write_line(Line::Event(event));
+        }
+    }
+
+    fn write_line(&mut self, line: Line) {
+        if let Err(error) = self.log.write(&line) {
+            tracing::error!(%error, "cannot write to the event log; the run goes on");
+        }
+        lock(&self.history).push(line);
+    }
+
+    /// Writes a checkpoint, and notes what came of it.
+    fn write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
+        let written = self.try_write_checkpoint();
+        let failure = written.as_ref().err().map(ToString::to_string);
+        let metrics = self.server.metrics();
+        metrics.checkpoint_failing.set(i64::from(failure.is_some()));
+        if let Some(error) = &failure {
+            metrics.checkpoint_failures.inc();
+            let failed = Occurrence::error("checkpoint not written");
+            self.server.note(failed.with("error", error.as_str()));
+        }
+        self.checkpoint_health.set(failure);
+        written
+    }
+
+    fn try_write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
+        // There is nothing to keep before the first worker has opened its session.
+        let Some(checkpoint) = self.server.checkpoint() else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let keep = self.server.experiment().checkpoint.keep;
+        let path = Checkpoints::new(self.directory.checkpoints()).write(&checkpoint, keep)?;
+        self.clock.written(checkpoint.state.version);
+        self.server.metrics().checkpoints.inc();
+        self.server.metrics().last_checkpoint.set(unix_seconds());
+        let (version, seconds) = (checkpoint.state.version, started.elapsed().as_secs_f64());
+        tracing::info!(version, path = %path.display(), seconds, "checkpoint written");
+        let written = Occurrence::info("checkpoint written").with("version", version);
+        self.server.note(written.with("seconds", seconds));
+        Ok(())
+    }
+
+    fn look_at_the_disk(&self) {
+        match self.directory.disk() {
+            Ok(disk) => {
+                let metrics = self.server.metrics();
+                metrics.disk_available.set(of_count(disk.available_bytes));
+                metrics.disk_size.set(of_count(disk.size_bytes));
+            }
+            Err(error) => tracing::warn!(%error, "cannot tell how full the disk is"),
+        }
+    }
+}
+
+/// Says when a point of the history is due.
+#[derive(Debug)]
+struct PointClock {
+    every_env_steps: u64,
+    next_env_steps: u64,
+    next_at: Duration,
+}
+
+impl PointClock {
+    fn new(total_env_steps: u64, env_steps: u64) -> Self {
+        let every_env_steps = (total_env_steps / POINTS_OF_A_SHORT_RUN).max(1);
+        Self {
+            every_env_steps,
+            next_env_steps: env_steps.saturating_add(every_env_steps),
+            next_at: POINT_INTERVAL,
+        }
+    }
+
+    /// Whether one is due; then the clock starts again.
+    fn due(&mut self, env_steps: u64, now: Duration) -> bool {
+        let due = env_steps >= self.next_env_steps || now >= self.next_at;
+        if due {
+            self.next_env_steps = env_steps.saturating_add(self.every_env_steps);
+            self.next_at = now + POINT_INTERVAL;
+        }
+        due
+    }
+}
+
+/// Says when a checkpoint is due.
+#[derive(Debug)]
+struct CheckpointClock {
+    interval: Duration,
+    last_version: u64,
+    last_at: Duration,
+}
+
+impl CheckpointClock {
+    fn new(interval: Duration, version: u64) -> Self {
+        Self {
+            interval,
+            last_version: version,
+            last_at: Duration::ZERO,
+        }
+    }
+
+    /// Whether one is due at `version` and `now`; then the interval starts again. If no update was applied
+    /// since the last one that was [written](Self::written) there is nothing to write.
+    fn due(&mut self, version: u64, now: Duration) -> bool {
+        let due = version > self.last_version && now >= self.last_at + self.interval;
+        if due {
+            self.last_at = now;
+        }
+        due
+    }
+
+    /// One of `version` is there.
+    fn written(&mut self, version: u64) {
+        self.last_version = version;
+    }
+}
+
+/// The run's `experiment.toml`: what this life changes about it is written with the life's first update. One
+/// that is refused before it has done anything leaves the run as it was.
+#[derive(Debug)]
+struct ExperimentFile {
+    /// The parameters' version when this life began; nothing once all is written.
+    changed_at: Option<u64>,
+}
+
+impl ExperimentFile {
+    fn look(directory: &RunDirectory, server: &ParameterServer) -> Result<Self, RunDirectoryError> {
+        let stored = RunDirectory::stored_experiment(directory.path())?;
+        let changed = stored != *server.experiment();
+        Ok(Self {
+            changed_at: changed.then(|| server.version()),
+        })
+    }
+
+    fn keep_up(
+        &mut self,
+        directory: &RunDirectory,
+        server: &ParameterServer,
+    ) -> Result<(), RunDirectoryError> {
+        if self
+            .changed_at
+            .is_some_and(|version| server.version() > version)
+        {
+            directory.write_experiment(server.experiment())?;
+            self.changed_at = None;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::run_files::checkpoint::Checkpoint;
+    use crate::run_files::history::History;
+    use crate::shard::gradient::{Gradient, Origin};
+    use troop_common::experiment::Experiment;
+    use troop_common::finite::Finite;
+    use troop_common::layout::{Initializer, Layout, TensorSpec};
+    use troop_common::proto::v1::Report;
+
+    #[test]
+    fn a_checkpoint_is_due_after_the_interval_and_only_with_something_new() {
+        let mut clock = CheckpointClock::new(Duration::from_secs(60), 5);
+        let seconds = Duration::from_secs;
+        assert!(!clock.due(6, seconds(59)));
+        assert!(clock.due(6, seconds(60)));
+        clock.written(6);
+        assert!(!clock.due(6, seconds(500)));
+        assert!(clock.due(7, seconds(500)));
+        assert!(!clock.due(8, seconds(559)));
+        assert!(clock.due(8, seconds(560)));
+    }
+
+    #[test]
+    fn a_checkpoint_that_failed_is_due_again_after_an_interval_without_an_update() {
+        let mut clock = CheckpointClock::new(Duration::from_secs(60), 5);
+        let seconds = Duration::from_secs;
+        assert!(clock.due(6, seconds(60)));
+        assert!(!clock.due(6, seconds(119)));
+        assert!(clock.due(6, seconds(120)));
+        clock.written(6);
+        assert!(!clock.due(6, seconds(500)));
+    }
+
+    #[test]
+    fn a_point_is_due_after_five_seconds_or_a_part_of_the_run() {
+        let mut clock = PointClock::new(200_000, 500);
+        let millis = Duration::from_millis;
+        assert!(!clock.due(1_499, millis(250)));
+        assert!(clock.due(1_600, millis(500)));
+        assert!(!clock.due(2_599, millis(5_499)));
+        assert!(clock.due(2_599, millis(5_500)));
+        assert!(!clock.due(3_598, millis(5_750)));
+        let mut tiny = PointClock::new(10, 0);
+        assert!(!tiny.due(0, millis(250)), "nothing has been done");
+        assert!(tiny.due(1, millis(500)));
+    }
+
+    fn directory(parent: &tempfile::TempDir) -> RunDirectory {
+        RunDirectory::create(&parent.path().join("run"), &Experiment::default()).unwrap()
+    }
+
+    fn server() -> Arc<ParameterServer> {
+        let metrics = Metrics::new().unwrap();
+        Arc::new(ParameterServer::new(Experiment::default(), metrics))
+    }
+
+    #[test]
+    fn a_run_that_nobody_joined_leaves_a_summary_and_no_checkpoint() {
+        let parent = tempfile::tempdir().unwrap();
+        let summary = RunKeeper::new(server(), directory(&parent))
+            .unwrap()
+            .close()
+            .unwrap();
+        assert_eq!(summary.updates, 0);
+        assert!(parent.path().join("run/summary.json").is_file());
+        assert!(!parent.path().join("run/checkpoints").exists());
+    }
+
+    /// That of a run of one session and one update.
+    fn check_history(history: &History) {
+        let point = history.points().last().unwrap();
+        assert_eq!((point.env_steps, point.updates), (10, 1));
+        assert_eq!(point.gradient_norm_mean, Finite::new(3_f64.sqrt()));
+        assert_eq!(point.sessions, Some(0));
+        let rate = Experiment::default().optimizer.learning_rate;
+        let found = point.learning_rate.unwrap();
+        assert!((0.99..1.0).contains(&(found / rate)), "{found}");
+        let messages: Vec<&str> = history
+            .events_after(0)
+            .map(|(_, event)| event.message.as_str())
+            .collect();
+        let expected = [
+            "run started",
+            "session joined",
+            "session left",
+            "checkpoint written",
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[tokio::test]
+    async fn what_a_run_leaves_is_enough_to_go_on() {
+        let parent = tempfile::tempdir().unwrap();
+        let server = server();
+        let mut keeper = RunKeeper::new(Arc::clone(&server), directory(&parent)).unwrap();
+        let session = server.join("w".into(), "p".into()).unwrap().session;
+        let spec = TensorSpec {
+            name: "w".into(),
+            shape: vec![3],
+            initializer: Initializer::Zeros,
+        };
+        server
+            .open(session, Layout::new(vec![spec]).unwrap())
+            .unwrap();
+        let room = server.room(session).await;
+        let origin = Origin {
+            sequence: 1,
+            epoch: 1,
+            version: 0,
+        };
+        let gradient = Gradient::new(origin, vec![1.0; 3].into(), room);
+        let report = Report {
+            env_steps: 10,
+            ..Report::default()
+        };
+        server.push(session, gradient, &report).await;
+        keeper.tick();
+        let path = keeper.directory().path().to_path_buf();
+        server.leave(session);
+        let history = keeper.history();
+        let summary = keeper.close().unwrap();
+        assert_eq!((summary.updates, summary.env_steps), (1, 10));
+        check_history(&lock(&history));
+        check_history(RunDirectory::history(&path).unwrap().history());
+
+        let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
+        let checkpoint: Checkpoint = resumed.checkpoint.unwrap();
+        assert_eq!((resumed.epoch, checkpoint.state.version), (2, 1));
+        assert_eq!(checkpoint.state.counters.env_steps, 10);
+    }
+}

@@ -1,0 +1,67 @@
+//! One gradient as it reaches the parameter server.
+
+use std::fmt;
+
+use tokio::time::Instant;
+use troop_common::wire::Elements;
+
+use crate::shard::budget::Room;
+use crate::shard::norm::NormSum;
+
+/// Which gradient it is, and what it was computed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Counts up from 1 within a session.
+    pub sequence: u64,
+    /// The learner's life that its weights came from.
+    pub epoch: u64,
+    /// Version of the weights that it was computed on.
+    pub version: u64,
+}
+
+/// A gradient that has come whole.
+#[derive(Debug)]
+pub struct Gradient {
+    pub(crate) origin: Origin,
+    /// `dL/dθ` in the layout's order.
+    pub(crate) values: Elements,
+    /// Global norm; not finite exactly where one of the values is not.
+    pub(crate) norm: f64,
+    /// When the last of it had come.
+    pub(crate) arrived: Instant,
+    /// What it takes up, until its values are dropped.
+    pub(crate) room: Room,
+}
+
+impl Gradient {
+    /// A gradient of which only the values are known; `dL/dθ` in the layout's order.
+    pub fn new(origin: Origin, values: Elements, room: Room) -> Self {
+        let mut norm = NormSum::default();
+        values
+            .runs(0..values.len())
+            .for_each(|(_, run)| norm.add(run));
+        Self::measured(origin, values, norm.norm(), room)
+    }
+
+    /// A gradient whose norm was taken while it came.
+    pub(crate) fn measured(origin: Origin, values: Elements, norm: f64, room: Room) -> Self {
+        Self {
+            origin,
+            values,
+            norm,
+            arrived: Instant::now(),
+            room,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sequence,
+            epoch,
+            version,
+        } = self;
+        write!(f, "gradient {sequence} (epoch {epoch}, version {version})")
+    }
+}

@@ -1,0 +1,400 @@
+//! Publishes: when, into which memory, and what is remembered of them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use troop_common::moments::Moments;
+use troop_common::weights::{Target, Weights};
+
+use crate::lock::lock;
+use crate::policy::history::PublishHistory;
+use crate::shard::admission::Refusal;
+use crate::shard::clock::{PublishClock, TargetClock};
+use crate::shard::publish_buffers::PublishBuffers;
+
+/// Publishes whose time is remembered; older gradients get the oldest one's age.
+const REMEMBERED_PUBLISHES: usize = 1_024;
+
+/// Makes copies of the parameters the newest weights. One thread copies at a time, and none waits
+/// for it: what becomes due meanwhile is published by that thread when it is done.
+pub(crate) struct Publisher {
+    epoch: u64,
+    state: Mutex<State>,
+    newest: watch::Sender<Option<Arc<Weights>>>,
+}
+
+struct State {
+    clock: PublishClock,
+    target_clock: Option<TargetClock>,
+    history: PublishHistory,
+    last_at: Duration,
+    /// Times of recent publishes by version, to tell a gradient's age.
+    times: VecDeque<(u64, Duration)>,
+    buffers: PublishBuffers,
+    copying: bool,
+    due_again: bool,
+}
+
+/// When what is published.
+pub(crate) struct PublishRules {
+    pub(crate) clock: PublishClock,
+    pub(crate) target_clock: Option<TargetClock>,
+    pub(crate) history: PublishHistory,
+    /// Publishes that are in memory at most, as long as all their readers get on with them.
+    pub(crate) most_in_memory: usize,
+}
+
+/// What is published.
+pub(crate) trait PublishSource {
+    /// Since this life of the learner began.
+    fn now(&self) -> Duration;
+    /// Updates applied so far.
+    fn version(&self) -> u64;
+    /// Env steps and frames counted so far.
+    fn steps(&self) -> (u64, u64);
+    /// Moments of the observations reported so far, where they are normalised.
+    fn observations(&self) -> Option<Arc<Moments>>;
+    /// Elements of the parameter vector.
+    fn elements(&self) -> usize;
+    /// Copies the parameters, while others may apply.
+    fn read(&self, into: &mut [f32]);
+}
+
+/// A copy to be made: its label, and memory for it.
+type Draft = (PublishLabel, Arc<Vec<f32>>);
+
+/// What goes with a publish, read before its copy begins: the copy may hold newer updates, never
+/// fewer.
+#[derive(Clone, Debug)]
+pub(crate) struct PublishLabel {
+    pub(crate) version: u64,
+    pub(crate) env_steps: u64,
+    pub(crate) frames: u64,
+    pub(crate) observations: Option<Arc<Moments>>,
+}
+
+impl Publisher {
+    /// Publishes `first` to `newest` at once.
+    pub(crate) fn new(
+        rules: PublishRules,
+        epoch: u64,
+        newest: watch::Sender<Option<Arc<Weights>>>,
+        now: Duration,
+    ) -> Self {
+        let PublishRules {
+            clock,
+            target_clock,
+            history,
+            most_in_memory,
+        } = rules;
+        Self {
+            epoch,
+            newest,
+            state: Mutex::new(State {
+                clock,
+                target_clock,
+                history,
+                last_at: now,
+                times: VecDeque::new(),
+                buffers: PublishBuffers::new(most_in_memory),
+                copying: false,
+                due_again: false,
+            }),
+        }
+    }
+
+    /// Makes `parameters` the newest weights, with `target` or, where the method has one and none
+    /// is given, with themselves as the target.
+    pub(crate) fn publish_first(
+        &self,
+        label: PublishLabel,
+        parameters: Vec<f32>,
+        target: Option<Target>,
+        now: Duration,
+    ) {
+        let state = &mut *lock(&self.state);
+        self.announce(state, label, Arc::new(parameters), target, now);
+    }
+
+    /// Publishes where that is due after an update; gives how many publishes were made.
+    pub(crate) fn after_update(&self, source: &impl PublishSource) -> u64 {
+        let mut publishes = 0;
+        let mut next = self.begin(source);
+        while let Some((label, mut buffer)) = next {
+            let vector: &mut Vec<f32> = Arc::make_mut(&mut buffer);
+            source.read(vector);
+            publishes += 1;
+            next = self.finish(source, label, buffer);
+        }
+        publishes
+    }
+
+    /// What to copy into, where a publish is due and nobody is copying.
+    fn begin(&self, source: &impl PublishSource) -> Option<Draft> {
+        let state = &mut *lock(&self.state);
+        if state.copying {
+            state.due_again = true;
+            return None;
+        }
+        state.next(source)
+    }
+
+    /// Announces a copy; what to copy into next, where a publish has become due meanwhile.
+    fn finish(
+        &self,
+        source: &impl PublishSource,
+        label: PublishLabel,
+        buffer: Arc<Vec<f32>>,
+    ) -> Option<Draft> {
+        let state = &mut *lock(&self.state);
+        let newest = self.newest.borrow().clone();
+        let target = newest.and_then(|weights| weights.target.clone());
+        self.announce(state, label, buffer, target, source.now());
+        state.copying = false;
+        if std::mem::take(&mut state.due_again) {
+            state.next(source)
+        } else {
+            None
+        }
+    }
+
+    fn announce(
+        &self,
+        state: &mut State,
+        label: PublishLabel,
+        parameters: Arc<Vec<f32>>,
+        target: Option<Target>,
+        now: Duration,
+    ) {
+        let PublishLabel {
+            version,
+            env_steps,
+            frames,
+            observations,
+        } = label;
+        let fresh = || Target {
+            taken_at_version: version,
+            parameters: Arc::clone(&parameters),
+        };
+        let target =
+            state
+                .target_clock
+                .as_mut()
+                .map(|clock| match (clock.due(frames, version), target) {
+                    (false, Some(target)) => target,
+                    _ => fresh(),
+                });
+        state.remember(version, &parameters, now);
+        self.newest.send_replace(Some(Arc::new(Weights {
+            epoch: self.epoch,
+            version,
+            env_steps,
+            parameters,
+            target,
+            observations,
+        })));
+    }
+
+    /// The publish of `version`, for as long as it is kept.
+    pub(crate) fn published(&self, version: u64) -> Result<Arc<Vec<f32>>, Refusal> {
+        lock(&self.state).history.get(version)
+    }
+
+    /// Notes that a receiver gets on with the publish of `version`.
+    pub(crate) fn being_read(&self, version: u64, now: Duration) {
+        lock(&self.state).buffers.being_read(version, now);
+    }
+
+    /// How long ago `version` was published.
+    pub(crate) fn age(&self, version: u64, now: Duration) -> Duration {
+        lock(&self.state).age(version, now)
+    }
+
+    /// How long ago the last publish was.
+    pub(crate) fn age_of_newest(&self, now: Duration) -> Duration {
+        now.saturating_sub(lock(&self.state).last_at)
+    }
+}
+
+impl State {
+    /// What to copy next. A publish for which there is no memory yet stays due.
+    fn next(&mut self, source: &impl PublishSource) -> Option<Draft> {
+        let (version, now) = (source.version(), source.now());
+        if !self.clock.is_due(version, now) {
+            return None;
+        }
+        let buffer = self.buffers.take(source.elements(), now)?;
+        self.clock.restart(version, now);
+        self.copying = true;
+        let (env_steps, frames) = source.steps();
+        let label = PublishLabel {
+            version,
+            env_steps,
+            frames,
+            observations: source.observations(),
+        };
+        Some((label, buffer))
+    }
+
+    fn remember(&mut self, version: u64, parameters: &Arc<Vec<f32>>, now: Duration) {
+        self.history.push(version, parameters);
+        self.buffers.keep(version, parameters, now);
+        self.last_at = now;
+        if self.times.len() == REMEMBERED_PUBLISHES {
+            self.times.pop_front();
+        }
+        self.times.push_back((version, now));
+    }
+
+    fn age(&self, version: u64, now: Duration) -> Duration {
+        let index = self
+            .times
+            .partition_point(|(published, _)| *published < version);
+        let at = self.times.get(index).or(self.times.back());
+        at.map_or(Duration::ZERO, |(_, at)| now.saturating_sub(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use troop_common::experiment::{Publish, TargetSync};
+
+    type Newest = watch::Receiver<Option<Arc<Weights>>>;
+
+    type Event<'a> = Box<dyn FnOnce(&Source<'_>) + 'a>;
+
+    /// Every element of version v is v. `meanwhile` runs inside the next copy.
+    #[derive(Default)]
+    struct Source<'a> {
+        version: Cell<u64>,
+        meanwhile: RefCell<Option<Event<'a>>>,
+    }
+
+    impl PublishSource for Source<'_> {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.version.get())
+        }
+
+        fn version(&self) -> u64 {
+            self.version.get()
+        }
+
+        fn steps(&self) -> (u64, u64) {
+            (self.version.get() * 10, self.version.get() * 40)
+        }
+
+        fn observations(&self) -> Option<Arc<Moments>> {
+            None
+        }
+
+        fn elements(&self) -> usize {
+            3
+        }
+
+        fn read(&self, into: &mut [f32]) {
+            into.fill(self.version.get() as f32);
+            let meanwhile = self.meanwhile.take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile(self);
+            }
+        }
+    }
+
+    fn publisher(target_sync: Option<TargetSync>) -> (Publisher, Newest) {
+        let (sender, newest) = watch::channel(None);
+        let rules = PublishRules {
+            clock: PublishClock::new(Publish::Updates(2), 0, Duration::ZERO),
+            target_clock: target_sync.map(|rule| TargetClock::new(rule, 0, 0)),
+            history: PublishHistory::new(0),
+            most_in_memory: usize::MAX,
+        };
+        let publisher = Publisher::new(rules, 1, sender, Duration::ZERO);
+        let label = PublishLabel {
+            version: 0,
+            env_steps: 0,
+            frames: 0,
+            observations: None,
+        };
+        publisher.publish_first(label, vec![0.0; 3], None, Duration::ZERO);
+        (publisher, newest)
+    }
+
+    fn weights(newest: &Newest) -> Arc<Weights> {
+        newest.borrow().clone().unwrap()
+    }
+
+    fn update(publisher: &Publisher, source: &Source<'_>) -> u64 {
+        source.version.set(source.version.get() + 1);
+        publisher.after_update(source)
+    }
+
+    #[test]
+    fn publishes_are_made_when_due_and_their_memory_is_used_again() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        let made: Vec<u64> = (0..6).map(|_| update(&publisher, &source)).collect();
+        assert_eq!(made, [0, 1, 0, 1, 0, 1]);
+        let last = weights(&newest);
+        assert_eq!((last.version, last.env_steps), (6, 60));
+        assert_eq!(*last.parameters, [6.0; 3]);
+        assert_eq!(lock(&publisher.state).buffers.in_memory(), 2);
+        assert_eq!(
+            publisher.age(5, Duration::from_secs(9)),
+            Duration::from_secs(3)
+        );
+    }
+
+    #[test]
+    fn memory_that_readers_hold_is_not_written_and_comes_back_to_two_vectors() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        let held: Vec<Arc<Weights>> = (0..5)
+            .map(|_| {
+                update(&publisher, &source);
+                update(&publisher, &source);
+                weights(&newest)
+            })
+            .collect();
+        for weights in &held {
+            assert_eq!(*weights.parameters, [weights.version as f32; 3]);
+        }
+        drop(held);
+        update(&publisher, &source);
+        update(&publisher, &source);
+        assert_eq!(lock(&publisher.state).buffers.in_memory(), 2);
+    }
+
+    #[test]
+    fn what_becomes_due_during_a_copy_is_published_by_who_copies() {
+        let (publisher, newest) = publisher(None);
+        let source = Source::default();
+        *source.meanwhile.borrow_mut() = Some(Box::new(|source| {
+            let made = (0..3).map(|_| update(&publisher, source)).sum::<u64>();
+            assert_eq!(
+                made, 0,
+                "nobody waits for the copy, nobody makes a second one"
+            );
+        }));
+        update(&publisher, &source);
+        assert_eq!(update(&publisher, &source), 2);
+        assert_eq!(weights(&newest).version, 5);
+        assert_eq!(*weights(&newest).parameters, [5.0; 3]);
+    }
+
+    #[test]
+    fn a_target_is_shared_with_the_publish_that_it_was_taken_from() {
+        let (publisher, newest) = publisher(Some(TargetSync::Updates(3)));
+        let source = Source::default();
+        let taken: Vec<u64> = (0..8)
+            .map(|_| {
+                update(&publisher, &source);
+                weights(&newest).target.as_ref().unwrap().taken_at_version
+            })
+            .collect();
+        assert_eq!(taken, [0, 0, 0, 4, 4, 6, 6, 6]);
+    }
+}
