@@ -21,6 +21,7 @@ pub mod proto;
 pub mod report_limits;
 pub mod spaces;
 pub mod telemetry;
+pub mod tls;
 pub mod token;
 pub mod weights;
 pub mod wire;

@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -18,16 +18,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Connections as they come, until it is dropped; then nothing listens any more.
-pub type Incoming<IO> = ReceiverStream<io::Result<Guarded<IO>>>;
+pub type Incoming<IO> = ReceiverStream<io::Result<Guarded<BufReader<IO>>>>;
 
-/// The connections that come to a port. They have no Nagle delay.
-pub fn tcp(listener: TcpListener, gate: Gate) -> Incoming<TcpStream> {
-    incoming(listener, gate)
+/// The connections that come to a port. They have no Nagle delay, and read `read_ahead` bytes at once if they are asked
+/// for fewer.
+pub fn tcp(listener: TcpListener, gate: Gate, read_ahead: usize) -> Incoming<TcpStream> {
+    incoming(listener, gate, read_ahead)
 }
 
-/// The connections that come to a Unix socket.
-pub fn unix(listener: UnixListener, gate: Gate) -> Incoming<UnixStream> {
-    incoming(listener, gate)
+/// The connections that come to a Unix socket, likewise.
+pub fn unix(listener: UnixListener, gate: Gate, read_ahead: usize) -> Incoming<UnixStream> {
+    incoming(listener, gate, read_ahead)
 }
 
 /// What connections come to.
@@ -61,11 +62,11 @@ impl Listen for UnixListener {
     }
 }
 
-fn incoming<L: Listen>(listener: L, gate: Gate) -> Incoming<L::Io> {
+fn incoming<L: Listen>(listener: L, gate: Gate, read_ahead: usize) -> Incoming<L::Io> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         tokio::select! {
-            () = accept(&listener, &gate, &sender) => {}
+            () = accept(&listener, &gate, read_ahead, &sender) => {}
             () = sender.closed() => {}
         }
     });
@@ -76,13 +77,15 @@ fn incoming<L: Listen>(listener: L, gate: Gate) -> Incoming<L::Io> {
 async fn accept<L: Listen>(
     listener: &L,
     gate: &Gate,
-    sender: &mpsc::Sender<io::Result<Guarded<L::Io>>>,
+    read_ahead: usize,
+    sender: &mpsc::Sender<io::Result<Guarded<BufReader<L::Io>>>>,
 ) {
     let mut logged: Option<Instant> = None;
     loop {
         match listener.next().await {
             Ok((io, peer)) => {
                 let visit = gate.enter(peer).await;
+                let io = BufReader::with_capacity(read_ahead, io);
                 // Nobody takes it only once the receiver is gone, which ends this.
                 let _ = sender.send(Ok(Guarded::new(io, visit))).await;
             }

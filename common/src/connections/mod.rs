@@ -4,7 +4,9 @@
 mod accept;
 mod gate;
 mod guarded;
+mod read_ahead;
 
 pub use accept::{Incoming, tcp, unix};
 pub use gate::{Connection, Gate};
 pub use guarded::Guarded;
+pub use read_ahead::{NO_READ_AHEAD, read_ahead};

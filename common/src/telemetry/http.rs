@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -73,7 +74,7 @@ pub async fn serve(
     let check = move |request, next| hosts.clone().check(request, next);
     let router = router.layer(axum::middleware::from_fn(check));
     let (closing, closed) = watch::channel(false);
-    let mut incoming = connections::tcp(listener, door.gate);
+    let mut incoming = connections::tcp(listener, door.gate, connections::NO_READ_AHEAD);
     let mut served = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
@@ -95,7 +96,7 @@ pub async fn serve(
 
 /// Answers one connection's requests, until it ends, or after the one at hand once `closed` is true.
 async fn serve_connection(
-    connection: Guarded<TcpStream>,
+    connection: Guarded<BufReader<TcpStream>>,
     router: Router,
     mut closed: watch::Receiver<bool>,
 ) {

@@ -37,17 +37,18 @@ pub async fn serve(
     tls: Option<ServerTls>,
 ) -> Result<(), tonic::transport::Error> {
     let mut transport = transport(&service.server.experiment().wire);
+    let read_ahead = connections::read_ahead(tls.is_some());
     if let Some(tls) = tls {
         transport = transport.tls_config(tls.into())?;
     }
     match listener {
         Listener::Tcp(listener) => {
-            let incoming = connections::tcp(listener, gate);
+            let incoming = connections::tcp(listener, gate, read_ahead);
             accept(transport, incoming, service, token).await
         }
         Listener::Unix(socket) => {
             let _removed_at_the_end = socket.file;
-            let incoming = connections::unix(socket.listener, gate);
+            let incoming = connections::unix(socket.listener, gate, read_ahead);
             accept(transport, incoming, service, token).await
         }
     }

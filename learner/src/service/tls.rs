@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use troop_common::experiment::SecuritySettings;
 use troop_common::pem::{self, PemError};
+use troop_common::tls::prefer_fast_suites;
 
 use super::certificate;
 
@@ -27,6 +28,7 @@ impl ServerTls {
         let (Some(certificate), Some(key)) = files else {
             return Ok(None);
         };
+        prefer_fast_suites();
         let chain = pem::certificates("`security.tls_certificate_file`", certificate)?;
         let complaint = certificate::complaint(chain.as_ref(), SystemTime::now());
         let identity = Identity::from_pem(chain, pem::private_key("`security.tls_key_file`", key)?);

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
+use tonic::codegen::http::uri::Scheme;
 use tonic::codegen::{BoxFuture, Service, StdError};
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 use troop_common::address::Address;
+use troop_common::connections;
 use troop_common::wire::tune_if_local;
 
 /// What a connection's bytes go through.
@@ -72,7 +74,7 @@ impl Tcp {
 }
 
 impl Service<Uri> for Tcp {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<BufReader<TcpStream>>;
     type Error = StdError;
     type Future = BoxFuture<Self::Response, StdError>;
 
@@ -81,11 +83,12 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let read_ahead = connections::read_ahead(uri.scheme() == Some(&Scheme::HTTPS));
         let connecting = self.0.call(uri);
         Box::pin(async move {
-            let stream = connecting.await?;
-            tune_if_local(stream.inner(), stream.inner().peer_addr()?)?;
-            Ok(stream)
+            let stream = connecting.await?.into_inner();
+            tune_if_local(&stream, stream.peer_addr()?)?;
+            Ok(TokioIo::new(BufReader::with_capacity(read_ahead, stream)))
         })
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use troop_common::pem::{self, PemError};
+use troop_common::tls::prefer_fast_suites;
 
 /// Whom an actor trusts to be the learner, and who it says that it is.
 #[derive(Clone)]
@@ -51,6 +52,7 @@ impl TlsSettings {
 
     /// The same for tonic.
     pub(super) fn config(&self) -> ClientTlsConfig {
+        prefer_fast_suites();
         let mut config =
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(self.ca.as_bytes()));
         if let Some(domain) = &self.domain {
