@@ -189,7 +189,7 @@ def find_imports(module: Module, modules: dict) -> None:
             module.imports[name] = whole
             if found["pub"]:
                 module.passed_on.add(name)
-    code = USE.sub("", module.text)
+    code = USE.sub("", MOD.sub("", module.text))
     module.others += [absolute(tuple(it.split("::")), module) for it in INLINE.findall(code)]
     for child in module.children:
         module.others += [(*module.names, *it.split("::")) for it in re.findall(rf"(?<![\w:]){child}(?:::\w+)+", code)]

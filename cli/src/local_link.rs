@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use troop_actor::link::{Contribution, Link, LinkClosed, Rejections};
 use troop_common::layout::Layout;
-use troop_common::proto::v1::Verdict;
 use troop_common::weights::Weights;
 use troop_common::wire::{Buffers, Elements};
-use troop_learner::{Gradient, Joined, OpenError, Origin, Outcome, ParameterServer, Phase};
+use troop_learner::{
+    Gradient, Joined, OpenError, Origin, Outcome, ParameterServer, Phase, Verdict,
+};
 
 /// Calls the parameter server's core straight from the worker's thread.
 pub(crate) struct LocalLink {
@@ -96,7 +97,7 @@ impl Link for LocalLink {
             Verdict::Closed => Err(LinkClosed::Finished(outcome.detail)),
             _ if outcome.ends_session => Err(LinkClosed::Failed(outcome.detail)),
             verdict => {
-                self.rejections.note(verdict, &outcome.detail);
+                self.rejections.note(verdict.into(), &outcome.detail);
                 Ok(())
             }
         }

@@ -13,6 +13,7 @@ use troop_common::experiment::Experiment;
 use troop_common::process::{Signals, die};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
+use troop_learner::dashboard::LiveRun;
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::{ParameterServer, http, last_scrape, service};
 
@@ -72,7 +73,7 @@ impl Bound {
         } = self;
         let http = listener.local_addr()?;
         let (closing, closed) = watch::channel(false);
-        let router = http::router(keeper.live_run(), closed.clone(), token);
+        let router = http::router(LiveRun::of(keeper), closed.clone(), token);
         let closed = http::closed(closed);
         let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
         let door = http::door(&server.experiment().security, gate);

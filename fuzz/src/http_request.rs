@@ -12,6 +12,7 @@ use tower_service::Service;
 use troop_common::experiment::Experiment;
 use troop_common::token::BearerToken;
 use troop_learner::ParameterServer;
+use troop_learner::dashboard::LiveRun;
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::RunDirectory;
 use troop_learner::run_keeper::RunKeeper;
@@ -40,7 +41,8 @@ impl Learner {
         let directory = RunDirectory::create(&files.path("run"), server.experiment());
         let directory = directory.expect("memory can be written");
         let keeper = RunKeeper::new(server, directory).expect("memory can be written");
-        let router = |token| troop_learner::http::router(keeper.live_run(), closed.clone(), token);
+        let router =
+            |token| troop_learner::http::router(LiveRun::of(&keeper), closed.clone(), token);
         Self {
             runtime: Builder::new_current_thread()
                 .enable_time()

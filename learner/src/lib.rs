@@ -7,6 +7,7 @@
 mod answers;
 mod blocking;
 mod ledger;
+mod life_clock;
 mod lock;
 pub mod metrics;
 mod optimizer;
@@ -17,10 +18,10 @@ pub mod service;
 mod shard;
 mod web;
 
-pub use answers::{JoinError, Joined, OpenError, Outcome, Phase, ResumeError};
-pub use ledger::learning;
-pub use ledger::progress::ProgressView;
-pub use ledger::session::SessionId;
+pub use answers::{
+    JoinError, Joined, OpenError, Outcome, Phase, ResumeError, SessionId, SessionView, Verdict,
+};
+pub use ledger::{ProgressView, learning};
 pub use parameter_server::ParameterServer;
 pub use run_files::{checkpoint, checkpoints, history, run_directory, run_keeper, summary};
 pub use shard::apply;

@@ -7,11 +7,6 @@ use prometheus::{
 use tokio::sync::watch;
 use troop_common::telemetry::{RunInfo, register_process};
 
-use crate::answers::Phase;
-use crate::ledger::plausibility::ReportPart;
-use crate::policy::round::RoundEnd;
-use crate::shard::admission::{REFUSALS, reason};
-
 /// Everything that `/metrics` of a learner shows, in base units.
 #[derive(Clone)]
 pub struct Metrics {
@@ -115,7 +110,8 @@ pub struct Metrics {
     pub max_staleness: IntGauge,
     /// How often all this was read.
     pub(crate) reads: watch::Sender<u64>,
-    phase: IntGaugeVec,
+    /// 1 for what the learner is doing.
+    pub(crate) phase: IntGaugeVec,
 }
 
 impl Metrics {
@@ -128,35 +124,18 @@ impl Metrics {
             registry: Registry::new(),
         };
         register_process(&make.registry)?;
-        let rounds = make.counters(
-            "rounds_total",
-            "Synchronous rounds, by how they ended.",
-            "end",
-        )?;
-        // There from the start: the rate of what never happened is 0, not nothing.
-        for end in RoundEnd::ALL {
-            rounds.with_label_values(&[end.name()]);
-        }
-        let gradients_rejected = make.counters(
-            "gradients_rejected_total",
-            "Gradients rejected, by reason.",
-            "reason",
-        )?;
-        for verdict in REFUSALS {
-            gradients_rejected.with_label_values(&[reason(verdict)]);
-        }
-        let reports_refused = make.counters(
-            "reports_refused_total",
-            "Reports refused because they cannot be true, by what was wrong.",
-            "part",
-        )?;
-        for part in ReportPart::ALL {
-            reports_refused.with_label_values(&[part.name()]);
-        }
         Ok(Self {
             gradients_applied: make.counter("gradients_applied_total", "Gradients applied.")?,
-            gradients_rejected,
-            reports_refused,
+            gradients_rejected: make.counters(
+                "gradients_rejected_total",
+                "Gradients rejected, by reason.",
+                "reason",
+            )?,
+            reports_refused: make.counters(
+                "reports_refused_total",
+                "Reports refused because they cannot be true, by what was wrong.",
+                "part",
+            )?,
             gradients_scaled: make.counter(
                 "gradients_scaled_total",
                 "Gradients applied at a lower learning rate because of their staleness.",
@@ -213,7 +192,11 @@ impl Metrics {
                 "bytes_in_flight",
                 "Memory of gradients between their first byte and their apply, in bytes.",
             )?,
-            rounds,
+            rounds: make.counters(
+                "rounds_total",
+                "Synchronous rounds, by how they ended.",
+                "end",
+            )?,
             round_wait: make.histogram(
                 "round_wait_seconds",
                 "Time from a gradient's arrival to the end of its round, in seconds.",
@@ -322,16 +305,6 @@ impl Metrics {
             phase: make.int_gauges("phase", "1 for what the learner is doing, else 0.", "phase")?,
             registry: make.registry,
         })
-    }
-}
-
-impl Metrics {
-    /// Shows what the learner is doing.
-    pub(crate) fn set_phase(&self, phase: &Phase) {
-        for name in Phase::NAMES {
-            let is = i64::from(name == phase.name());
-            self.phase.with_label_values(&[name]).set(is);
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::run_files::history::{Level, RunEvent};
+use super::run_event::{Level, RunEvent};
 
 /// Events that wait to be written at most; where nobody writes them, further ones are left out.
 const MOST_WAITING: usize = 1_000;

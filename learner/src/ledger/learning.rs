@@ -1,11 +1,7 @@
 //! Whether a run has learnt from what its workers sent.
 
-use std::fmt;
-
-use troop_common::proto::v1::Verdict;
-
-use crate::run_files::summary::GradientCounts;
-use crate::shard::admission::reason;
+use super::gradient_counts::GradientCounts;
+use crate::answers::Verdict;
 
 /// Exit code of a run that is over and has not learnt, or from little of what came.
 pub const NOT_LEARNT: u8 = 3;
@@ -29,7 +25,7 @@ pub enum Learning {
 impl Learning {
     /// That of a run whose gradients met this fate.
     pub fn of(gradients: &GradientCounts) -> Self {
-        let wrong = |verdict| gradients.rejected.get(reason(verdict)).copied();
+        let wrong = |verdict: Verdict| gradients.rejected.get(verdict.name()).copied();
         let wrong: u64 = WRONG.into_iter().filter_map(wrong).sum();
         let others = gradients.refused().saturating_sub(wrong);
         let others = others.saturating_add(gradients.applied);
@@ -52,42 +48,6 @@ impl Learning {
                 "the run is over, but no gradient was applied: its parameters are those that it began \
                  with; docs/metrics.md says what each reason means",
             ),
-        }
-    }
-}
-
-impl GradientCounts {
-    /// All that came.
-    pub fn received(&self) -> u64 {
-        self.refused().saturating_add(self.applied)
-    }
-
-    /// Refused, whatever the reason.
-    pub fn refused(&self) -> u64 {
-        let counts = self.rejected.values();
-        counts.fold(0, |sum, count| sum.saturating_add(*count))
-    }
-}
-
-/// How many of how many were refused, and why: `1213 of 1250 gradients refused (1200 non_finite, 13
-/// closed)`; with the most frequent reason first.
-impl fmt::Display for GradientCounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (refused, received) = (self.refused(), self.received());
-        write!(f, "{refused} of {received} gradients refused")?;
-        let mut reasons: Vec<_> = self
-            .rejected
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .collect();
-        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let reasons: Vec<String> = reasons
-            .into_iter()
-            .map(|(reason, count)| format!("{count} {reason}"))
-            .collect();
-        match reasons.is_empty() {
-            true => Ok(()),
-            false => write!(f, " ({})", reasons.join(", ")),
         }
     }
 }
@@ -133,13 +93,5 @@ mod tests {
             assert_eq!(found, expected, "{applied} {rejected:?}");
             assert_eq!(found.complaint().is_none(), expected == Learning::Enough);
         }
-    }
-
-    #[test]
-    fn the_line_says_how_many_of_how_many_and_why() {
-        let line = counts(37, &[("closed", 13), ("late", 0), ("non_finite", 1_200)]).to_string();
-        let expected = "1213 of 1250 gradients refused (1200 non_finite, 13 closed)";
-        assert_eq!(line, expected);
-        assert_eq!(counts(5, &[]).to_string(), "0 of 5 gradients refused");
     }
 }

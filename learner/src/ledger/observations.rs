@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use troop_common::moments::Moments;
-use troop_common::proto::v1::{self, Verdict};
+use troop_common::proto::v1;
 
+use crate::answers::{Refusal, Verdict};
 use crate::lock::lock;
-use crate::shard::admission::Refusal;
 
 /// Combines what workers report; what they are given with each publish.
 pub(crate) struct ObservationMoments {

@@ -1,18 +1,19 @@
 //! What a run has done so far: counters, returns, rates.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
 use troop_common::bounds::LOSSES;
 use troop_common::finite::Finite;
 use troop_common::proto::v1;
 
-use crate::ledger::counters::{Counters, add};
-use crate::ledger::recorder::Update;
-use crate::ledger::staleness::{StalenessBucket, StalenessCounts, StalenessSummary};
-use crate::run_files::history::ProgressPoint;
-use crate::shard::admission::reason;
+use super::counters::{Counters, add};
+use super::progress_point::ProgressPoint;
+use super::progress_view::ProgressView;
+use super::rate_window::RateWindow;
+use super::staleness::{StalenessBucket, StalenessCounts};
+use super::update::Update;
+use crate::answers::Verdict;
 
 /// Episodes in the mean that decides whether a task is solved.
 const RETURN_WINDOW: usize = 100;
@@ -23,39 +24,6 @@ const LOSS_TERMS: usize = LOSSES.most;
 /// How far the loss that is shown moves towards a newly reported one.
 const LOSS_SMOOTHING: f64 = 0.05;
 
-/// Rates are averaged over the last this many seconds.
-const RATE_WINDOW: Duration = Duration::from_secs(10);
-
-/// At most one rate sample in this time, so that the window stays small.
-const RATE_SAMPLE: Duration = Duration::from_millis(250);
-
-/// What people are shown of a run's progress.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct ProgressView {
-    /// Counters of the whole run.
-    #[serde(flatten)]
-    pub counters: Counters,
-    /// Mean return of the last 100 episodes; none before the first.
-    pub return_mean_100: Option<Finite>,
-    /// Mean length of the last 100 episodes, in env steps; none before the first.
-    pub episode_length_mean_100: Option<f64>,
-    /// Env steps a second over the last ten seconds.
-    pub env_steps_per_second: f64,
-    /// Updates a second over the last ten seconds.
-    pub updates_per_second: f64,
-    /// Last value of each loss term, averaged over recent segments.
-    pub losses: BTreeMap<String, Finite>,
-    /// Staleness of the gradients applied in this life.
-    pub staleness_updates: StalenessSummary,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct RateSample {
-    at: Duration,
-    env_steps: u64,
-    updates: u64,
-}
-
 /// Counts a run's progress. Times are since this life began.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -65,7 +33,7 @@ pub(crate) struct Progress {
     losses: BTreeMap<String, Finite>,
     staleness: StalenessCounts,
     since_point: SincePoint,
-    samples: VecDeque<RateSample>,
+    rates: RateWindow,
 }
 
 /// Updates since the last point of the history.
@@ -86,11 +54,7 @@ impl SincePoint {
 
 impl Progress {
     pub(crate) fn new(counters: Counters, solve_return: Option<f64>) -> Self {
-        let start = RateSample {
-            at: Duration::ZERO,
-            env_steps: counters.env_steps,
-            updates: counters.updates,
-        };
+        let rates = RateWindow::new(counters.env_steps, counters.updates);
         Self {
             earlier_seconds: counters.wall_seconds,
             counters,
@@ -98,7 +62,7 @@ impl Progress {
             losses: BTreeMap::new(),
             staleness: StalenessCounts::default(),
             since_point: SincePoint::default(),
-            samples: VecDeque::from([start]),
+            rates,
         }
     }
 
@@ -196,9 +160,9 @@ impl Progress {
         }
     }
 
-    pub(crate) fn record_rejection(&mut self, verdict: v1::Verdict) {
+    pub(crate) fn record_rejection(&mut self, verdict: Verdict) {
         let rejected = &mut self.counters.rejected;
-        add(rejected.entry(reason(verdict).into()).or_default(), 1);
+        add(rejected.entry(verdict.name().into()).or_default(), 1);
     }
 
     /// Time that the run has been going on, in seconds, earlier lives included.
@@ -213,7 +177,9 @@ impl Progress {
     pub(crate) fn view(&mut self, now: Duration) -> ProgressView {
         self.counters.wall_seconds = self.wall_seconds(now);
         self.sample(now);
-        let (env_steps_per_second, updates_per_second) = self.rates(now);
+        let (env_steps, updates) = (self.counters.env_steps, self.counters.updates);
+        let (env_steps_per_second, updates_per_second) =
+            self.rates.per_second(env_steps, updates, now);
         ProgressView {
             return_mean_100: self.counters.return_mean_100(),
             episode_length_mean_100: self.counters.episode_length_mean_100(),
@@ -260,36 +226,8 @@ impl Progress {
     }
 
     fn sample(&mut self, now: Duration) {
-        if self
-            .samples
-            .back()
-            .is_some_and(|last| now < last.at + RATE_SAMPLE)
-        {
-            return;
-        }
-        let Counters {
-            env_steps, updates, ..
-        } = self.counters;
-        self.samples.push_back(RateSample {
-            at: now,
-            env_steps,
-            updates,
-        });
-        while self.samples.len() > 2 && self.samples[1].at + RATE_WINDOW <= now {
-            self.samples.pop_front();
-        }
-    }
-
-    fn rates(&self, now: Duration) -> (f64, f64) {
-        let Some(first) = self.samples.front() else {
-            return (0.0, 0.0);
-        };
-        let seconds = now.saturating_sub(first.at).as_secs_f64().max(1e-3);
-        let per_second = |count: u64| count as f64 / seconds;
-        (
-            per_second(self.counters.env_steps.saturating_sub(first.env_steps)),
-            per_second(self.counters.updates.saturating_sub(first.updates)),
-        )
+        let (env_steps, updates) = (self.counters.env_steps, self.counters.updates);
+        self.rates.sample(env_steps, updates, now);
     }
 }
 

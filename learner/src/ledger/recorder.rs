@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use troop_common::experiment::RunSettings;
 use troop_common::finite::Finite;
-use troop_common::proto::v1::{self, Verdict};
+use troop_common::proto::v1;
 
-use crate::ledger::counters::Counters;
-use crate::ledger::journal::{Journal, Moment, Occurrence};
-use crate::ledger::plausibility::ReportPart;
-use crate::ledger::progress::{Progress, ProgressView};
-use crate::ledger::staleness::StalenessBucket;
+use super::counters::Counters;
+use super::journal::{Journal, Moment, Occurrence};
+use super::plausibility::ReportPart;
+use super::progress::Progress;
+use super::progress_point::ProgressPoint;
+use super::progress_view::ProgressView;
+use super::run_event::RunEvent;
+use super::staleness::StalenessBucket;
+use super::update::Update;
+use crate::answers::Verdict;
 use crate::lock::lock;
 use crate::metrics::Metrics;
-use crate::run_files::history::{ProgressPoint, RunEvent};
-use crate::shard::admission::reason;
 
 /// The counters of a run and the metrics of this life, kept in step. Times are since this life
 /// began.
@@ -28,17 +31,6 @@ pub(crate) struct Recorder {
     started_unix_seconds: f64,
 }
 
-/// An update, as it is counted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Update {
-    /// Gradients that made it.
-    pub(crate) gradients: u64,
-    /// Their staleness, in updates.
-    pub(crate) staleness: u64,
-    /// Global norm of the applied gradient, before clipping.
-    pub(crate) norm: f64,
-}
-
 impl Recorder {
     pub(crate) fn new(
         counters: Counters,
@@ -46,6 +38,7 @@ impl Recorder {
         metrics: Metrics,
         started_unix_seconds: f64,
     ) -> Self {
+        show_from_the_start(&metrics);
         Self {
             progress: Mutex::new(Progress::new(counters, run.solve_return)),
             journal: Mutex::default(),
@@ -147,7 +140,7 @@ impl Recorder {
         lock(&self.progress).record_rejection(verdict);
         self.metrics
             .gradients_rejected
-            .with_label_values(&[reason(verdict)])
+            .with_label_values(&[verdict.name()])
             .inc();
     }
 
@@ -200,5 +193,16 @@ impl Recorder {
                 of_term.set(value.get());
             }
         }
+    }
+}
+
+/// The rate of what never happened is 0, not nothing.
+fn show_from_the_start(metrics: &Metrics) {
+    for verdict in Verdict::REFUSALS {
+        let rejected = &metrics.gradients_rejected;
+        rejected.with_label_values(&[verdict.name()]);
+    }
+    for part in ReportPart::ALL {
+        metrics.reports_refused.with_label_values(&[part.name()]);
     }
 }

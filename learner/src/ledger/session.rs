@@ -3,12 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use troop_common::proto::v1;
-
-use crate::ledger::journal::Occurrence;
-
-/// Identifies a session within an epoch.
-pub type SessionId = u64;
+use crate::answers::{SessionId, SessionView};
 
 /// One worker's connection to the learner.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,9 +22,9 @@ pub(crate) struct Session {
 
 impl Session {
     /// What others are shown of it.
-    pub(crate) fn view(&self, id: SessionId, now: Duration) -> v1::Session {
+    pub(crate) fn view(&self, id: SessionId, now: Duration) -> SessionView {
         let silent = |at| now.saturating_sub(at).as_secs_f64();
-        v1::Session {
+        SessionView {
             session: id,
             worker: self.worker.clone(),
             peer: self.peer.clone(),
@@ -40,17 +35,6 @@ impl Session {
             staleness_updates: self.staleness_updates,
             seconds_since_last_gradient: self.last_gradient_at.map_or(0.0, silent),
         }
-    }
-
-    /// What is noted of it once it has left.
-    pub(crate) fn farewell(self, id: SessionId) -> Occurrence {
-        Occurrence::info("session left")
-            .with("session", id)
-            .with("worker", self.worker)
-            .with("peer", self.peer)
-            .with("env_steps", self.env_steps)
-            .with("gradients_applied", self.gradients_applied)
-            .with("gradients_rejected", self.gradients_rejected)
     }
 }
 

@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout};
 use troop_common::available_memory::available_bytes;
 use troop_common::layout::Layout;
 
+use super::model::Model;
 use super::{Beginning, ParameterServer};
-use crate::answers::{OpenError, Phase};
+use crate::answers::OpenError;
 use crate::blocking;
 use crate::lock::lock;
-use crate::shard::memory_need::MemoryNeed;
-use crate::shard::model::Model;
+use crate::shard::memory_need::{MemoryNeed, TooLarge};
 
 /// Parameters are drawn in place where it takes less than this, some ten milliseconds; else where
 /// they keep nobody else from the runtime's threads.
@@ -42,7 +42,7 @@ impl ParameterServer {
         let turn = tokio::select! {
             biased;
             turn = timeout(WAIT_LIMIT, self.drawing.lock()) => turn,
-            () = self.closed() => return Err(self.closed_error()),
+            () = self.ledger.life().closed() => return Err(self.closed_error()),
         };
         let _turn = turn.map_err(|_| OpenError::TimedOut(WAIT_LIMIT.as_secs()))?;
         if self.model.get().is_some() {
@@ -66,7 +66,7 @@ impl ParameterServer {
             return Ok(model);
         }
         self.refuse_implausible(&layout)?;
-        let drawn = layout.initialize_while(self.seed(), &|| self.is_running());
+        let drawn = layout.initialize_while(self.seed(), &|| self.ledger.life().is_running());
         let parameters = drawn.ok_or_else(|| self.closed_error())?;
         Ok(self.begin_with(layout, parameters))
     }
@@ -89,7 +89,7 @@ impl ParameterServer {
             });
         }
         let need = MemoryNeed::new(&self.experiment, layout);
-        need.check(available_bytes()).map_err(OpenError::from)
+        need.check(available_bytes()).map_err(no_memory)
     }
 
     async fn draw_elsewhere(&self, layout: &Layout) -> Result<Vec<f32>, OpenError> {
@@ -109,7 +109,7 @@ impl ParameterServer {
         let drawn = tokio::select! {
             biased;
             drawn = drawing => drawn.ok().flatten(),
-            () = self.closed() => None,
+            () = self.ledger.life().closed() => None,
         };
         let seconds = began.elapsed().as_secs_f64();
         tracing::info!(elements, seconds, drawn = drawn.is_some(), "drawing ended");
@@ -121,11 +121,17 @@ impl ParameterServer {
     }
 
     fn closed_error(&self) -> OpenError {
-        let reason = match &*self.phase.borrow() {
-            Phase::Running => "the first parameters could not be drawn".to_owned(),
-            Phase::Draining(reason) | Phase::Finished(reason) => reason.clone(),
-        };
+        let reason = self.ledger.life().closed_because();
+        let reason = reason.unwrap_or_else(|| "the first parameters could not be drawn".into());
         OpenError::Closed(reason)
+    }
+}
+
+fn no_memory(error: TooLarge) -> OpenError {
+    OpenError::NoMemory {
+        elements: error.elements,
+        needed_bytes: error.needed_bytes,
+        available_bytes: error.available_bytes,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Moments of observations on their way from reports to publishes and checkpoints.
 
-use troop_common::experiment::{LearnerSettings, Optimizer};
+use troop_common::experiment::{LearnerSettings, Optimizer, StalenessPolicy};
 use troop_common::layout::{Initializer, TensorSpec};
-use troop_common::proto::v1::Verdict;
+use troop_common::moments::Moments;
 
 use super::*;
-use crate::answers::Outcome;
+use crate::answers::ResumeError;
 use crate::shard::gradient::{Gradient, Origin};
 
 fn server(staleness: StalenessPolicy, normalize_observations: bool) -> Arc<ParameterServer> {

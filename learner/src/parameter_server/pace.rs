@@ -6,10 +6,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 use troop_common::proto::v1;
-use troop_common::wire::{Buffers, Elements};
+use troop_common::wire::Elements;
 
-use crate::answers::Outcome;
-use crate::ledger::session::SessionId;
+use crate::answers::{Outcome, SessionId};
 use crate::lock::lock;
 use crate::policy::attention::{Attention, Waits};
 use crate::policy::bound::SessionClocks;
@@ -59,8 +58,8 @@ impl Drop for WaitingForTurn<'_> {
 pub(crate) struct Barrier {
     pub(crate) rounds: Mutex<Rounds<Contribution>>,
     pub(crate) changed: Notify,
-    /// For the sums of rounds.
-    pub(crate) sums: Buffers<f32>,
+    /// Sessions that the first round waits for.
+    pub(crate) first_sessions: usize,
 }
 
 /// One session's part in a round.
@@ -96,7 +95,7 @@ impl Pace {
                 Self::Synchronous(Barrier {
                     rounds: Mutex::new(Rounds::new(rounds, version)),
                     changed: Notify::new(),
-                    sums: Buffers::default(),
+                    first_sessions: settings.synchronous_workers,
                 })
             }
         }
@@ -157,6 +156,14 @@ impl Pace {
         match self {
             Self::Free | Self::Bound(_) => 0,
             Self::Synchronous(barrier) => lock(&barrier.rounds).sessions_to_come(),
+        }
+    }
+
+    /// Sessions that the first round waits for; 0 if there are no rounds.
+    pub(crate) fn first_sessions(&self) -> usize {
+        match self {
+            Self::Free | Self::Bound(_) => 0,
+            Self::Synchronous(barrier) => barrier.first_sessions,
         }
     }
 }

@@ -1,18 +1,18 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use troop_common::experiment::{Anneal, LearnerSettings, Optimizer, Publish};
+use tokio::time::{Instant, sleep, timeout};
+use troop_common::experiment::{Anneal, LearnerSettings, Optimizer, Publish, StalenessPolicy};
 use troop_common::layout::{Initializer, TensorSpec};
-use troop_common::proto::v1::Verdict;
 
 use super::*;
-use crate::answers::Outcome;
-use crate::run_files::history::Level;
+use crate::ledger::{Level, RunEvent};
+use crate::lock::lock;
 use crate::shard::gradient::{Gradient, Origin};
 
 const LIMIT: Duration = Duration::from_secs(3_600);
@@ -266,7 +266,7 @@ async fn with_a_bound_a_silent_session_holds_up_the_others_three_timeouts_and_ne
     assert_eq!(began.elapsed(), Duration::from_secs(30), "nobody waits");
     assert_eq!(waits(), (0, 0.0, 1));
     assert_eq!(metrics.turn_wait.get_sample_sum(), 30.0);
-    let events = server.take_events();
+    let events = server.ledger().take_events();
     assert_eq!(noted(&events, SILENT), [silent.session]);
     assert_eq!(
         silent.push(20, [f32::NAN; 2]).await.verdict,
@@ -276,7 +276,7 @@ async fn with_a_bound_a_silent_session_holds_up_the_others_three_timeouts_and_ne
 
     assert_eq!(silent.push(20, [1.0; 2]).await.verdict, Verdict::Applied);
     assert_eq!(
-        (waits(), noted(&server.take_events(), AGAIN)),
+        (waits(), noted(&server.ledger().take_events(), AGAIN)),
         ((0, 0.0, 0), vec![2])
     );
     for version in 21..23 {
@@ -306,7 +306,7 @@ async fn a_silent_session_costs_three_rounds_their_timeout_and_no_more() {
         soon(quick.push(version, [1.0; 2])).await;
     }
     assert_eq!(began.elapsed(), Duration::from_secs(30));
-    let events = server.take_events();
+    let events = server.ledger().take_events();
     assert_eq!(noted(&events, SILENT), [silent.session]);
     server.refresh_metrics();
     assert_eq!(metrics.sessions_silent.get(), 1);
@@ -318,7 +318,10 @@ async fn a_silent_session_costs_three_rounds_their_timeout_and_no_more() {
     assert_eq!(silent.push(40, [3.0; 2]).await.verdict, Verdict::Applied);
     soon(waiting).await.unwrap();
     assert_eq!(parameters(&server), [-42.0; 2]);
-    assert_eq!(noted(&server.take_events(), AGAIN), [silent.session]);
+    assert_eq!(
+        noted(&server.ledger().take_events(), AGAIN),
+        [silent.session]
+    );
 }
 
 /// The wait that nothing ends is told: what was configured is for the user to judge.
@@ -331,7 +334,7 @@ async fn a_wait_that_lasts_is_noted_once_a_minute() {
     let first = Peer::open(&server);
     let waiting = first.spawn(0, [1.0; 2]);
     sleep(Duration::from_secs(200)).await;
-    let events = server.take_events();
+    let events = server.ledger().take_events();
     let message = "the first round waits for more sessions";
     let of_kind: Vec<&RunEvent> = events.iter().filter(|e| e.message == message).collect();
     assert_eq!(of_kind.len(), 3);
@@ -632,7 +635,7 @@ async fn a_run_whose_gradients_are_all_refused_ends_with_its_steps() {
             assert_eq!(refused.verdict, Verdict::NonFinite);
         }
         assert!(matches!(*server.phase().borrow(), Phase::Finished(_)));
-        let alarms = server.take_events().into_iter();
+        let alarms = server.ledger().take_events().into_iter();
         let alarms = alarms.filter(|event| event.level == Level::Error);
         assert_eq!(alarms.count(), 5, "thirty of a kind are too many");
     }

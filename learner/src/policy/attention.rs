@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ledger::session::SessionId;
+use crate::answers::SessionId;
 
 /// A session that others waited for in vain so many straggler timeouts is not waited for any more.
 /// One timeout happens to everybody, and so do two in a row: an environment's host that is started

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
-use crate::ledger::session::SessionId;
+use crate::answers::SessionId;
 
 /// How many gradients of each session have been applied, counted from where it began. A session
 /// may go on while it is at most `bound` ahead of the slowest; so after each apply no session is

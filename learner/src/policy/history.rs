@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use troop_common::proto::v1::Verdict;
-
-use crate::shard::admission::Refusal;
+use crate::answers::{Refusal, Verdict};
 
 /// Keeps the last publishes by version.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! Judges one gradient by its staleness τ, in updates, at the moment of applying.
 
+use crate::answers::{Refusal, Verdict};
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
-use troop_common::proto::v1::Verdict;
-
-use crate::shard::admission::Refusal;
 
 /// What becomes of a gradient that is τ updates old.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use troop_common::proto::v1::Verdict;
-
 use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
-use crate::ledger::session::SessionId;
-use crate::shard::admission::Refusal;
+use crate::answers::{Refusal, SessionId, Verdict};
 
 /// Gathers one contribution of each member, all of them computed on the same version.
 ///

@@ -1,6 +1,8 @@
 use super::*;
+use crate::ledger::counters::Counters;
 use std::fs;
 use troop_common::layout::{Initializer, TensorSpec};
+use troop_common::moments::Moments;
 
 /// A checkpoint with everything that one may have.
 pub(crate) fn checkpoint(epoch: u64, version: u64) -> Checkpoint {

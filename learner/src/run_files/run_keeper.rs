@@ -3,28 +3,25 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::checkpoint_clock::CheckpointClock;
+use super::checkpoint_health::CheckpointHealth;
+use super::checkpoints::Checkpoints;
+use super::event_log::EventLog;
+use super::experiment_file::ExperimentFile;
+use super::history::{Line, SharedHistory};
+use super::point_clock::PointClock;
+use super::run_directory::{RunDirectory, RunDirectoryError};
+use super::summary::Summary;
+use super::tensorboard::TensorBoardFile;
 use crate::ledger::journal::Occurrence;
 use crate::ledger::learning::Learning;
+use crate::ledger::unix_seconds;
 use crate::lock::lock;
 use crate::metrics::of_count;
-use crate::parameter_server::{ParameterServer, unix_seconds};
-use crate::run_files::checkpoint_health::CheckpointHealth;
-use crate::run_files::checkpoints::Checkpoints;
-use crate::run_files::event_log::EventLog;
-use crate::run_files::history::{Line, SharedHistory};
-use crate::run_files::run_directory::{RunDirectory, RunDirectoryError};
-use crate::run_files::summary::Summary;
-use crate::run_files::tensorboard::TensorBoardFile;
-use crate::web::dashboard::LiveRun;
+use crate::parameter_server::ParameterServer;
 
 /// How often [`RunKeeper::tick`] should be called.
 pub const TICK: Duration = Duration::from_millis(250);
-
-/// Time between two points of the history at most.
-const POINT_INTERVAL: Duration = Duration::from_secs(5);
-
-/// A run that is done sooner than that takes long has this many points all the same.
-const POINTS_OF_A_SHORT_RUN: u64 = 200;
 
 /// Keeps a run's directory up to date. It blocks while it writes.
 pub struct RunKeeper {
@@ -60,10 +57,10 @@ impl RunKeeper {
         metrics.last_checkpoint.set(unix_seconds());
         let clock = CheckpointClock::new(interval, server.version());
         let run = &server.experiment().experiment;
-        let points = PointClock::new(run.total_env_steps, server.env_steps());
+        let points = PointClock::new(run.total_env_steps, server.ledger().steps().0);
         let history = RunDirectory::history(directory.path())?.into_history();
         let tensorboard = server.experiment().telemetry.tensorboard;
-        let start = server.life_start();
+        let start = server.ledger().life_start();
         let experiment = ExperimentFile::look(&directory, &server)?;
         let mut keeper = Self {
             checkpoint_health: CheckpointHealth::default(),
@@ -91,18 +88,19 @@ impl RunKeeper {
         &self.directory
     }
 
+    /// The parameter server whose run it is.
+    pub(crate) fn server(&self) -> &Arc<ParameterServer> {
+        &self.server
+    }
+
+    /// How its checkpoints are.
+    pub(crate) fn checkpoint_health(&self) -> CheckpointHealth {
+        self.checkpoint_health.clone()
+    }
+
     /// The run's history, earlier lives included. It grows while the run is kept.
     pub fn history(&self) -> SharedHistory {
         Arc::clone(&self.history)
-    }
-
-    /// The run as a page shows it, under its directory's name.
-    pub fn live_run(&self) -> LiveRun {
-        let path = self.directory.path();
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let server = Arc::clone(&self.server);
-        let health = self.checkpoint_health.clone();
-        LiveRun::new(&name.to_string_lossy(), server, self.history(), health)
     }
 
     /// Writes what happened, and a point of the history and a checkpoint where they are due. What cannot be written is logged and
@@ -110,7 +108,7 @@ impl RunKeeper {
     pub fn tick(&mut self) {
         let now = self.started.elapsed();
         self.write_events();
-        if self.points.due(self.server.env_steps(), now) {
+        if self.points.due(self.server.ledger().steps().0, now) {
             self.write_point();
             self.look_at_the_disk();
         }
@@ -127,7 +125,7 @@ impl RunKeeper {
     /// Notes why the run is about to end without being over.
     pub fn fail(&mut self, reason: &str) {
         let failed = Occurrence::error("run failed");
-        self.server.note(failed.with("reason", reason));
+        self.server.ledger().note(failed.with("reason", reason));
         self.failure = Some(reason.into());
     }
 
@@ -136,7 +134,7 @@ impl RunKeeper {
     /// # Errors
     /// Where one of them cannot be written; the other one is tried all the same.
     pub fn close(mut self) -> Result<Summary, RunDirectoryError> {
-        if self.last_point != Some((self.server.env_steps(), self.server.version())) {
+        if self.last_point != Some((self.server.ledger().steps().0, self.server.version())) {
             self.write_point();
         }
         let experiment = self.experiment.keep_up(&self.directory, &self.server);
@@ -156,12 +154,13 @@ impl RunKeeper {
         if summary.learning() != Learning::Enough {
             let noted = Occurrence::error("run over, but little learnt");
             self.server
+                .ledger()
                 .note(noted.with("gradients", summary.gradients.to_string()));
         }
     }
 
     fn write_point(&mut self) {
-        let point = self.server.progress_point();
+        let point = self.server.ledger().progress_point();
         self.last_point = Some((point.env_steps, point.updates));
         if let Some(file) = &mut self.tensorboard
             && let Err(error) = file.write_point(&point)
@@ -172,7 +171,7 @@ impl RunKeeper {
     }
 
     fn write_events(&mut self) {
-        for event in self.server.take_events() {
+        for event in self.server.ledger().take_events() {
             self.write_line(Line::Event(event));
         }
     }
@@ -193,7 +192,9 @@ impl RunKeeper {
         if let Some(error) = &failure {
             metrics.checkpoint_failures.inc();
             let failed = Occurrence::error("checkpoint not written");
-            self.server.note(failed.with("error", error.as_str()));
+            self.server
+                .ledger()
+                .note(failed.with("error", error.as_str()));
         }
         self.checkpoint_health.set(failure);
         written
@@ -213,7 +214,7 @@ impl RunKeeper {
         let (version, seconds) = (checkpoint.state.version, started.elapsed().as_secs_f64());
         tracing::info!(version, path = %path.display(), seconds, "checkpoint written");
         let written = Occurrence::info("checkpoint written").with("version", version);
-        self.server.note(written.with("seconds", seconds));
+        self.server.ledger().note(written.with("seconds", seconds));
         Ok(())
     }
 
@@ -229,101 +230,6 @@ impl RunKeeper {
     }
 }
 
-/// Says when a point of the history is due.
-#[derive(Debug)]
-struct PointClock {
-    every_env_steps: u64,
-    next_env_steps: u64,
-    next_at: Duration,
-}
-
-impl PointClock {
-    fn new(total_env_steps: u64, env_steps: u64) -> Self {
-        let every_env_steps = (total_env_steps / POINTS_OF_A_SHORT_RUN).max(1);
-        Self {
-            every_env_steps,
-            next_env_steps: env_steps.saturating_add(every_env_steps),
-            next_at: POINT_INTERVAL,
-        }
-    }
-
-    /// Whether one is due; then the clock starts again.
-    fn due(&mut self, env_steps: u64, now: Duration) -> bool {
-        let due = env_steps >= self.next_env_steps || now >= self.next_at;
-        if due {
-            self.next_env_steps = env_steps.saturating_add(self.every_env_steps);
-            self.next_at = now + POINT_INTERVAL;
-        }
-        due
-    }
-}
-
-/// Says when a checkpoint is due.
-#[derive(Debug)]
-struct CheckpointClock {
-    interval: Duration,
-    last_version: u64,
-    last_at: Duration,
-}
-
-impl CheckpointClock {
-    fn new(interval: Duration, version: u64) -> Self {
-        Self {
-            interval,
-            last_version: version,
-            last_at: Duration::ZERO,
-        }
-    }
-
-    /// Whether one is due at `version` and `now`; then the interval starts again. If no update was applied
-    /// since the last one that was [written](Self::written) there is nothing to write.
-    fn due(&mut self, version: u64, now: Duration) -> bool {
-        let due = version > self.last_version && now >= self.last_at + self.interval;
-        if due {
-            self.last_at = now;
-        }
-        due
-    }
-
-    /// One of `version` is there.
-    fn written(&mut self, version: u64) {
-        self.last_version = version;
-    }
-}
-
-/// The run's `experiment.toml`: what this life changes about it is written with the life's first update. One
-/// that is refused before it has done anything leaves the run as it was.
-#[derive(Debug)]
-struct ExperimentFile {
-    /// The parameters' version when this life began; nothing once all is written.
-    changed_at: Option<u64>,
-}
-
-impl ExperimentFile {
-    fn look(directory: &RunDirectory, server: &ParameterServer) -> Result<Self, RunDirectoryError> {
-        let stored = RunDirectory::stored_experiment(directory.path())?;
-        let changed = stored != *server.experiment();
-        Ok(Self {
-            changed_at: changed.then(|| server.version()),
-        })
-    }
-
-    fn keep_up(
-        &mut self,
-        directory: &RunDirectory,
-        server: &ParameterServer,
-    ) -> Result<(), RunDirectoryError> {
-        if self
-            .changed_at
-            .is_some_and(|version| server.version() > version)
-        {
-            directory.write_experiment(server.experiment())?;
-            self.changed_at = None;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,44 +241,6 @@ mod tests {
     use troop_common::finite::Finite;
     use troop_common::layout::{Initializer, Layout, TensorSpec};
     use troop_common::proto::v1::Report;
-
-    #[test]
-    fn a_checkpoint_is_due_after_the_interval_and_only_with_something_new() {
-        let mut clock = CheckpointClock::new(Duration::from_secs(60), 5);
-        let seconds = Duration::from_secs;
-        assert!(!clock.due(6, seconds(59)));
-        assert!(clock.due(6, seconds(60)));
-        clock.written(6);
-        assert!(!clock.due(6, seconds(500)));
-        assert!(clock.due(7, seconds(500)));
-        assert!(!clock.due(8, seconds(559)));
-        assert!(clock.due(8, seconds(560)));
-    }
-
-    #[test]
-    fn a_checkpoint_that_failed_is_due_again_after_an_interval_without_an_update() {
-        let mut clock = CheckpointClock::new(Duration::from_secs(60), 5);
-        let seconds = Duration::from_secs;
-        assert!(clock.due(6, seconds(60)));
-        assert!(!clock.due(6, seconds(119)));
-        assert!(clock.due(6, seconds(120)));
-        clock.written(6);
-        assert!(!clock.due(6, seconds(500)));
-    }
-
-    #[test]
-    fn a_point_is_due_after_five_seconds_or_a_part_of_the_run() {
-        let mut clock = PointClock::new(200_000, 500);
-        let millis = Duration::from_millis;
-        assert!(!clock.due(1_499, millis(250)));
-        assert!(clock.due(1_600, millis(500)));
-        assert!(!clock.due(2_599, millis(5_499)));
-        assert!(clock.due(2_599, millis(5_500)));
-        assert!(!clock.due(3_598, millis(5_750)));
-        let mut tiny = PointClock::new(10, 0);
-        assert!(!tiny.due(0, millis(250)), "nothing has been done");
-        assert!(tiny.due(1, millis(500)));
-    }
 
     fn directory(parent: &tempfile::TempDir) -> RunDirectory {
         RunDirectory::create(&parent.path().join("run"), &Experiment::default()).unwrap()

@@ -1,22 +1,12 @@
 //! `summary.json`: what came of a run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Phase;
+pub use crate::ledger::GradientCounts;
 use crate::ledger::learning::Learning;
 pub use crate::ledger::staleness::{StalenessBucket, StalenessSummary};
 use crate::parameter_server::ParameterServer;
-
-/// Gradients by what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct GradientCounts {
-    /// Applied.
-    pub applied: u64,
-    /// Rejected, by reason.
-    pub rejected: BTreeMap<String, u64>,
-}
 
 /// What came of a run. Times are in seconds, staleness in updates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +95,7 @@ impl Summary {
             seconds_to_solve: counters.seconds_to_solve,
             env_steps_to_solve: counters.env_steps_to_solve,
             staleness_updates: view.staleness_updates,
-            staleness_histogram: server.staleness_histogram(),
+            staleness_histogram: server.ledger().staleness_histogram(),
             gradients: GradientCounts {
                 applied: counters.gradients_applied,
                 rejected: counters.rejected,

@@ -138,7 +138,7 @@ impl GradientReader {
             }
             Err(error) => {
                 if let WireError::OverBound(error) = &error {
-                    self.session.server().over_bound(error.bound.field);
+                    self.session.server().ledger().over_bound(error.bound.field);
                 }
                 self.refuse_stream(&error.to_string()).await
             }
@@ -247,14 +247,14 @@ impl GradientReader {
         tracing::trace!(
             session = self.session.id(),
             sequence,
-            verdict = verdict.as_str_name(),
+            verdict = v1::Verdict::from(verdict).as_str_name(),
             version,
             detail,
             "gradient answered"
         );
         let answer = Acknowledgement {
             sequence,
-            verdict: verdict.into(),
+            verdict: v1::Verdict::from(verdict).into(),
             detail,
             version,
         };

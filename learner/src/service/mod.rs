@@ -4,6 +4,7 @@ mod authorization;
 mod broadcast;
 mod calls;
 mod certificate;
+mod conversions;
 mod gradient_reader;
 mod listener;
 mod open_session;
@@ -13,6 +14,7 @@ mod serve;
 mod socket_file;
 mod socket_lock;
 mod stall;
+mod statuses;
 mod tls;
 mod transfer;
 mod unopened;
@@ -42,13 +44,14 @@ use troop_common::wire::{
     self, Bounded, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Request, Rope,
 };
 
-use crate::answers::{JoinError, OpenError, Phase};
+use crate::answers::{JoinError, OpenError};
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
 use open_session::OpenSession;
 use outbox::Outbox;
 use peer::Caller;
+use statuses::{join_status, open_status};
 use unopened::Unopened;
 use weights_stream::WeightsStream;
 
@@ -241,31 +244,9 @@ impl Service {
             env_steps_per_second: view.env_steps_per_second,
             updates_per_second: view.updates_per_second,
             return_mean_100: view.return_mean_100.map(f64::from),
-            sessions,
+            sessions: sessions.into_iter().map(Into::into).collect(),
             software: VERSION.into(),
         }
-    }
-}
-
-fn join_status(error: &JoinError, phase: &Phase) -> Status {
-    match (error, phase) {
-        (JoinError::Full(_), _) => CallError::Full.status(error),
-        (JoinError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
-        (JoinError::Closed(_), _) => CallError::Draining.status(error),
-    }
-}
-
-fn open_status(error: &OpenError, phase: &Phase) -> Status {
-    match (error, phase) {
-        (OpenError::UnknownSession(_), _) => CallError::Session.status(error),
-        (
-            OpenError::WrongLayout { .. } | OpenError::NoMemory { .. } | OpenError::TooLong { .. },
-            _,
-        ) => CallError::Layout.status(error),
-        (OpenError::NoRoom { .. }, _) => CallError::Full.status(error),
-        (OpenError::TimedOut(_), _) => CallError::OpenTimeout.status(error),
-        (OpenError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
-        (OpenError::Closed(_), _) => CallError::Draining.status(error),
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::unopened::Ticket;
-use crate::ledger::session::SessionId;
+use crate::answers::SessionId;
 use crate::parameter_server::ParameterServer;
 
 /// A session whose stream is open. It leaves the learner when this is dropped, whatever the cause.

@@ -3,7 +3,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ledger::session::SessionId;
+use crate::answers::SessionId;
 use crate::parameter_server::ParameterServer;
 
 /// Sessions that have joined but whose stream is not open yet. One that never opens leaves after a while, or

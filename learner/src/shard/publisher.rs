@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use troop_common::moments::Moments;
 use troop_common::weights::{Target, Weights};
 
+use super::clock::{PublishClock, TargetClock};
+use super::publish_buffers::PublishBuffers;
+use super::publish_rules::PublishRules;
+use super::snapshot::Snapshot;
+use crate::answers::Refusal;
 use crate::lock::lock;
 use crate::policy::history::PublishHistory;
-use crate::shard::admission::Refusal;
-use crate::shard::clock::{PublishClock, TargetClock};
-use crate::shard::publish_buffers::PublishBuffers;
 
 /// Publishes whose time is remembered; older gradients get the oldest one's age.
 const REMEMBERED_PUBLISHES: usize = 1_024;
@@ -21,6 +22,7 @@ const REMEMBERED_PUBLISHES: usize = 1_024;
 /// for it: what becomes due meanwhile is published by that thread when it is done.
 pub(crate) struct Publisher {
     epoch: u64,
+    elements: usize,
     state: Mutex<State>,
     newest: watch::Sender<Option<Arc<Weights>>>,
 }
@@ -34,51 +36,18 @@ struct State {
     times: VecDeque<(u64, Duration)>,
     buffers: PublishBuffers,
     copying: bool,
-    due_again: bool,
+    /// The newest that came while somebody was copying.
+    waiting: Option<Snapshot>,
 }
 
-/// When what is published.
-pub(crate) struct PublishRules {
-    pub(crate) clock: PublishClock,
-    pub(crate) target_clock: Option<TargetClock>,
-    pub(crate) history: PublishHistory,
-    /// Publishes that are in memory at most, as long as all their readers get on with them.
-    pub(crate) most_in_memory: usize,
-}
-
-/// What is published.
-pub(crate) trait PublishSource {
-    /// Since this life of the learner began.
-    fn now(&self) -> Duration;
-    /// Updates applied so far.
-    fn version(&self) -> u64;
-    /// Env steps and frames counted so far.
-    fn steps(&self) -> (u64, u64);
-    /// Moments of the observations reported so far, where they are normalised.
-    fn observations(&self) -> Option<Arc<Moments>>;
-    /// Elements of the parameter vector.
-    fn elements(&self) -> usize;
-    /// Copies the parameters, while others may apply.
-    fn read(&self, into: &mut [f32]);
-}
-
-/// A copy to be made: its label, and memory for it.
-type Draft = (PublishLabel, Arc<Vec<f32>>);
-
-/// What goes with a publish, read before its copy begins: the copy may hold newer updates, never
-/// fewer.
-#[derive(Clone, Debug)]
-pub(crate) struct PublishLabel {
-    pub(crate) version: u64,
-    pub(crate) env_steps: u64,
-    pub(crate) frames: u64,
-    pub(crate) observations: Option<Arc<Moments>>,
-}
+/// A copy to be made: what goes with it, and memory for it.
+type Draft = (Snapshot, Arc<Vec<f32>>);
 
 impl Publisher {
-    /// Publishes `first` to `newest` at once.
+    /// Publishes vectors of `elements` to `newest`.
     pub(crate) fn new(
         rules: PublishRules,
+        elements: usize,
         epoch: u64,
         newest: watch::Sender<Option<Arc<Weights>>>,
         now: Duration,
@@ -91,6 +60,7 @@ impl Publisher {
         } = rules;
         Self {
             epoch,
+            elements,
             newest,
             state: Mutex::new(State {
                 clock,
@@ -100,80 +70,79 @@ impl Publisher {
                 times: VecDeque::new(),
                 buffers: PublishBuffers::new(most_in_memory),
                 copying: false,
-                due_again: false,
+                waiting: None,
             }),
         }
     }
 
-    /// Makes `parameters` the newest weights, with `target` or, where the method has one and none
-    /// is given, with themselves as the target.
+    /// Makes `parameters` the newest weights, with `target` or, if the method has one and none is
+    /// given, with themselves as the target.
     pub(crate) fn publish_first(
         &self,
-        label: PublishLabel,
+        first: Snapshot,
         parameters: Vec<f32>,
         target: Option<Target>,
-        now: Duration,
     ) {
+        let now = first.at;
         let state = &mut *lock(&self.state);
-        self.announce(state, label, Arc::new(parameters), target, now);
+        self.announce(state, first, Arc::new(parameters), target, now);
     }
 
-    /// Publishes where that is due after an update; gives how many publishes were made.
-    pub(crate) fn after_update(&self, source: &impl PublishSource) -> u64 {
+    /// Publishes if that is due at `snapshot`; gives how many publishes were made. `copy` fills a vector
+    /// with the parameters, while others may apply, and gives the time at which that was done.
+    pub(crate) fn publish_if_due(
+        &self,
+        snapshot: Snapshot,
+        copy: impl Fn(&mut [f32]) -> Duration,
+    ) -> u64 {
         let mut publishes = 0;
-        let mut next = self.begin(source);
-        while let Some((label, mut buffer)) = next {
+        let mut next = self.begin(snapshot);
+        while let Some((snapshot, mut buffer)) = next {
             let vector: &mut Vec<f32> = Arc::make_mut(&mut buffer);
-            source.read(vector);
+            let now = copy(vector);
             publishes += 1;
-            next = self.finish(source, label, buffer);
+            next = self.finish(snapshot, buffer, now);
         }
         publishes
     }
 
-    /// What to copy into, where a publish is due and nobody is copying.
-    fn begin(&self, source: &impl PublishSource) -> Option<Draft> {
+    /// What to copy into, if a publish is due and nobody is copying.
+    fn begin(&self, snapshot: Snapshot) -> Option<Draft> {
         let state = &mut *lock(&self.state);
         if state.copying {
-            state.due_again = true;
+            state.leave_to_who_copies(snapshot);
             return None;
         }
-        state.next(source)
+        let now = snapshot.at;
+        state.next(snapshot, self.elements, now)
     }
 
-    /// Announces a copy; what to copy into next, where a publish has become due meanwhile.
-    fn finish(
-        &self,
-        source: &impl PublishSource,
-        label: PublishLabel,
-        buffer: Arc<Vec<f32>>,
-    ) -> Option<Draft> {
+    /// Announces a copy; what to copy into next, if a publish has become due meanwhile.
+    fn finish(&self, snapshot: Snapshot, buffer: Arc<Vec<f32>>, now: Duration) -> Option<Draft> {
         let state = &mut *lock(&self.state);
         let newest = self.newest.borrow().clone();
         let target = newest.and_then(|weights| weights.target.clone());
-        self.announce(state, label, buffer, target, source.now());
+        self.announce(state, snapshot, buffer, target, now);
         state.copying = false;
-        if std::mem::take(&mut state.due_again) {
-            state.next(source)
-        } else {
-            None
-        }
+        let waiting = state.waiting.take()?;
+        state.next(waiting, self.elements, now)
     }
 
     fn announce(
         &self,
         state: &mut State,
-        label: PublishLabel,
+        snapshot: Snapshot,
         parameters: Arc<Vec<f32>>,
         target: Option<Target>,
         now: Duration,
     ) {
-        let PublishLabel {
+        let Snapshot {
+            at: _,
             version,
             env_steps,
             frames,
             observations,
-        } = label;
+        } = snapshot;
         let fresh = || Target {
             taken_at_version: version,
             parameters: Arc::clone(&parameters),
@@ -219,23 +188,23 @@ impl Publisher {
 }
 
 impl State {
+    /// Who copies looks at the newest snapshot when it is done.
+    fn leave_to_who_copies(&mut self, snapshot: Snapshot) {
+        let older = |waiting: &Snapshot| waiting.version <= snapshot.version;
+        if self.waiting.as_ref().is_none_or(older) {
+            self.waiting = Some(snapshot);
+        }
+    }
+
     /// What to copy next. A publish for which there is no memory yet stays due.
-    fn next(&mut self, source: &impl PublishSource) -> Option<Draft> {
-        let (version, now) = (source.version(), source.now());
-        if !self.clock.is_due(version, now) {
+    fn next(&mut self, snapshot: Snapshot, elements: usize, now: Duration) -> Option<Draft> {
+        if !self.clock.is_due(snapshot.version, now) {
             return None;
         }
-        let buffer = self.buffers.take(source.elements(), now)?;
-        self.clock.restart(version, now);
+        let buffer = self.buffers.take(elements, now)?;
+        self.clock.restart(snapshot.version, now);
         self.copying = true;
-        let (env_steps, frames) = source.steps();
-        let label = PublishLabel {
-            version,
-            env_steps,
-            frames,
-            observations: source.observations(),
-        };
-        Some((label, buffer))
+        Some((snapshot, buffer))
     }
 
     fn remember(&mut self, version: u64, parameters: &Arc<Vec<f32>>, now: Duration) {
@@ -274,33 +243,25 @@ mod tests {
         meanwhile: RefCell<Option<Event<'a>>>,
     }
 
-    impl PublishSource for Source<'_> {
-        fn now(&self) -> Duration {
-            Duration::from_secs(self.version.get())
+    impl Source<'_> {
+        fn snapshot(&self) -> Snapshot {
+            let version = self.version.get();
+            Snapshot {
+                at: Duration::from_secs(version),
+                version,
+                env_steps: version * 10,
+                frames: version * 40,
+                observations: None,
+            }
         }
 
-        fn version(&self) -> u64 {
-            self.version.get()
-        }
-
-        fn steps(&self) -> (u64, u64) {
-            (self.version.get() * 10, self.version.get() * 40)
-        }
-
-        fn observations(&self) -> Option<Arc<Moments>> {
-            None
-        }
-
-        fn elements(&self) -> usize {
-            3
-        }
-
-        fn read(&self, into: &mut [f32]) {
+        fn copy(&self, into: &mut [f32]) -> Duration {
             into.fill(self.version.get() as f32);
             let meanwhile = self.meanwhile.take();
             if let Some(meanwhile) = meanwhile {
                 meanwhile(self);
             }
+            self.snapshot().at
         }
     }
 
@@ -312,14 +273,8 @@ mod tests {
             history: PublishHistory::new(0),
             most_in_memory: usize::MAX,
         };
-        let publisher = Publisher::new(rules, 1, sender, Duration::ZERO);
-        let label = PublishLabel {
-            version: 0,
-            env_steps: 0,
-            frames: 0,
-            observations: None,
-        };
-        publisher.publish_first(label, vec![0.0; 3], None, Duration::ZERO);
+        let publisher = Publisher::new(rules, 3, 1, sender, Duration::ZERO);
+        publisher.publish_first(Source::default().snapshot(), vec![0.0; 3], None);
         (publisher, newest)
     }
 
@@ -329,7 +284,7 @@ mod tests {
 
     fn update(publisher: &Publisher, source: &Source<'_>) -> u64 {
         source.version.set(source.version.get() + 1);
-        publisher.after_update(source)
+        publisher.publish_if_due(source.snapshot(), |into| source.copy(into))
     }
 
     #[test]

@@ -4,23 +4,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
 use troop_common::connections::Gate;
 use troop_common::experiment::SecuritySettings;
-use troop_common::telemetry::{Door, Hosts, VERSION, asked, metrics_router};
+use troop_common::telemetry::{Door, Hosts, VERSION, metrics_router};
 use troop_common::token::BearerToken;
 
-use crate::answers::Phase;
-use crate::ledger::progress::ProgressView;
+use super::dashboard::{self, LiveRun};
+use super::guard::guard;
+use crate::answers::{Phase, SessionView};
+use crate::ledger::ProgressView;
 use crate::parameter_server::ParameterServer;
 use crate::run_files::checkpoint_health::CheckpointHealth;
-use crate::web::dashboard::{self, LiveRun};
 
 /// `/api/status`.
 #[derive(Serialize)]
@@ -34,20 +33,6 @@ struct StatusView {
     total_env_steps: u64,
     progress: ProgressView,
     sessions: Vec<SessionView>,
-}
-
-/// A live session.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct SessionView {
-    session: u64,
-    worker: String,
-    peer: String,
-    worker_index: u32,
-    env_steps: u64,
-    gradients_applied: u64,
-    gradients_rejected: u64,
-    staleness_updates: u64,
-    seconds_since_last_gradient: f64,
 }
 
 /// `/metrics`, `/healthz` (503 while draining), `/api/status` and the [`dashboard`] of a learner. With
@@ -101,31 +86,6 @@ pub async fn closed(mut closing: watch::Receiver<bool>) {
     }
 }
 
-/// Lets only those in who present the token, where there is one.
-pub(crate) fn guard(router: Router, token: Option<BearerToken>) -> Router {
-    let admit = move |request, next| admit(token.clone(), request, next);
-    router.layer(axum::middleware::from_fn(admit))
-}
-
-async fn admit(token: Option<BearerToken>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::AUTHORIZATION);
-    match token {
-        Some(token) if !token.admits(header.map(HeaderValue::as_bytes)) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (
-                StatusCode::UNAUTHORIZED,
-                challenge,
-                "expected the learner's bearer token\n",
-            )
-                .into_response()
-        }
-        _ => {
-            asked(&request);
-            next.run(request).await
-        }
-    }
-}
-
 /// 200 also while checkpoints fail, which the text says: an orchestrator that started the learner anew for
 /// that would throw away what only its memory has.
 async fn health(
@@ -154,28 +114,8 @@ async fn status(State(server): State<Arc<ParameterServer>>) -> Json<StatusView> 
         version: server.version(),
         total_env_steps: run.total_env_steps,
         progress: server.progress(),
-        sessions: server
-            .sessions()
-            .into_iter()
-            .map(SessionView::from)
-            .collect(),
+        sessions: server.sessions(),
     })
-}
-
-impl From<troop_common::proto::v1::Session> for SessionView {
-    fn from(session: troop_common::proto::v1::Session) -> Self {
-        Self {
-            session: session.session,
-            worker: session.worker,
-            peer: session.peer,
-            worker_index: session.worker_index,
-            env_steps: session.env_steps,
-            gradients_applied: session.gradients_applied,
-            gradients_rejected: session.gradients_rejected,
-            staleness_updates: session.staleness_updates,
-            seconds_since_last_gradient: session.seconds_since_last_gradient,
-        }
-    }
 }
 
 #[cfg(test)]

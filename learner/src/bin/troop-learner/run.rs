@@ -15,6 +15,7 @@ use troop_common::experiment::{Experiment, resolve};
 use troop_common::process::{INTERRUPTED, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
+use troop_learner::dashboard::LiveRun;
 use troop_learner::learning::{Learning, NOT_LEARNT};
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{RunDirectory, RunDirectoryError};
@@ -189,7 +190,7 @@ impl Services {
         let service = Service::new(Arc::clone(server))?.of_run(&keeper.directory().name());
         let http_address = http.local_addr()?;
         let (closing, closed) = watch::channel(false);
-        let router = http::router(keeper.live_run(), closed.clone(), token.clone());
+        let router = http::router(LiveRun::of(keeper), closed.clone(), token.clone());
         let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
         let door = http::door(&server.experiment().security, gate.clone());
         Ok(Self {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ProgressPoint, RunEvent};
+use crate::ledger::{ProgressPoint, RunEvent};
 
 /// One line of `events.jsonl`; its key `kind` says which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

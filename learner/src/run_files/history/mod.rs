@@ -1,19 +1,16 @@
 //! A run's history: what stands in `events.jsonl`, as much of it as a picture needs.
 
 mod line;
-mod point;
 mod reader;
-mod run_event;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+pub use crate::ledger::{Level, ProgressPoint, RunEvent};
 pub use line::Line;
-pub use point::ProgressPoint;
 pub use reader::HistoryReader;
-pub use run_event::{Level, RunEvent};
 
 /// Points that a history keeps at most.
 pub const MOST_POINTS: usize = 2_000;

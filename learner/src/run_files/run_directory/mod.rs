@@ -13,13 +13,14 @@ use std::time::SystemTime;
 use serde::Serialize;
 use troop_common::experiment::{Experiment, resolve};
 
+use crate::ledger::LifeStart;
 use crate::run_files::atomic_file::{self, PARTIAL};
 use crate::run_files::checkpoint::Checkpoint;
 use crate::run_files::checkpoints::Checkpoints;
 use crate::run_files::event_log::EventLog;
 use crate::run_files::history::HistoryReader;
 use crate::run_files::summary::Summary;
-use crate::run_files::tensorboard::{LifeStart, TensorBoardFile};
+use crate::run_files::tensorboard::TensorBoardFile;
 
 /// The resolved experiment, in a run directory.
 pub const EXPERIMENT: &str = "experiment.toml";

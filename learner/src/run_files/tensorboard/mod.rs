@@ -13,23 +13,12 @@ use std::path::Path;
 
 use prost::Message;
 
+use crate::ledger::{LifeStart, ProgressPoint};
 use crate::metrics::of_count;
-use crate::run_files::history::ProgressPoint;
 use message::{Event, SessionLog, Summary, What};
 
 /// What the first event of a file says; from version 2 on a restart may be told.
 const FILE_VERSION: &str = "brain.Event:2";
-
-/// When a life of a run begins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LifeStart {
-    /// The number of the life.
-    pub(crate) epoch: u64,
-    /// Env steps that earlier lives have done.
-    pub(crate) env_steps: u64,
-    /// Seconds since 1970.
-    pub(crate) unix_seconds: f64,
-}
 
 /// What the name of each file begins with.
 const PREFIX: &str = "events.out.tfevents.";

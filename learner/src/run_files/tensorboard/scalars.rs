@@ -3,7 +3,7 @@
 use troop_common::finite::Finite;
 
 use super::message::Scalar;
-use crate::run_files::history::ProgressPoint;
+use crate::ledger::ProgressPoint;
 
 /// The scalars of a point; what it does not know has none. Tags are those of Stable-Baselines3
 /// where it has one for the same thing.

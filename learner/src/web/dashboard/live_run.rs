@@ -10,7 +10,7 @@ use crate::lock::lock;
 use crate::parameter_server::ParameterServer;
 use crate::run_files::checkpoint_health::CheckpointHealth;
 use crate::run_files::history::SharedHistory;
-use crate::web::http::SessionView;
+use crate::run_files::run_keeper::RunKeeper;
 
 /// Sessions that a page is shown; `/api/status` has all of them.
 const SHOWN_SESSIONS: usize = 256;
@@ -25,6 +25,14 @@ pub struct LiveRun {
 }
 
 impl LiveRun {
+    /// The run that `keeper` keeps, under its directory's name.
+    pub fn of(keeper: &RunKeeper) -> Self {
+        let path = keeper.directory().path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let (server, health) = (Arc::clone(keeper.server()), keeper.checkpoint_health());
+        Self::new(&name.to_string_lossy(), server, keeper.history(), health)
+    }
+
     /// `server`'s run, called `name`, with its history and how its checkpoints are.
     pub(crate) fn new(
         name: &str,
@@ -62,7 +70,10 @@ impl LiveRun {
             problem: None,
             total_env_steps: run.total_env_steps,
             solve_return: run.solve_return,
-            now: NowView::of_progress(&self.server.progress(), self.server.staleness_histogram()),
+            now: NowView::of_progress(
+                &self.server.progress(),
+                self.server.ledger().staleness_histogram(),
+            ),
         }
     }
 
@@ -72,11 +83,7 @@ impl LiveRun {
             epoch: self.server.epoch(),
             version: self.server.version(),
             session_count: sessions.len(),
-            sessions: sessions
-                .into_iter()
-                .take(SHOWN_SESSIONS)
-                .map(SessionView::from)
-                .collect(),
+            sessions: sessions.into_iter().take(SHOWN_SESSIONS).collect(),
         }
     }
 }

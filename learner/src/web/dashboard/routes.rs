@@ -13,7 +13,7 @@ use troop_common::token::BearerToken;
 use super::assets;
 use super::runs::{NoSuchRun, Run, Runs};
 use super::stream::Stream;
-use crate::web::http::guard;
+use crate::web::guard::guard;
 
 /// Viewers at once.
 const MOST_VIEWERS: usize = 64;

@@ -5,12 +5,12 @@ use troop_common::causes::with_causes;
 use troop_common::finite::Finite;
 
 use super::points::Points;
-use crate::ledger::progress::ProgressView;
+use crate::answers::SessionView;
+use crate::ledger::ProgressView;
 use crate::ledger::staleness::{StalenessBucket, StalenessSummary};
 use crate::run_files::history::{ProgressPoint, RunEvent};
 use crate::run_files::run_directory::RunDirectoryError;
 use crate::run_files::summary::Summary;
-use crate::web::http::SessionView;
 
 /// Where a run is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

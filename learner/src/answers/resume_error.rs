@@ -1,0 +1,24 @@
+/// Why a run cannot go on from a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// The run's optimiser needs state that the checkpoint does not have.
+    #[error(
+        "the checkpoint has no optimiser state `{missing}` (it has: {found}), which \
+         `optimizer.name` needs: resume with the optimiser that the run began with, or start a new run"
+    )]
+    NoOptimizerState {
+        /// The first vector that is missing.
+        missing: String,
+        /// Those there are.
+        found: String,
+    },
+    /// Its network was trained on other observations.
+    #[error(
+        "the run began with environment.normalize_observations = {began_with}: its network knows no \
+         other observations; resume with that, or start a new run"
+    )]
+    OtherObservations {
+        /// Whether observations were normalised when the checkpoint was written.
+        began_with: bool,
+    },
+}

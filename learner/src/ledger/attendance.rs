@@ -1,0 +1,93 @@
+//! Who is here: sessions come and go.
+
+use std::sync::MutexGuard;
+
+use super::Ledger;
+use super::journal::Occurrence;
+use super::session::{Session, Sessions};
+use crate::answers::{JoinError, Joined, Refusal, SessionId, SessionView, Verdict};
+use crate::lock::lock;
+
+impl Ledger {
+    /// Opens a session for `worker`, which calls from `peer`.
+    pub(crate) fn join(&self, worker: String, peer: String) -> Result<Joined, JoinError> {
+        if let Some(reason) = self.life.closed_because() {
+            return Err(JoinError::Closed(reason));
+        }
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() >= self.max_sessions {
+            return Err(JoinError::Full(self.max_sessions));
+        }
+        let joined = Occurrence::info("session joined")
+            .with("worker", worker.as_str())
+            .with("peer", peer.as_str());
+        let (session, worker_index) = sessions.join(worker, peer);
+        self.metrics().sessions_joined.inc();
+        self.metrics().sessions.set(sessions.len() as i64);
+        drop(sessions);
+        self.note(joined.with("session", session));
+        Ok(Joined {
+            session,
+            epoch: self.life.epoch(),
+            worker_index,
+        })
+    }
+
+    /// Ends a session. `and` happens with it: nobody can open a session between.
+    pub(crate) fn leave(&self, session: SessionId, and: impl FnOnce()) {
+        let mut sessions = lock(&self.sessions);
+        let left = sessions.leave(session);
+        let metrics = self.metrics();
+        metrics.sessions_left.inc_by(u64::from(left.is_some()));
+        metrics.sessions.set(sessions.len() as i64);
+        and();
+        drop(sessions);
+        if let Some(left) = left {
+            self.note(farewell(session, left));
+        }
+    }
+
+    /// The live sessions, for what has to happen together with a change to them.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.sessions)
+    }
+
+    /// What others are shown of the live sessions.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        let now = self.now();
+        lock(&self.sessions)
+            .iter()
+            .map(|(id, session)| session.view(id, now))
+            .collect()
+    }
+
+    /// Checks who sent a gradient and for which life. A sequence number passes once: this is under
+    /// one lock.
+    pub(crate) fn admit(
+        &self,
+        session: SessionId,
+        epoch: u64,
+        sequence: u64,
+    ) -> Result<(), Refusal> {
+        let mut sessions = lock(&self.sessions);
+        let known = sessions.get_mut(session).ok_or_else(|| {
+            let detail = format!("session {session} is not known in this epoch");
+            Refusal::new(Verdict::WrongEpoch, detail)
+        })?;
+        self.admission
+            .check_origin(epoch, sequence, known.last_sequence)?;
+        known.last_sequence = sequence;
+        Ok(())
+    }
+}
+
+/// What is noted of a session once it has left.
+fn farewell(id: SessionId, session: Session) -> Occurrence {
+    Occurrence::info("session left")
+        .with("session", id)
+        .with("worker", session.worker)
+        .with("peer", session.peer)
+        .with("env_steps", session.env_steps)
+        .with("gradients_applied", session.gradients_applied)
+        .with("gradients_rejected", session.gradients_rejected)
+}

@@ -1,0 +1,28 @@
+//! Refusals of calls, as gRPC has them.
+
+use tonic::Status;
+use troop_common::call_error::CallError;
+
+use crate::answers::{JoinError, OpenError, Phase};
+
+pub(super) fn join_status(error: &JoinError, phase: &Phase) -> Status {
+    match (error, phase) {
+        (JoinError::Full(_), _) => CallError::Full.status(error),
+        (JoinError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (JoinError::Closed(_), _) => CallError::Draining.status(error),
+    }
+}
+
+pub(super) fn open_status(error: &OpenError, phase: &Phase) -> Status {
+    match (error, phase) {
+        (OpenError::UnknownSession(_), _) => CallError::Session.status(error),
+        (
+            OpenError::WrongLayout { .. } | OpenError::NoMemory { .. } | OpenError::TooLong { .. },
+            _,
+        ) => CallError::Layout.status(error),
+        (OpenError::NoRoom { .. }, _) => CallError::Full.status(error),
+        (OpenError::TimedOut(_), _) => CallError::OpenTimeout.status(error),
+        (OpenError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (OpenError::Closed(_), _) => CallError::Draining.status(error),
+    }
+}
