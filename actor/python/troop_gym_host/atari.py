@@ -8,15 +8,16 @@ What an actor sees equals, byte for byte, what it would see from Gymnasium's own
     env = FrameStackObservation(env, stack)
 
 for the same seeds and actions: observations, final observations, rewards, both flags, across automatic resets, for
-every setting in ``[environment.atari]``. The tests compare them. In particular, as there:
+every setting in ``[environment.atari]`` but ``terminal_on_life_loss``. The tests compare them. In particular, as there:
 
 - A reset takes 1 to ``noop_max`` no-ops, drawn uniformly from the environment's own generator, which the seed of a
   reset seeds and automatic resets go on with; ``noop_max = 0`` takes none. They count towards ``max_episode_frames``.
 - The stack after a reset holds the first frame ``stack`` times.
-- Losing a life, with ``terminal_on_life_loss``, ends the episode for learning, and the game goes on, as in Mnih et al.
-  2015: what is reported of a game is of the whole game. (Gymnasium's flag restarts the game, and so shows no more of it
-  than its first life.)
 - Rewards are raw.
+
+What differs: with ``terminal_on_life_loss`` a lost life ends the episode for learning and the game goes on, as in Mnih et
+al. 2015, so what is reported is of whole games. Gymnasium's flag restarts the game, and shows no more of it than its first
+life.
 
 ``ale_py.AtariVectorEnv`` is not used. It draws from 0 to ``noop_max − 1`` no-ops with another generator, pads the stack
 with black frames, leaves no-ops out of the length of an episode, and does not end it with the last life where the game
