@@ -1,11 +1,11 @@
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Work on fewer elements than this, some ten milliseconds, may hold up one of the runtime's threads.
-/// Handing the thread's other tasks over costs two switches, a fifth of a gradient's time where it
+/// Handing the thread's other tasks over costs two switches, a fifth of a gradient's time if it
 /// has a million elements.
 const LARGE_ELEMENTS: usize = 16 << 20;
 
-/// Does work on `elements` numbers; where they are many, the runtime's other tasks move to other
+/// Does work on `elements` numbers; if they are many, the runtime's other tasks move to other
 /// threads meanwhile.
 pub(crate) fn run<T>(elements: usize, work: impl FnOnce() -> T) -> T {
     let many_threads = Handle::try_current()

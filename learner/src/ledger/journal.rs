@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::run_event::{Level, RunEvent};
 
-/// Events that wait to be written at most; where nobody writes them, further ones are left out.
+/// Events that wait to be written at most; if nobody writes them, further ones are left out.
 const MOST_WAITING: usize = 1_000;
 
 /// Something that happened, without its moment.
@@ -68,7 +68,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Takes an event; false where its kind has used up its allowance.
+    /// Takes an event; false if its kind has used up its allowance.
     pub(crate) fn note(&mut self, occurrence: Occurrence, moment: Moment) -> bool {
         let Occurrence {
             level,

@@ -36,7 +36,7 @@ impl Learning {
         }
     }
 
-    /// What is wrong, with what to do; none where the run may count as a success.
+    /// What is wrong, with what to do; none if the run may count as a success.
     pub fn complaint(self) -> Option<&'static str> {
         match self {
             Self::Enough => None,

@@ -3,6 +3,7 @@
 
 pub(crate) mod admission;
 mod attendance;
+mod carried;
 pub(crate) mod counters;
 mod gradient_counts;
 pub(crate) mod journal;
@@ -20,24 +21,27 @@ mod reports;
 mod run_event;
 pub(crate) mod schedule;
 pub(crate) mod session;
+mod since_point;
 pub(crate) mod staleness;
 mod told;
+mod unix_seconds;
 mod update;
 mod verdicts;
 
+pub(crate) use carried::Carried;
 pub use gradient_counts::GradientCounts;
 pub(crate) use life_start::LifeStart;
 pub use progress_point::ProgressPoint;
 pub use progress_view::ProgressView;
 pub use run_event::{Level, RunEvent};
+pub(crate) use unix_seconds::unix_seconds;
 pub(crate) use update::Update;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use troop_common::experiment::{Experiment, RunSettings};
-use troop_common::moments::Moments;
 use troop_common::telemetry::VERSION;
 
 use crate::answers::Phase;
@@ -45,7 +49,6 @@ use crate::life_clock::LifeClock;
 use crate::lock::lock;
 use crate::metrics::{Metrics, of_count};
 use admission::Admission;
-use counters::Counters;
 use journal::Occurrence;
 use life::Life;
 use observations::ObservationMoments;
@@ -67,13 +70,6 @@ pub(crate) struct Ledger {
     sessions: Mutex<Sessions>,
     recorder: Recorder,
     observations: ObservationMoments,
-}
-
-/// What a life of a run goes on with.
-#[derive(Default)]
-pub(crate) struct Carried {
-    pub(crate) counters: Counters,
-    pub(crate) observations: Option<Moments>,
 }
 
 impl Ledger {
@@ -223,10 +219,4 @@ impl Ledger {
             metrics.phase.with_label_values(&[name]).set(is);
         }
     }
-}
-
-/// Now, in seconds since 1970.
-pub(crate) fn unix_seconds() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0.0, |since| since.as_secs_f64())
 }

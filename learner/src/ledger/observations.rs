@@ -1,4 +1,4 @@
-//! The moments of all workers' observations, where the experiment normalises them.
+//! The moments of all workers' observations, if the experiment normalises them.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use crate::lock::lock;
 
 /// Combines what workers report; what they are given with each publish.
 pub(crate) struct ObservationMoments {
-    /// None where observations are used as they are.
+    /// None if observations are used as they are.
     combined: Option<Mutex<Combined>>,
 }
 
@@ -48,7 +48,7 @@ impl Combined {
 }
 
 impl ObservationMoments {
-    /// None where `normalize` is false; else those of earlier lives, or of nothing yet.
+    /// None if `normalize` is false; else those of earlier lives, or of nothing yet.
     pub(crate) fn new(normalize: bool, earlier: Option<Moments>) -> Self {
         let combined = normalize.then(|| Mutex::new(Combined::new(earlier.unwrap_or_default())));
         Self { combined }
@@ -59,7 +59,7 @@ impl ObservationMoments {
         Some(Arc::clone(&lock(self.combined.as_ref()?).moments))
     }
 
-    /// Why the gradient that comes with a report must not be applied, where its observations
+    /// Why the gradient that comes with a report must not be applied, if its observations
     /// cannot be: it was computed on them.
     pub(crate) fn check(&self, report: &v1::Report) -> Result<(), Refusal> {
         let Some((combined, moments)) = self.read(report)? else {

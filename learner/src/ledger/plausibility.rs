@@ -66,7 +66,7 @@ impl ReportPart {
         }
     }
 
-    /// Which part a field of the contract belongs to, by its name `Message.field`; none where it is not
+    /// Which part a field of the contract belongs to, by its name `Message.field`; none if it is not
     /// a report's.
     pub(crate) fn of_field(field: &str) -> Option<Self> {
         match field.split('.').next()? {

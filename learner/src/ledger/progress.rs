@@ -11,6 +11,7 @@ use super::counters::{Counters, add};
 use super::progress_point::ProgressPoint;
 use super::progress_view::ProgressView;
 use super::rate_window::RateWindow;
+use super::since_point::SincePoint;
 use super::staleness::{StalenessBucket, StalenessCounts};
 use super::update::Update;
 use crate::answers::Verdict;
@@ -34,22 +35,6 @@ pub(crate) struct Progress {
     staleness: StalenessCounts,
     since_point: SincePoint,
     rates: RateWindow,
-}
-
-/// Updates since the last point of the history.
-#[derive(Debug, Default)]
-struct SincePoint {
-    staleness: StalenessCounts,
-    updates: u64,
-    norm_sum: f64,
-}
-
-impl SincePoint {
-    /// None where there was no update.
-    fn norm_mean(&self) -> Option<Finite> {
-        let mean = self.norm_sum / self.updates as f64;
-        Finite::new(mean).filter(|_| self.updates > 0)
-    }
 }
 
 impl Progress {
@@ -148,16 +133,14 @@ impl Progress {
         let Update {
             gradients,
             staleness,
-            norm,
+            norm: _,
         } = update;
         add(&mut self.counters.updates, 1);
         add(&mut self.counters.gradients_applied, gradients);
-        self.since_point.updates += 1;
-        self.since_point.norm_sum += norm;
         for _ in 0..gradients {
             self.staleness.record(staleness);
-            self.since_point.staleness.record(staleness);
         }
+        self.since_point.record(update);
     }
 
     pub(crate) fn record_rejection(&mut self, verdict: Verdict) {
@@ -200,8 +183,7 @@ impl Progress {
     pub(crate) fn point(&mut self, now: Duration) -> ProgressPoint {
         let view = self.view(now);
         let since = std::mem::take(&mut self.since_point);
-        let any = since.updates > 0;
-        let staleness = since.staleness.summary();
+        let (any, staleness) = (since.any(), since.staleness());
         let counters = view.counters;
         ProgressPoint {
             wall_seconds: counters.wall_seconds,

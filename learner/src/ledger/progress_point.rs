@@ -31,10 +31,10 @@ pub struct ProgressPoint {
     /// Mean length of the last 100 episodes, in env steps.
     #[serde(default)]
     pub episode_length_mean_100: Option<f64>,
-    /// Mean staleness of the gradients applied since the point before, in updates; 0 where there
+    /// Mean staleness of the gradients applied since the point before, in updates; 0 if there
     /// was none.
     pub staleness_mean_updates: f64,
-    /// Their median staleness; none where there was no gradient.
+    /// Their median staleness; none if there was no gradient.
     #[serde(default)]
     pub staleness_p50_updates: Option<u64>,
     /// 99th percentile of their staleness.
@@ -44,7 +44,7 @@ pub struct ProgressPoint {
     #[serde(default)]
     pub staleness_max_updates: Option<u64>,
     /// Mean global norm of the updates' gradients since the point before, before clipping; none
-    /// where there was no update.
+    /// if there was no update.
     #[serde(default)]
     pub gradient_norm_mean: Option<Finite>,
     /// Gradients applied in the run.

@@ -89,7 +89,7 @@ impl Recorder {
         before
     }
 
-    /// Notes for the event log what has happened; false where there has been enough of its kind.
+    /// Notes for the event log what has happened; false if there has been enough of its kind.
     pub(crate) fn note(&self, occurrence: Occurrence, now: Duration) -> bool {
         let moment = {
             let progress = lock(&self.progress);
@@ -150,7 +150,7 @@ impl Recorder {
         refused.with_label_values(&[part.name()]).inc();
     }
 
-    /// Why the run is over, where it is.
+    /// Why the run is over, if it is.
     pub(crate) fn end(&self, run: &RunSettings) -> Option<String> {
         let progress = lock(&self.progress);
         let counters = progress.counters();

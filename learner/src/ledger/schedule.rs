@@ -2,7 +2,7 @@
 
 use troop_common::experiment::{Anneal, OptimizerSettings};
 
-/// η as a function of the env steps counted so far: annealed, and warmed up where asked for.
+/// η as a function of the env steps counted so far: annealed, and warmed up if asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LearningRate {
     initial: f64,

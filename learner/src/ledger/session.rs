@@ -76,7 +76,7 @@ impl Sessions {
     /// A session's stream is open now.
     ///
     /// # Errors
-    /// Gives the number back where no live session has it.
+    /// Gives the number back if no live session has it.
     pub(crate) fn set_open(&mut self, id: SessionId) -> Result<(), SessionId> {
         let session = self.live.get_mut(&id).ok_or(id)?;
         self.open += usize::from(!std::mem::replace(&mut session.open, true));

@@ -19,7 +19,7 @@ pub struct CheckpointState {
     pub counters: Counters,
     /// Names, shapes and order of the parameters.
     pub layout: Layout,
-    /// Version at which the target network was taken, where there is one.
+    /// Version at which the target network was taken, if there is one.
     pub target_taken_at_version: Option<u64>,
 }
 
@@ -34,7 +34,7 @@ pub struct Checkpoint {
     pub optimizer: BTreeMap<String, Vec<f32>>,
     /// The target network's parameters.
     pub target: Option<Arc<Vec<f32>>>,
-    /// Moments of the run's observations, where they are normalised.
+    /// Moments of the run's observations, if they are normalised.
     pub observations: Option<Moments>,
 }
 

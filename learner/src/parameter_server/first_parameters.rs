@@ -16,8 +16,8 @@ use crate::blocking;
 use crate::lock::lock;
 use crate::shard::memory_need::{MemoryNeed, TooLarge};
 
-/// Parameters are drawn in place where it takes less than this, some ten milliseconds; else where
-/// they keep nobody else from the runtime's threads.
+/// Parameters are drawn in place if it takes less than this, some ten milliseconds; else on a thread
+/// of their own, so that they keep nobody from the runtime's.
 const QUICK_WORK: u64 = 1 << 24;
 
 /// A network that takes more is refused: about a minute of one core, and more on an older one, while
@@ -28,12 +28,12 @@ const MOST_WORK: u64 = 1 << 41;
 const WAIT_LIMIT: Duration = Duration::from_secs(240);
 
 impl ParameterServer {
-    /// Draws the first parameters by `layout`, where nobody has yet, without keeping the runtime's
-    /// threads busy. Sessions that come meanwhile wait for each other here. Where the caller gives up,
+    /// Draws the first parameters by `layout`, if nobody has yet, without keeping the runtime's
+    /// threads busy. Sessions that come meanwhile wait for each other here. If the caller gives up,
     /// or the learner closes, drawing ends.
     ///
     /// # Errors
-    /// Where there is no memory for such a network, drawing it would take too long, or the learner
+    /// If there is no memory for such a network, drawing it would take too long, or the learner
     /// closes.
     pub async fn prepare(&self, layout: &Layout) -> Result<(), OpenError> {
         if self.model.get().is_some() {
@@ -59,7 +59,7 @@ impl ParameterServer {
         Ok(())
     }
 
-    /// The run's model. Where there is none yet its parameters are drawn here and now.
+    /// The run's model. If there is none yet its parameters are drawn here and now.
     pub(super) fn model_or_make(&self, layout: Layout) -> Result<&Model, OpenError> {
         let _making = lock(&self.making);
         if let Some(model) = self.model.get() {
@@ -100,7 +100,7 @@ impl ParameterServer {
         let elements = layout.len();
         tracing::info!(elements, "drawing the first parameters");
         let began = Instant::now();
-        // Dropped with this future: where nobody waits for the parameters they are not drawn.
+        // Dropped with this future: if nobody waits for the parameters they are not drawn.
         let waited_for = WaitedFor::default();
         let (layout, given_up) = (layout.clone(), Arc::clone(&waited_for.given_up));
         let drawing = spawn_blocking(move || {

@@ -91,7 +91,7 @@ impl ParameterServer {
         }
     }
 
-    /// Makes the model and publishes its parameters, where nobody has made it before.
+    /// Makes the model and publishes its parameters, if nobody has made it before.
     fn make_model(&self, beginning: Beginning) -> &Model {
         let Beginning {
             layout,
@@ -172,7 +172,7 @@ impl ParameterServer {
     /// Opens a session for `worker`, which calls from `peer`.
     ///
     /// # Errors
-    /// Where the learner is full, draining, or done.
+    /// If the learner is full, draining, or done.
     pub fn join(&self, worker: String, peer: String) -> Result<Joined, JoinError> {
         self.ledger.join(worker, peer)
     }
@@ -181,7 +181,7 @@ impl ParameterServer {
     /// first parameters are drawn by it: on this thread, unless [`Self::prepare`] has done that.
     ///
     /// # Errors
-    /// Where the session is unknown, its layout is another than the run's or cannot be one's, there is
+    /// If the session is unknown, its layout is another than the run's or cannot be one's, there is
     /// no memory for a round of so many, or the learner closes.
     pub fn open(&self, session: SessionId, layout: Layout) -> Result<(), OpenError> {
         if self.ledger.sessions().get_mut(session).is_none() {
@@ -206,7 +206,7 @@ impl ParameterServer {
         Ok(())
     }
 
-    /// A round holds one gradient of each session: where they do not fit it would never end.
+    /// A round holds one gradient of each session: if they do not fit it would never end.
     fn refuse_without_room(&self, model: &Model, sessions: usize) -> Result<(), OpenError> {
         let budget = model.shard.budget();
         match &model.pace {
@@ -234,7 +234,7 @@ impl ParameterServer {
     /// is over. What `report` tells is counted unless the gradient is a duplicate, belongs to
     /// another life of the run, or comes when the learner is closed; or it cannot be true.
     ///
-    /// Where the future is dropped while it waits for the round, the session leaves: nobody waits
+    /// If the future is dropped while it waits for the round, the session leaves: nobody waits
     /// for it, and its gradient is not applied.
     pub async fn push(
         &self,

@@ -1,4 +1,4 @@
-//! How sessions wait for each other, where the staleness policy says that they do.
+//! How sessions wait for each other, if the staleness policy says that they do.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Drop for WaitingForTurn<'_> {
 
 /// The open round, and those who wait for its end.
 pub(crate) struct Barrier {
-    pub(crate) rounds: Mutex<Rounds<Contribution>>,
+    pub(crate) rounds: Mutex<Rounds<RoundGradient>>,
     pub(crate) changed: Notify,
     /// Sessions that the first round waits for.
     pub(crate) first_sessions: usize,
@@ -64,7 +64,7 @@ pub(crate) struct Barrier {
 
 /// One session's part in a round.
 #[derive(Debug)]
-pub(crate) struct Contribution {
+pub(crate) struct RoundGradient {
     pub(crate) values: Elements,
     pub(crate) room: Room,
     pub(crate) report: v1::Report,

@@ -15,7 +15,7 @@ impl ParameterServer {
     /// A run that goes on from `checkpoint`, one epoch later.
     ///
     /// # Errors
-    /// Where the checkpoint lacks what the run's optimiser needs.
+    /// If the checkpoint lacks what the run's optimiser needs.
     pub fn resume(
         experiment: Experiment,
         metrics: Metrics,
@@ -25,11 +25,11 @@ impl ParameterServer {
         Self::in_life(experiment, metrics, epoch, Some(checkpoint))
     }
 
-    /// A given life of a run, from a checkpoint of an earlier one where there is any. A life that
+    /// A given life of a run, from a checkpoint of an earlier one if there is any. A life that
     /// ended without a checkpoint counts too: its gradients must not be admitted in the next.
     ///
     /// # Errors
-    /// Where the checkpoint lacks what the run's optimiser needs.
+    /// If the checkpoint lacks what the run's optimiser needs.
     pub fn in_life(
         experiment: Experiment,
         metrics: Metrics,

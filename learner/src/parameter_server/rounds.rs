@@ -5,7 +5,7 @@ use tokio::time::sleep_until;
 use troop_common::proto::v1;
 
 use super::intake::Intake;
-use super::pace::{Barrier, Contribution};
+use super::pace::{Barrier, RoundGradient};
 use super::waiting::Wait;
 use crate::answers::{Outcome, Refusal, SessionId, Verdict};
 use crate::blocking;
@@ -67,7 +67,7 @@ impl RoundIntake<'_> {
             intake.model.shard.check_values(&gradient)
         })?;
         let (answer, answered) = oneshot::channel();
-        let contribution = Contribution {
+        let contribution = RoundGradient {
             values: gradient.values,
             room: gradient.room,
             report: report.clone(),
@@ -106,7 +106,7 @@ impl RoundIntake<'_> {
                 () = changed => {}
                 () = sleep_until(wait.next(deadline)) => wait.go_on(pace),
                 () = intake.ledger.life().closed() => {
-                    // Where the round is being closed at this moment its part stays.
+                    // If the round is being closed at this moment its part stays.
                     pace.leave(session);
                     return self.answered(session, answered.await.ok());
                 }
@@ -139,7 +139,7 @@ impl RoundIntake<'_> {
     }
 
     /// One step along the mean of the round's gradients.
-    fn apply_round(self, round: Round<Contribution>) {
+    fn apply_round(self, round: Round<RoundGradient>) {
         let Intake { ledger, model } = self.intake;
         let ended = ledger
             .metrics()
@@ -166,13 +166,13 @@ impl RoundIntake<'_> {
         // Before anybody is answered: nobody begins another gradient when the run is over.
         ledger.finish_if_done();
         for (session, _, answer) in members {
-            // Where the session has gone nobody wants to know.
+            // If the session has gone nobody wants to know.
             let _ = answer.send(self.intake.answer(session, Ok(0)));
         }
     }
 }
 
-/// A session whose push waits for its round. Where the push is given up the session leaves.
+/// A session whose push waits for its round. If the push is given up the session leaves.
 struct WaitingSession<'a> {
     intake: Intake<'a>,
     session: Option<SessionId>,

@@ -59,7 +59,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Where several wait, the first of them speaks.
+    /// If several wait, the first of them speaks.
     fn warn(&self, pace: &Pace) {
         let waits = pace.waits();
         if waits.since.is_none_or(|since| since < self.began) {

@@ -28,7 +28,7 @@ pub(crate) struct Waits {
     pub(crate) waiting: usize,
     /// Since when the first of them does, in time since this life began.
     pub(crate) since: Option<Duration>,
-    /// Sessions that they wait for; a few of them where they are many.
+    /// Sessions that they wait for; a few of them if they are many.
     pub(crate) waited_for: Vec<SessionId>,
     /// Open sessions that nobody waits for.
     pub(crate) silent: usize,

@@ -149,7 +149,7 @@ impl SessionClocks {
         }
     }
 
-    /// Until when each session is waited for that does not wait itself; nobody where none has to.
+    /// Until when each session is waited for that does not wait itself; nobody if none has to.
     fn given_up_at(&self) -> impl Iterator<Item = (SessionId, Duration)> {
         let longest = self.waiting.values().min().copied();
         let limits = self.straggler_timeout.zip(longest);

@@ -8,7 +8,7 @@ use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 pub(crate) enum StalenessRule {
     /// It is applied as it is.
     Accept,
-    /// It is refused where τ is above the limit (Nair et al. 2015, arXiv 1507.04296).
+    /// It is refused if τ is above the limit (Nair et al. 2015, arXiv 1507.04296).
     Drop { max: u64 },
     /// It is applied at the learning rate × 1/max(1, τ) (Zhang et al. 2016, arXiv 1511.05950).
     Scale,
@@ -23,12 +23,12 @@ pub(crate) struct Judgement {
     pub(crate) staleness: u64,
     /// Factor on the learning rate.
     pub(crate) rate_factor: f64,
-    /// λ, where the gradient is corrected by how far the parameters have moved.
+    /// λ, if the gradient is corrected by how far the parameters have moved.
     pub(crate) lambda: Option<f32>,
 }
 
 impl StalenessRule {
-    /// Where workers wait for each other nothing is left to judge: every gradient is accepted.
+    /// If workers wait for each other nothing is left to judge: every gradient is accepted.
     pub(crate) fn new(settings: &LearnerSettings) -> Self {
         match settings.staleness {
             StalenessPolicy::Accept | StalenessPolicy::Bound | StalenessPolicy::Synchronous => {

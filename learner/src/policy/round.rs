@@ -11,7 +11,7 @@ use crate::answers::{Refusal, SessionId, Verdict};
 /// The members of a round are the sessions that are open when it begins: it waits for them. A
 /// session that opens while nobody has contributed yet becomes a member too, for then nobody
 /// waits. One that opens later is a member of the next round; this one does not wait for it, but
-/// takes its contribution where that comes in time, so that no work is lost.
+/// takes its contribution if that comes in time, so that no work is lost.
 ///
 /// A session that [`TIMEOUTS`] rounds in a row waited for in vain is no member any more. A gradient
 /// makes it one again: one that counts for good, one that is late with one chance, so that whoever is
@@ -103,7 +103,7 @@ impl<C> Rounds<C> {
         self.version
     }
 
-    /// When the round ends at the latest; none where nothing says so yet.
+    /// When the round ends at the latest; none if nothing says so yet.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.deadline
     }
@@ -160,7 +160,7 @@ impl<C> Rounds<C> {
         }
     }
 
-    /// The round, where it is over at `now`; then the next one has begun.
+    /// The round, if it is over at `now`; then the next one has begun.
     pub(crate) fn close(&mut self, now: Duration) -> Option<Round<C>> {
         if !self.begun || self.contributions.is_empty() {
             return None;
@@ -464,7 +464,7 @@ mod tests {
         open.iter().filter(waited_for).copied().collect()
     }
 
-    /// Random lives of sessions: after each event a round is over exactly where a slow look at
+    /// Random lives of sessions: after each event a round is over exactly if a slow look at
     /// everything that happened since it began says so.
     #[test]
     fn rounds_end_when_a_slow_reference_says_so() {

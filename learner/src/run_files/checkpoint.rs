@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is a directory named after its version:
 //! `weights.safetensors` (parameters by the layout's names), `optimizer.safetensors` and
-//! `target.safetensors` where there is such state, `observations.safetensors` where observations are
+//! `target.safetensors` if there is such state, `observations.safetensors` if observations are
 //! normalised, `state.json`, and `manifest.json` with the
 //! SHA-256 of each of the others.
 
@@ -116,7 +116,7 @@ impl Checkpoint {
     /// Reads one checkpoint and checks every file of it.
     ///
     /// # Errors
-    /// Where a file is missing, unreadable, or not what was written.
+    /// If a file is missing, unreadable, or not what was written.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let manifest: BTreeMap<String, String> =
             parse_json(&path.join(MANIFEST), &read(&path.join(MANIFEST))?)?;

@@ -45,7 +45,7 @@ impl RunKeeper {
     /// Keeps `server`'s run in `directory`.
     ///
     /// # Errors
-    /// Where the event log or TensorBoard's file cannot be read or opened.
+    /// If the event log or TensorBoard's file cannot be read or opened.
     pub fn new(
         server: Arc<ParameterServer>,
         directory: RunDirectory,
@@ -103,7 +103,7 @@ impl RunKeeper {
         Arc::clone(&self.history)
     }
 
-    /// Writes what happened, and a point of the history and a checkpoint where they are due. What cannot be written is logged and
+    /// Writes what happened, and a point of the history and a checkpoint if they are due. What cannot be written is logged and
     /// tried again after another interval; the run goes on.
     pub fn tick(&mut self) {
         let now = self.started.elapsed();
@@ -132,7 +132,7 @@ impl RunKeeper {
     /// Writes the last checkpoint and `summary.json`; called once no gradient is applied any more.
     ///
     /// # Errors
-    /// Where one of them cannot be written; the other one is tried all the same.
+    /// If one of them cannot be written; the other one is tried all the same.
     pub fn close(mut self) -> Result<Summary, RunDirectoryError> {
         if self.last_point != Some((self.server.ledger().steps().0, self.server.version())) {
             self.write_point();

@@ -41,7 +41,7 @@ pub struct Summary {
     pub return_mean_100: Option<f64>,
     /// Best mean over 100 episodes.
     pub best_return_mean_100: Option<f64>,
-    /// When the task was solved; absent where no threshold is set or it was not reached.
+    /// When the task was solved; absent if no threshold is set or it was not reached.
     pub seconds_to_solve: Option<f64>,
     /// Env steps until the task was solved.
     pub env_steps_to_solve: Option<u64>,
@@ -62,7 +62,7 @@ fn yes() -> bool {
 }
 
 impl Summary {
-    /// How much of what came the run has learnt from, where it is over; one that was interrupted may
+    /// How much of what came the run has learnt from, if it is over; one that was interrupted may
     /// go on.
     pub fn learning(&self) -> Learning {
         match self.finished {

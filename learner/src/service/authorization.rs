@@ -4,7 +4,7 @@ use troop_common::call_error::CallError;
 use troop_common::connections::Connection;
 use troop_common::token::BearerToken;
 
-/// Admits only callers that present the learner's token, where it has one.
+/// Admits only callers that present the learner's token, if it has one.
 #[derive(Clone, Debug)]
 pub(super) struct Authorization(pub(super) Option<BearerToken>);
 

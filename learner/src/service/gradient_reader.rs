@@ -37,7 +37,7 @@ pub(super) struct GradientReader {
     room: Option<Room>,
     gathering: Gathering,
     norm: NormSum,
-    progress: Progress,
+    reading: Reading,
     /// When the rest of the gradient whose chunks come now must be here.
     due: Option<Instant>,
     stall: Stall,
@@ -45,7 +45,7 @@ pub(super) struct GradientReader {
 
 /// Where the reader is in the sequence of chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum Reading {
     /// The next chunk starts a gradient.
     Between,
     /// Some chunks of this gradient have come.
@@ -73,7 +73,7 @@ impl GradientReader {
             room: None,
             gathering: Gathering::default(),
             norm: NormSum::default(),
-            progress: Progress::Between,
+            reading: Reading::Between,
         }
     }
 
@@ -146,7 +146,7 @@ impl GradientReader {
     }
 
     async fn refuse_stream(&mut self, why: &str) -> Result<(), Ended> {
-        // Where nobody reads it the session ends all the same.
+        // If nobody reads it the session ends all the same.
         let _ = self.answers.send(Err(CallError::Stream.status(why))).await;
         Err(Ended("the worker does not follow the protocol"))
     }
@@ -154,11 +154,11 @@ impl GradientReader {
     async fn accept(&mut self, chunk: GradientChunk, data: Rope) -> Result<(), Ended> {
         let bytes = data.len() as u64;
         self.session.server().metrics().received_bytes.inc_by(bytes);
-        if self.progress == Progress::Skipping(chunk.sequence) {
+        if self.reading == Reading::Skipping(chunk.sequence) {
             return Ok(());
         }
         let origin = origin(&chunk);
-        if let Progress::Within(begun) = self.progress
+        if let Reading::Within(begun) = self.reading
             && begun != origin
         {
             self.drop_begun(begun, origin).await?;
@@ -180,13 +180,13 @@ impl GradientReader {
         match gathered {
             Ok(None) => {
                 self.room = Some(room);
-                self.progress = Progress::Within(origin);
+                self.reading = Reading::Within(origin);
                 self.due
                     .get_or_insert_with(|| due(began, chunk.total_elements));
                 Ok(())
             }
             Ok(Some(values)) => {
-                self.progress = Progress::Between;
+                self.reading = Reading::Between;
                 self.due = None;
                 let report = chunk.report.unwrap_or_default();
                 self.push(origin, values, room, &report).await
@@ -194,7 +194,7 @@ impl GradientReader {
             Err(error) => {
                 self.norm = NormSum::default();
                 self.due = None;
-                self.progress = Progress::Skipping(origin.sequence);
+                self.reading = Reading::Skipping(origin.sequence);
                 self.malformed(origin.sequence, error.to_string()).await
             }
         }
@@ -205,7 +205,7 @@ impl GradientReader {
     async fn drop_begun(&mut self, begun: Origin, next: Origin) -> Result<(), Ended> {
         self.gathering.reset();
         self.norm = NormSum::default();
-        self.progress = Progress::Between;
+        self.reading = Reading::Between;
         let detail = format!("a chunk of {next} came before {begun} was whole");
         self.malformed(begun.sequence, detail).await
     }

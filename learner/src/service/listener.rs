@@ -86,7 +86,7 @@ impl Listener {
     /// learner left behind is replaced.
     ///
     /// # Errors
-    /// Where the address is in use or cannot be listened on.
+    /// If the address is in use or cannot be listened on.
     pub async fn bind(address: &Address, key: &'static str) -> Result<Self, BindError> {
         match address {
             Address::Tcp(address) => bind(*address, key).await.map(Self::Tcp),
@@ -123,7 +123,7 @@ async fn bind_unix(path: &Path) -> io::Result<OwnedUnixListener> {
 /// Listens on a port, which the experiment's `key` names.
 ///
 /// # Errors
-/// Where the address is in use or cannot be listened on.
+/// If the address is in use or cannot be listened on.
 pub async fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, BindError> {
     TcpListener::bind(address)
         .await

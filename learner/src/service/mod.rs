@@ -90,7 +90,7 @@ impl Service {
     /// A service in front of `server`.
     ///
     /// # Errors
-    /// Where the experiment cannot be written as TOML.
+    /// If the experiment cannot be written as TOML.
     pub fn new(server: Arc<ParameterServer>) -> Result<Self, ConfigError> {
         let experiment = server.experiment();
         Ok(Self {

@@ -28,7 +28,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// connections.
 ///
 /// # Errors
-/// Where the transport fails.
+/// If the transport fails.
 pub async fn serve(
     listener: Listener,
     service: Service,
@@ -57,7 +57,7 @@ pub async fn serve(
 /// [`serve`] for connections that come from elsewhere than a [`Listener`].
 ///
 /// # Errors
-/// Where the transport fails.
+/// If the transport fails.
 pub async fn serve_connections<IO>(
     incoming: impl Stream<Item = io::Result<IO>>,
     service: Service,

@@ -26,7 +26,7 @@ impl SocketFile {
     /// nothing else is.
     ///
     /// # Errors
-    /// `AddrInUse` where somebody listens there, `AlreadyExists` where something other than a
+    /// `AddrInUse` if somebody listens there, `AlreadyExists` if something other than a
     /// socket is there, and whatever the system says.
     pub(super) async fn listen(path: &Path) -> io::Result<(UnixListener, Self)> {
         // Held until there is a listener: two learners that start together must not both take

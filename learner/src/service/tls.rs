@@ -19,10 +19,10 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    /// Reads the files that `[security]` names; none where it names no certificate.
+    /// Reads the files that `[security]` names; none if it names no certificate.
     ///
     /// # Errors
-    /// Where a file cannot be read, or certificate and key cannot be used together.
+    /// If a file cannot be read, or certificate and key cannot be used together.
     pub fn read(security: &SecuritySettings) -> Result<Option<Self>, PemError> {
         let files = (&security.tls_certificate_file, &security.tls_key_file);
         let (Some(certificate), Some(key)) = files else {

@@ -5,7 +5,7 @@ use troop_common::proto::v1::{Vector, WeightsChunk};
 
 use super::broadcast::{EncodedVector, EncodedWeights};
 
-/// Cuts publishes into one receiver's messages: the target first, where it changed for this
+/// Cuts publishes into one receiver's messages: the target first, if it changed for this
 /// receiver, then the parameters.
 #[derive(Debug, Default)]
 pub(super) struct Transfer {
@@ -16,7 +16,7 @@ pub(super) struct Transfer {
 
 /// Part of a publish.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct WeightsPart {
     /// Its `data` is empty.
     pub(super) head: WeightsChunk,
     /// The data.
@@ -32,7 +32,7 @@ struct Current {
 }
 
 impl Transfer {
-    /// Goes on to `weights`; called where the last ones have been sent.
+    /// Goes on to `weights`; called once the last ones have been sent.
     pub(super) fn start(&mut self, weights: Arc<EncodedWeights>) {
         let target = weights
             .target
@@ -66,8 +66,8 @@ impl Transfer {
         self.given_up
     }
 
-    /// The next message; none where all have been sent.
-    pub(super) fn next(&mut self) -> Option<Part> {
+    /// The next message; none if all have been sent.
+    pub(super) fn next(&mut self) -> Option<WeightsPart> {
         let current = self.current.as_mut()?;
         match current.chunk() {
             None => {
@@ -80,7 +80,7 @@ impl Transfer {
 }
 
 impl Current {
-    fn chunk(&mut self) -> Option<Part> {
+    fn chunk(&mut self) -> Option<WeightsPart> {
         let target = self.weights.target.as_ref();
         if self.vector == Vector::Target
             && target.is_none_or(|it| self.next_chunk == it.chunks.len())
@@ -106,7 +106,7 @@ impl Current {
             data: Bytes::new(),
             observations: self.weights.observations.clone().filter(|_| is_last),
         };
-        Some(Part {
+        Some(WeightsPart {
             head,
             tensor: chunk.data.clone(),
         })
@@ -140,7 +140,9 @@ mod tests {
     fn sent(transfer: &mut Transfer, weights: &Weights) -> Vec<(Vector, u64, u64)> {
         transfer.start(Broadcast::new(Encoding::F32).encode(weights));
         std::iter::from_fn(|| transfer.next())
-            .map(|Part { head, .. }| (head.vector(), head.taken_at_version, head.offset_elements))
+            .map(|WeightsPart { head, .. }| {
+                (head.vector(), head.taken_at_version, head.offset_elements)
+            })
             .collect()
     }
 

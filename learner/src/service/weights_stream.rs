@@ -10,7 +10,7 @@ use troop_common::weights::Weights;
 
 use super::broadcast::Broadcast;
 use super::stall::{SharedSending, Stall};
-use super::transfer::Part;
+use super::transfer::WeightsPart;
 use crate::answers::Phase;
 use crate::parameter_server::ParameterServer;
 
@@ -22,7 +22,7 @@ pub(super) struct WeightsStream {
     broadcast: Arc<Broadcast>,
     sending: SharedSending,
     pace: SendWeights,
-    /// The oldest version that the receiver still has to get; none where it has what it needs.
+    /// The oldest version that the receiver still has to get; none if it has what it needs.
     owed: Option<u64>,
     sent_version: Option<u64>,
 }
@@ -81,9 +81,9 @@ impl WeightsStream {
 }
 
 impl Stream for WeightsStream {
-    type Item = Part;
+    type Item = WeightsPart;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WeightsPart>> {
         let this = self.get_mut();
         loop {
             let next = {
@@ -119,9 +119,9 @@ pub(super) struct UntilClosed {
 }
 
 impl Stream for UntilClosed {
-    type Item = Part;
+    type Item = WeightsPart;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<WeightsPart>> {
         let this = self.get_mut();
         while let Poll::Ready(phase) = Pin::new(&mut this.phase).poll_next(context) {
             if phase != Some(Phase::Running) {

@@ -41,7 +41,7 @@ impl Budget {
         gradient_bytes(self.elements)
     }
 
-    /// Room for a gradient, where there is some now and nobody has waited for longer.
+    /// Room for a gradient, if there is some now and nobody has waited for longer.
     pub(crate) fn try_take(self: &Arc<Self>) -> Option<Room> {
         let permit = self.room.try_acquire().ok()?;
         permit.forget();

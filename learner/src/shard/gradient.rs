@@ -25,7 +25,7 @@ pub struct Gradient {
     pub(crate) origin: Origin,
     /// `dL/dθ` in the layout's order.
     pub(crate) values: Elements,
-    /// Global norm; not finite exactly where one of the values is not.
+    /// Global norm; not finite exactly if one of the values is not.
     pub(crate) norm: f64,
     /// When the last of it had come.
     pub(crate) arrived: Instant,

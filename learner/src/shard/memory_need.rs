@@ -60,7 +60,7 @@ impl MemoryNeed {
     }
 
     /// # Errors
-    /// Where it does not fit into `available_bytes`.
+    /// If it does not fit into `available_bytes`.
     pub(crate) fn check(self, available_bytes: u64) -> Result<(), TooLarge> {
         let available_bytes = (available_bytes as f64 * SHARE) as u64;
         let needed_bytes = self.bytes();

@@ -8,7 +8,7 @@ use troop_common::wire::{Element, Run};
 /// result bit for bit.
 const LANES: usize = 32;
 
-/// Global Euclidean norm; not finite exactly where one of the values is not.
+/// Global Euclidean norm; not finite exactly if one of the values is not.
 pub fn global_norm(values: &[f32]) -> f64 {
     let mut norm = NormSum::default();
     norm.add_elements(values);

@@ -29,7 +29,7 @@ pub struct StripedParameters {
 
 impl StripedParameters {
     /// `state` is empty for a fresh start, or has one vector for each of the rule's names. There
-    /// are at most `stripes` stripes, fewer where they would be small.
+    /// are at most `stripes` stripes, fewer if they would be small.
     pub fn new(rule: Rule, parameters: &[f32], state: &[Vec<f32>], stripes: usize) -> Self {
         let size = parameters.len().div_ceil(stripes.max(1));
         Self::in_stripes_of(size.max(MIN_STRIPE_ELEMENTS), rule, parameters, state)

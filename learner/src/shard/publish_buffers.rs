@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where none of a publish has been read for so long, those that hold it have stopped reading: the
+/// If none of a publish has been read for so long, those that hold it have stopped reading: the
 /// others do not wait for them.
 const STOPPED: Duration = Duration::from_secs(1);
 
@@ -37,7 +37,7 @@ impl PublishBuffers {
         }
     }
 
-    /// A buffer that nobody reads any more, or a new one where there may be one more.
+    /// A buffer that nobody reads any more, or a new one if there may be one more.
     pub(crate) fn take(&mut self, elements: usize, now: Duration) -> Option<Arc<Vec<f32>>> {
         if let Some(index) = self.buffers.iter().position(Buffer::is_free) {
             let free = self.buffers.swap_remove(index);

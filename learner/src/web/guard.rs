@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use troop_common::telemetry::asked;
 use troop_common::token::BearerToken;
 
-/// Lets only those in who present the token, where there is one.
+/// Lets only those in who present the token, if there is one.
 pub(crate) fn guard(router: Router, token: Option<BearerToken>) -> Router {
     let admit = move |request, next| admit(token.clone(), request, next);
     router.layer(axum::middleware::from_fn(admit))

@@ -80,7 +80,7 @@ pub fn page_url(address: SocketAddr) -> String {
 
 /// Completes once `closing` is true.
 pub async fn closed(mut closing: watch::Receiver<bool>) {
-    // Where the sender is gone nothing will ever close it but the process's end.
+    // If the sender is gone nothing will ever close it but the process's end.
     if closing.wait_for(|closing| *closing).await.is_err() {
         std::future::pending::<()>().await;
     }

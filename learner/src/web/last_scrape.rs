@@ -19,7 +19,7 @@ pub async fn last_scrape(server: &ParameterServer) {
         seconds,
         "waiting until the metrics are read {SCRAPES} times more"
     );
-    // The sender lives as long as the server. Where nobody reads them the time is over some day.
+    // The sender lives as long as the server. If nobody reads them the time is over some day.
     let read = reads.wait_for(|reads| *reads >= enough);
     let _ = tokio::time::timeout(Duration::from_secs(seconds), read).await;
 }

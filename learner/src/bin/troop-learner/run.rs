@@ -60,12 +60,12 @@ impl End {
 /// Runs the learner until its run is over or a signal ends it.
 ///
 /// # Errors
-/// Where it cannot start, or what came of the run cannot be written.
+/// If it cannot start, or what came of the run cannot be written.
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let metrics = Metrics::new()?;
-    // Listeners come first: where one fails no run directory is left behind.
+    // Listeners come first: if one fails no run directory is left behind.
     let (server, listeners, directory) = if let Some(path) = args.resumed() {
         // Logs come before checkpoints: some of these may be passed over.
         let listeners = start(&experiment_there(path, args)?).await?;
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     keep(&server, services, keeper, signals).await
 }
 
-/// What the run at `path` goes on with. Where an experiment was asked for as well, it must be that one.
+/// What the run at `path` goes on with. If an experiment was asked for as well, it must be that one.
 fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
     let there = RunDirectory::experiment(path, &args.overrides())?;
     if let Some(source) = &args.experiment {

@@ -16,7 +16,7 @@ impl Line {
     /// Reads one line. One without `kind` is from a version that wrote progress alone.
     ///
     /// # Errors
-    /// Where it is no such line, e.g. torn by a crash.
+    /// If it is no such line, e.g. torn by a crash.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
         let value: serde_json::Value = serde_json::from_str(text)?;
         if value.get("kind").is_none() {

@@ -32,7 +32,7 @@ impl HistoryReader {
     /// shorter is read from its start; one that is not there yet is empty.
     ///
     /// # Errors
-    /// Where the log cannot be read.
+    /// If the log cannot be read.
     pub fn refresh(&mut self) -> io::Result<bool> {
         let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -91,7 +91,7 @@ impl HistoryReader {
     }
 }
 
-/// Passes over the rest of a line; gives its bytes, or none where its end has not come.
+/// Passes over the rest of a line; gives its bytes, or none if its end has not come.
 fn skip_line(reader: &mut impl BufRead) -> io::Result<Option<u64>> {
     let mut skipped = 0;
     loop {

@@ -39,7 +39,7 @@ const LOST_AND_FOUND: &str = "lost+found";
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    /// Holds the lock; the system gives it back even where the process is killed.
+    /// Holds the lock; the system gives it back even if the process is killed.
     _lock: File,
 }
 
@@ -61,7 +61,7 @@ pub struct Resumed {
     pub experiment: Experiment,
     /// The number of the life that begins, above that of every earlier one.
     pub epoch: u64,
-    /// The newest checkpoint that can be read; none where none was ever written.
+    /// The newest checkpoint that can be read; none if none was ever written.
     pub checkpoint: Option<Checkpoint>,
 }
 
@@ -92,10 +92,10 @@ impl RunDirectory {
     }
 
     /// Makes the directory of a fresh run that names none: `runs/<name>-<seed>-<UTC time>`, with a
-    /// number behind it where another run began in the same second.
+    /// number behind it if another run began in the same second.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn create_default(
         experiment: &Experiment,
         now: SystemTime,
@@ -129,7 +129,7 @@ impl RunDirectory {
     /// What the run at `path` would go on with; nothing is written, and another process may have it.
     ///
     /// # Errors
-    /// Where there is no run, its experiment cannot be read, or an override cannot work.
+    /// If there is no run, its experiment cannot be read, or an override cannot work.
     pub fn experiment(path: &Path, overrides: &[String]) -> Result<Experiment, RunDirectoryError> {
         let file = experiment_file(path)?;
         Ok(resolve(&file.to_string_lossy(), overrides)?.experiment)
@@ -138,7 +138,7 @@ impl RunDirectory {
     /// The experiment of the run at `path` as it was written, without the environment's layer.
     ///
     /// # Errors
-    /// Where there is no run, or its experiment cannot be read.
+    /// If there is no run, or its experiment cannot be read.
     pub fn stored_experiment(path: &Path) -> Result<Experiment, RunDirectoryError> {
         let file = experiment_file(path)?;
         let text = fs::read_to_string(&file).map_err(io_error(&file))?;
@@ -191,7 +191,7 @@ impl RunDirectory {
     /// How much room there is where it is kept.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not say.
     pub fn disk(&self) -> io::Result<Disk> {
         let found = rustix::fs::statvfs(&self.path)?;
         Ok(Disk {
@@ -208,7 +208,7 @@ impl RunDirectory {
     /// Writes `summary.json`, whole or not at all.
     ///
     /// # Errors
-    /// Where it cannot be written; an earlier one is left as it was.
+    /// If it cannot be written; an earlier one is left as it was.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), RunDirectoryError> {
         self.write(
             SUMMARY,
@@ -226,7 +226,7 @@ impl RunDirectory {
     /// read once.
     ///
     /// # Errors
-    /// Where the event log cannot be read.
+    /// If the event log cannot be read.
     pub fn history(path: &Path) -> Result<HistoryReader, RunDirectoryError> {
         let path = path.join(EVENTS);
         let mut reader = HistoryReader::new(&path);
@@ -237,7 +237,7 @@ impl RunDirectory {
     /// The summary of the run at `path`; none before it was written.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn summary(path: &Path) -> Result<Option<Summary>, RunDirectoryError> {
         let path = path.join(SUMMARY);
         let bytes = match fs::read(&path) {

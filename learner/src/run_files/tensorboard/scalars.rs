@@ -10,7 +10,7 @@ use crate::ledger::ProgressPoint;
 pub(super) fn of(point: &ProgressPoint) -> Vec<Scalar> {
     let count = |count: Option<u64>| count.map(|count| count as f64);
     let finite = |value: Option<Finite>| value.map(Finite::get);
-    // Where nothing was applied it is 0, and says nothing.
+    // If nothing was applied it is 0, and says nothing.
     let applied = point.staleness_p50_updates.is_some();
     let staleness_mean = applied.then_some(point.staleness_mean_updates);
     let known = [

@@ -4,7 +4,7 @@ use std::io;
 /// nobody else's business.
 ///
 /// # Errors
-/// Where it is not TOML.
+/// If it is not TOML.
 pub(super) fn without_security(toml: &str) -> io::Result<String> {
     let mut table: toml::Table = toml.parse().map_err(io::Error::other)?;
     table.remove("security");

@@ -11,7 +11,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// What came to `history` since the last call. Where it has lost points meanwhile, for the run
+    /// What came to `history` since the last call. If it has lost points meanwhile, for the run
     /// went on from a checkpoint, all of it is new.
     pub(super) fn take(&mut self, history: &History) -> News {
         let points = history.points();

@@ -39,7 +39,7 @@ struct Shared<R> {
     viewers: Arc<Semaphore>,
 }
 
-/// The page at `/`, for everybody, and what it shows below `/api`, for who has the token where there
+/// The page at `/`, for everybody, and what it shows below `/api`, for who has the token if there
 /// is one. Streams end after a last update once `closing` is true.
 pub fn router<R: Runs>(
     runs: R,
@@ -72,7 +72,7 @@ async fn with_security_headers(mut response: Response) -> Response {
 /// `?run=NAME`, several times; without it the newest run.
 type RunNames = Query<Vec<(String, String)>>;
 
-async fn list<R: Runs>(State(shared): State<Shared<R>>) -> Result<Response, Refusal> {
+async fn list<R: Runs>(State(shared): State<Shared<R>>) -> Result<Response, RequestError> {
     let list = spawn_blocking(move || shared.runs.list()).await??;
     Ok(Json(list).into_response())
 }
@@ -80,7 +80,7 @@ async fn list<R: Runs>(State(shared): State<Shared<R>>) -> Result<Response, Refu
 async fn events<R: Runs>(
     State(shared): State<Shared<R>>,
     names: RunNames,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let Shared {
         runs,
         closing,
@@ -88,7 +88,7 @@ async fn events<R: Runs>(
     } = shared;
     let permit = viewers
         .try_acquire_owned()
-        .map_err(|_| Refusal::TooManyViewers)?;
+        .map_err(|_| RequestError::TooManyViewers)?;
     let opened = runs.clone();
     let looks = spawn_blocking(move || open(&opened, &names)).await??;
     let stream = Stream {
@@ -103,24 +103,24 @@ async fn events<R: Runs>(
 async fn configuration<R: Runs>(
     State(shared): State<Shared<R>>,
     names: RunNames,
-) -> Result<Response, Refusal> {
-    let read = move || -> Result<String, Refusal> {
+) -> Result<Response, RequestError> {
+    let read = move || -> Result<String, RequestError> {
         let looks = open(&shared.runs, &names)?;
-        let first = looks.first().ok_or(Refusal::NoRun)?;
+        let first = looks.first().ok_or(RequestError::NoRun)?;
         Ok(first.configuration()?)
     };
     Ok(spawn_blocking(read).await??.into_response())
 }
 
-/// The named runs; where none is named, the newest, if there is any.
-fn open<R: Runs>(runs: &R, query: &RunNames) -> Result<Vec<R::Run>, Refusal> {
+/// The named runs; if none is named, the newest, if there is any.
+fn open<R: Runs>(runs: &R, query: &RunNames) -> Result<Vec<R::Run>, RequestError> {
     let names = query.iter().filter(|(key, _)| key == "run");
     let mut names: Vec<String> = names.map(|(_, name)| name.clone()).collect();
     if names.is_empty() {
         names.extend(runs.list()?.into_iter().next().map(|newest| newest.run));
     }
     if names.len() > MOST_FOLLOWED {
-        return Err(Refusal::TooManyRuns(names.len()));
+        return Err(RequestError::TooManyRuns(names.len()));
     }
     let opened = names.iter().map(|name| runs.open(name));
     Ok(opened.collect::<Result<_, _>>()?)
@@ -128,7 +128,7 @@ fn open<R: Runs>(runs: &R, query: &RunNames) -> Result<Vec<R::Run>, Refusal> {
 
 /// Why a request is not answered as was asked.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+enum RequestError {
     #[error(transparent)]
     NoSuchRun(#[from] NoSuchRun),
     #[error("there is no run here yet")]
@@ -143,7 +143,7 @@ enum Refusal {
     Panicked(#[from] tokio::task::JoinError),
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::NoSuchRun(_) | Self::NoRun => StatusCode::NOT_FOUND,

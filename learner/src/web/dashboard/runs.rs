@@ -15,13 +15,13 @@ pub trait Runs: Clone + Send + Sync + 'static {
     /// All of them, newest first. It may block.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// If they cannot be read.
     fn list(&self) -> io::Result<Vec<RunView>>;
 
     /// A look at the run of this name.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     fn open(&self, name: &str) -> Result<Self::Run, NoSuchRun>;
 }
 
@@ -30,12 +30,12 @@ pub trait Run: Send + 'static {
     /// What is new since the last call; the first has everything. It may block.
     ///
     /// # Errors
-    /// Where the run's files cannot be read.
+    /// If the run's files cannot be read.
     fn refresh(&mut self) -> io::Result<RunUpdate>;
 
     /// Its resolved experiment as TOML, without `[security]`.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     fn configuration(&self) -> io::Result<String>;
 }

@@ -100,7 +100,7 @@ impl StoredRun {
             .max()
     }
 
-    /// The summary of its last life; none while that goes on, or where it left none.
+    /// The summary of its last life; none while that goes on, or if it left none.
     fn summary(&self) -> Option<Summary> {
         // It is written after the log's last line.
         if self.modification(SUMMARY)? < self.modification(EVENTS)? {

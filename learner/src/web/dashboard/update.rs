@@ -40,7 +40,7 @@ pub struct RunView {
     /// Why it failed, or cannot be read.
     pub(super) problem: Option<String>,
     pub(super) total_env_steps: u64,
-    /// The return that solves the task, where the experiment names one.
+    /// The return that solves the task, if the experiment names one.
     pub(super) solve_return: Option<f64>,
     pub(super) now: NowView,
 }
@@ -185,7 +185,7 @@ pub struct RunUpdate {
     pub(super) view: RunView,
     #[serde(flatten)]
     pub(super) news: News,
-    /// None where its process is another.
+    /// None if its process is another.
     pub(super) live: Option<LiveView>,
 }
 
@@ -195,6 +195,6 @@ pub(super) struct LiveView {
     pub(super) epoch: u64,
     pub(super) version: u64,
     pub(super) session_count: usize,
-    /// The first ones, where there are very many.
+    /// The first ones, if there are very many.
     pub(super) sessions: Vec<SessionView>,
 }
