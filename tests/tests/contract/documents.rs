@@ -86,7 +86,8 @@ pub(crate) fn table_rows(text: &str) -> impl Iterator<Item = Vec<String>> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let folders = ["", "docs", "docs/results"].map(|folder| checkout().join(folder));
+    let folders = ["", "docs", "docs/decisions", "docs/design", "docs/results"];
+    let folders = folders.map(|folder| checkout().join(folder));
     let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths
