@@ -324,6 +324,38 @@ fn a_step_that_does_not_end_is_given_up() {
 }
 
 #[test]
+fn the_first_reset_has_the_starts_limit_and_later_ones_a_steps() {
+    let slow = |start_timeout_ms, step_timeout_ms| EnvironmentSettings {
+        kwargs: toml::toml! { reset_s = 2.0 },
+        start_timeout_ms,
+        step_timeout_ms,
+        ..unruly(1)
+    };
+    let settings = slow(60_000, 500);
+    let mut host = GymnasiumHost::start(&settings).unwrap();
+    host.reset(1).unwrap();
+    let message = restarted(host.reset(2));
+    assert!(
+        message.contains("environment.step_timeout_ms = 500"),
+        "{message}"
+    );
+
+    // Long enough for Python to start, which takes none of the reset's time.
+    let settings = slow(8_000, 60_000);
+    let settings = EnvironmentSettings {
+        envs_per_worker: 5,
+        ..settings
+    };
+    let mut host = GymnasiumHost::start(&settings).unwrap();
+    let message = restarted(host.reset(1));
+    assert!(
+        message.contains("environment.start_timeout_ms = 8000"),
+        "{message}"
+    );
+    assert!(message.contains("first reset"), "{message}");
+}
+
+#[test]
 fn a_killed_host_is_replaced() {
     let mut host = start(&unruly(1));
     kill_process(pid(&host), Signal::KILL).unwrap();

@@ -16,8 +16,12 @@ class Unruly(gymnasium.Env):
     observation_space = gymnasium.spaces.Box(0, np.inf, (2,), np.float64)
     action_space = gymnasium.spaces.Discrete(5)
 
+    def __init__(self, reset_s: float = 0.0) -> None:
+        self._reset_s = reset_s
+
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        time.sleep(self._reset_s)
         self._steps = 0
         print("an episode begins")
         return np.array([0.0, -1.0]), {}
