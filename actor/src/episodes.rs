@@ -1,8 +1,7 @@
 //! Returns and lengths of episodes, from raw rewards.
 
+use troop_common::experience::End;
 use troop_common::proto::v1::Episode;
-
-use crate::environment::End;
 
 /// Sums each environment's episode until it ends.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::TchError;
+use troop_common::experience::{ObservationBuffer, RecurrentState};
 use troop_common::experiment::{EnvironmentSettings, Experiment};
 use troop_common::layout::Layout;
 use troop_common::moments::Moments;
@@ -11,11 +12,9 @@ use troop_common::spaces::Spaces;
 
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
-use crate::memory::Memory;
-use crate::method::{self, Behaviour, Method, MethodError, Setting};
-use crate::model::Parameters;
+use crate::method::{self, Behaviour, MethodError, Purpose, Setting};
+use crate::nn::{self, Parameters};
 use crate::normalizer::{NormalizerError, ObservationNormalizer};
-use crate::segment::ObservationBuffer;
 
 /// What a run has learned, as its checkpoint holds it.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +118,7 @@ pub fn evaluate(
     plan: &Plan,
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Acted, EvaluationError> {
-    tch::set_num_threads(1);
+    nn::use_one_thread();
     let mut settings = experiment.environment.clone();
     settings.envs_per_worker = settings.envs_per_worker.clamp(1, plan.episodes.max(1));
     settings.step_sleep_us = 0;
@@ -133,11 +132,12 @@ pub fn evaluate(
 struct Play<'a> {
     plan: &'a Plan,
     environment: Box<dyn VectorEnvironment>,
-    method: Box<dyn Method>,
+    behaviour: Box<dyn Behaviour>,
+    rng: ChaCha8Rng,
     online: Parameters,
     normalizer: ObservationNormalizer,
     newest: ObservationBuffer,
-    memory: Memory,
+    state: RecurrentState,
     /// Of each environment.
     statistics: Vec<EpisodeStatistics>,
     finished: Vec<Vec<Episode>>,
@@ -155,13 +155,14 @@ impl<'a> Play<'a> {
         learned: Learned<'_>,
         plan: &'a Plan,
     ) -> Result<Self, EvaluationError> {
-        let method = method::make(Setting {
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        let parts = method::make(&mut Setting {
             experiment,
             spaces: environment.spaces(),
             worker_index: 0,
-            rng: ChaCha8Rng::seed_from_u64(plan.seed),
+            rng: &mut rng,
         })?;
-        let network = method.network();
+        let network = parts.network;
         let (expected, found) = (network.layout().fingerprint(), learned.layout.fingerprint());
         if expected != found {
             return Err(EvaluationError::WrongLayout { expected, found });
@@ -174,14 +175,15 @@ impl<'a> Play<'a> {
             online,
             normalizer: normalizer(settings, learned, environment.spaces())?,
             newest: ObservationBuffer::new(&environment.spaces().observation),
-            memory: Memory::new(count, network.memory_len()),
+            state: RecurrentState::new(count, network.state_len()),
             statistics: vec![EpisodeStatistics::new(1); count],
             finished: vec![Vec::new(); count],
             share: plan.episodes.div_ceil(count),
             env_steps: 0,
             restarts: 0,
             environment,
-            method,
+            behaviour: parts.behaviour,
+            rng,
         })
     }
 
@@ -208,7 +210,7 @@ impl<'a> Play<'a> {
     fn reset(&mut self) -> Result<(), Stopped> {
         loop {
             let stride = self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.memory.restart();
+            self.state.restart();
             for statistics in &mut self.statistics {
                 statistics.restart();
             }
@@ -231,16 +233,19 @@ impl<'a> Play<'a> {
         let observations = self.normalizer.normalize(step.observations);
         self.newest.clear();
         self.newest.extend(observations, step.masks);
-        let behaviour = Behaviour::Evaluate {
+        let purpose = Purpose::Evaluate {
             greedy: self.plan.greedy,
         };
-        let memory = self.memory.tensor();
-        let decision = self
-            .method
-            .act(&self.online, &self.newest.observed(), &memory, behaviour);
+        let decision = self.behaviour.act(
+            &self.online,
+            &self.newest,
+            &self.state,
+            purpose,
+            &mut self.rng,
+        );
         self.environment.step(&decision.actions)?;
         let step = self.environment.last();
-        self.memory.carry(&decision.memory, step.ends);
+        self.state.carry(decision.state, step.ends);
         self.env_steps += step.ends.len() as u64;
         let of_each = self.statistics.iter_mut().zip(&mut self.finished);
         for (e, (statistics, finished)) in of_each.enumerate() {

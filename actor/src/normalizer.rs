@@ -1,11 +1,10 @@
 //! Running normalisation of observations.
 
+use troop_common::experience::Observations;
 use troop_common::experiment::EnvironmentSettings;
 use troop_common::moments::{MOST_DIMENSIONS, Moments};
 use troop_common::proto::v1::ObservationMoments;
 use troop_common::spaces::{ElementType, ObservationSpace};
-
-use crate::environment::Observations;
 
 /// Added to each variance, so that what never changes becomes 0.
 const EPSILON: f64 = 1e-8;

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use troop_actor::environment::EnvironmentError;
 use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
+use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::{ActorSettings, EnvironmentSettings, Experiment};
@@ -191,7 +191,7 @@ impl Actor {
             index: info.worker_index as usize,
             workers_here,
         };
-        Worker::new(&experiment, identity, Box::new(link), self.metrics.clone())?.run()
+        Bundled::new(&experiment, identity, Box::new(link), self.metrics.clone())?.run()
     }
 
     fn join(&self, index: usize) -> Result<Joined, LinkClosed> {

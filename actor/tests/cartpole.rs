@@ -5,9 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use troop_actor::environment::{
-    Actions, CartPole, End, EnvironmentError, Observations, VectorEnvironment,
-};
+use troop_actor::environment::{CartPole, EnvironmentError, VectorEnvironment};
+use troop_common::experience::{Actions, End, Observations};
 
 const TOLERANCE: f32 = 1e-6;
 /// For so many steps a trajectory left to itself stays within the tolerance. The pole is unstable: what differs in the

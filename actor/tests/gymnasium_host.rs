@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use troop_actor::environment::{
-    Actions, CartPole, End, EnvironmentError, GymnasiumHost, Observations, VectorEnvironment, make,
+    CartPole, EnvironmentError, GymnasiumHost, VectorEnvironment, make,
 };
+use troop_common::experience::{Actions, End, Observations};
 use troop_common::experiment::{EnvironmentSettings, Host};
 use troop_common::spaces::{ActionSpace, ElementType};
 

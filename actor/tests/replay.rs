@@ -7,11 +7,12 @@ use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use troop_actor::environment::{Actions, End, GymnasiumHost, Observations, VectorEnvironment};
-use troop_actor::memory::Memory;
-use troop_actor::replay::{ReplayShape, TransitionReplay, stack};
-use troop_actor::segment::Segment;
+use troop_actor::environment::{GymnasiumHost, VectorEnvironment};
+use troop_common::experience::{
+    Actions, End, ObservationBuffer, Observations, RecurrentState, Segment,
+};
 use troop_common::experiment::{EnvironmentSettings, Host};
+use troop_replay::{TransitionReplay, TransitionShape, stack};
 
 const ENVIRONMENTS: usize = 2;
 const STACK_BYTES: usize = 4 * 84 * 84;
@@ -44,7 +45,7 @@ fn play(settings: &EnvironmentSettings) -> (TransitionReplay, Vec<Shown>, [usize
     let mut host = GymnasiumHost::start(settings).unwrap();
     host.reset(11).unwrap();
     let spaces = host.spaces().clone();
-    let shape = ReplayShape {
+    let shape = TransitionShape {
         capacity: CAPACITY,
         stack: stack(settings),
         environments: ENVIRONMENTS,
@@ -58,7 +59,7 @@ fn play(settings: &EnvironmentSettings) -> (TransitionReplay, Vec<Shown>, [usize
     let (mut shown, mut ends) = (Vec::new(), [0, 0]);
     let mut segment = Segment::new(ENVIRONMENTS, &spaces);
     while shown.len() < STEPS * ENVIRONMENTS {
-        segment.restart(&Memory::new(ENVIRONMENTS, 0));
+        segment.restart(&RecurrentState::new(ENVIRONMENTS, 0), 0);
         // Segments of any length: where they are cut must not matter.
         for _ in 0..rng.random_range(1..9) {
             step(&mut host, &mut segment, &mut rng, &mut shown, &mut ends);
@@ -127,24 +128,23 @@ fn check(settings: &EnvironmentSettings) -> [usize; 2] {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let mut drawn = HashSet::new();
     for _ in 0..40 {
-        let batch = replay.sample(100, 0.0, &mut rng).transitions;
-        let read = |tensor: tch::Tensor| {
-            assert_eq!(tensor.size(), [100, 4, 84, 84]);
-            let mut bytes = vec![0_u8; 100 * STACK_BYTES];
-            tensor.copy_data(&mut bytes, 100 * STACK_BYTES);
-            bytes
+        let batch = replay.draw(100, 0.0, &mut rng);
+        let read = |shown: &ObservationBuffer| {
+            assert_eq!((shown.len(), shown.shape()), (100, &[4, 84, 84][..]));
+            bytes(shown.values())
         };
-        let observations = read(replay.observations(&batch));
-        let next = read(replay.next_observations(&batch));
-        for (row, one) in batch.iter().enumerate() {
+        let observations = read(&batch.observations);
+        let next = read(&batch.next_observations);
+        for row in 0..batch.len() {
+            let has_next = batch.discounts[row] > 0.0;
             let replayed = Shown {
                 observation: stack_of(&observations, row),
-                action: one.action,
-                numbers: [one.reward, one.discount].map(f32::to_bits),
-                next: one.next.map(|_| stack_of(&next, row)),
+                action: batch.actions[row],
+                numbers: [batch.rewards[row], batch.discounts[row]].map(f32::to_bits),
+                next: has_next.then(|| stack_of(&next, row)),
             };
             assert!(recent.contains(&replayed), "never shown, or too long ago");
-            drawn.insert(one.observation);
+            drawn.insert(batch.keys[row]);
         }
     }
     assert_eq!(drawn.len(), replay.len());

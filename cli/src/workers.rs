@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use tokio::runtime::Handle;
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::worker::{Identity, Worker, WorkerError, worker_seed};
+use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
 use troop_common::causes::with_causes;
 use troop_common::experiment::Experiment;
 use troop_learner::{Joined, ParameterServer};
@@ -91,5 +91,5 @@ fn work(
         workers_here: worker_count(experiment),
     };
     let experiment = experiment.clone();
-    move || Worker::new(&experiment, identity, Box::new(link), metrics)?.run()
+    move || Bundled::new(&experiment, identity, Box::new(link), metrics)?.run()
 }

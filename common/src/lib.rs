@@ -10,6 +10,7 @@ pub mod call_error;
 pub mod causes;
 pub mod connections;
 pub mod descriptors;
+pub mod experience;
 pub mod experiment;
 pub mod finite;
 pub mod layout;

@@ -2,7 +2,7 @@
 
 use troop_common::available_memory::available_bytes;
 
-use super::blocks::held_bytes;
+use crate::blocks::held_bytes;
 
 /// What replays may take of the memory that is available: the rest is for networks and environments.
 const SHARE: f64 = 0.9;
@@ -43,7 +43,7 @@ pub struct ReplayTooLarge {
 /// have available. What replays of this process hold already counts as theirs.
 ///
 /// # Errors
-/// Where `workers` such replays do not fit; says what would.
+/// If `workers` such replays do not fit; says what would.
 pub fn check(demand: &ReplayDemand, workers: usize) -> Result<(), ReplayTooLarge> {
     decide(
         demand,

@@ -40,7 +40,7 @@ impl BlockRing {
     /// Fills a slot; those before it have been filled before.
     ///
     /// # Panics
-    /// Where the item is of another length or the slot beyond the next free one.
+    /// If the item is of another length or the slot beyond the next free one.
     pub(super) fn write(&mut self, slot: usize, item: &[u8]) {
         assert_eq!(item.len(), self.item_len, "bytes of an item");
         assert!(slot < self.capacity, "slot {slot} of {}", self.capacity);

@@ -34,7 +34,7 @@ impl SumTree {
     /// A leaf's priority.
     ///
     /// # Panics
-    /// Where there is no such leaf.
+    /// If there is no such leaf.
     pub fn get(&self, leaf: usize) -> f64 {
         self.sums[self.leaves..][leaf]
     }
@@ -42,7 +42,7 @@ impl SumTree {
     /// Sets a leaf's priority.
     ///
     /// # Panics
-    /// Where there is no such leaf, or the priority is not a finite number of at least 0.
+    /// If there is no such leaf, or the priority is not a finite number of at least 0.
     pub fn set(&mut self, leaf: usize, priority: f64) {
         assert!(leaf < self.leaves, "leaf {leaf} of {}", self.leaves);
         assert!(
@@ -61,7 +61,7 @@ impl SumTree {
     /// least 0 and below [`Self::total`]. A leaf of priority 0 is never found.
     ///
     /// # Panics
-    /// Where all priorities are 0.
+    /// If all priorities are 0.
     pub fn find(&self, mass: f64) -> usize {
         assert!(self.total() > 0.0, "nothing to draw: all priorities are 0");
         let mut mass = mass;

@@ -2,9 +2,13 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use troop_common::experience::{Actions, End, Observations};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::{Actions, End, EnvironmentError, Observations, Step, VectorEnvironment, rngs};
+use super::error::EnvironmentError;
+use super::rngs::rngs;
+use super::step::Step;
+use super::vector_environment::VectorEnvironment;
 
 const GRAVITY: f64 = 9.8;
 const MASS_POLE: f64 = 0.1;

@@ -1,8 +1,11 @@
 //! Observations that show the last few steps together.
 
+use troop_common::experience::{Actions, End, Observations};
 use troop_common::spaces::{ElementType, Spaces};
 
-use super::{Actions, End, EnvironmentError, Observations, Step, VectorEnvironment};
+use super::error::EnvironmentError;
+use super::step::Step;
+use super::vector_environment::VectorEnvironment;
 
 /// Shows the newest `depth` observations of each environment as one, the oldest first, along the
 /// first axis: `[D]` becomes `[depth·D]`, `[C, H, W]` becomes `[depth·C, H, W]`.

@@ -2,7 +2,10 @@
 
 use troop_common::experiment::{EnvironmentSettings, Host};
 
-use super::{CartPole, EnvironmentError, TMaze, VectorEnvironment};
+use super::cartpole::CartPole;
+use super::error::EnvironmentError;
+use super::t_maze::TMaze;
+use super::vector_environment::VectorEnvironment;
 
 /// What a native environment is made from: how many of them, and `[environment.kwargs]`.
 type Make = fn(usize, &toml::Table) -> Result<Box<dyn VectorEnvironment>, String>;

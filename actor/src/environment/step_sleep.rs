@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use troop_common::experience::Actions;
 use troop_common::spaces::Spaces;
 
-use super::{Actions, EnvironmentError, Step, VectorEnvironment};
+use super::error::EnvironmentError;
+use super::step::Step;
+use super::vector_environment::VectorEnvironment;
 
 /// Sleeps in each step, so that a few cores carry many workers whose environments are slow.
 pub(super) struct StepSleep {

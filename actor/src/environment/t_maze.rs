@@ -4,9 +4,13 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use troop_common::experience::{Actions, End, Observations};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::{Actions, End, EnvironmentError, Observations, Step, VectorEnvironment, rngs};
+use super::error::EnvironmentError;
+use super::rngs::rngs;
+use super::step::Step;
+use super::vector_environment::VectorEnvironment;
 
 /// Cue left, cue right, corridor, junction: one of them is 1, the others are 0.
 const VARIABLES: usize = 4;

@@ -1,19 +1,20 @@
-//! Networks of action values `Q(s, ·)`, and how workers act by them.
+//! Networks of action values `Q(s, ·)`.
 
-use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
 use tch::{Kind, Tensor};
+use troop_common::experience::{Actions, Segment};
 use troop_common::spaces::ActionSpace;
 
-use super::policy::{argmax, masked};
-use super::{Behaviour, Decision, EpsilonGreedy, MethodError, Setting};
-use crate::environment::Actions;
-use crate::model::{Head, Network, Outputs, Parameters, Role};
-use crate::segment::{Observed, Segment, to_vec};
+use super::method_error::MethodError;
+use super::setting::Setting;
+use crate::nn::distribution::masked;
+use crate::nn::{Head, HeadKind, Network, Observed, Outputs, Parameters};
 
 /// A network of `Q(s, ·)`; with `model.dueling` it is `V + A − mean A` (Wang et al. 2016, eq. 9).
 #[derive(Debug)]
 pub struct ActionValues {
-    network: Network,
+    network: Arc<Network>,
     actions: usize,
 }
 
@@ -22,13 +23,13 @@ pub struct ActionValues {
 pub struct SegmentValues {
     /// `Q(s_t, ·)`, `[T·E, A]`.
     pub q_t: Tensor,
-    /// Recurrent state behind each of [`Segment::open`]'s observations, `[E + F, S]`.
-    pub open_memory: Tensor,
+    /// Recurrent state behind each of the segment's open observations, `[E + F, S]`.
+    pub open_state: Tensor,
 }
 
 impl ActionValues {
     /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
+    /// If actions are not discrete or the model cannot take the observations.
     pub fn new(setting: &Setting<'_>) -> Result<Self, MethodError> {
         let ActionSpace::Discrete { n } = setting.spaces.action else {
             return Err(MethodError::NeedsDiscreteActions {
@@ -41,7 +42,7 @@ impl ActionValues {
             name,
             outputs,
             gain: 1.0,
-            role: Role::Acts,
+            kind: HeadKind::Acts,
         };
         let heads = match model.dueling {
             true => vec![head("advantage", n), head("value", 1)],
@@ -49,13 +50,13 @@ impl ActionValues {
         };
         let network = Network::new(model, &setting.spaces.observation, &heads)?;
         Ok(Self {
-            network,
+            network: Arc::new(network),
             actions: n,
         })
     }
 
     /// The network behind them.
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &Arc<Network> {
         &self.network
     }
 
@@ -69,10 +70,18 @@ impl ActionValues {
         &self,
         parameters: &Parameters,
         observations: &Tensor,
-        memory: &Tensor,
+        state: &Tensor,
     ) -> (Tensor, Tensor) {
-        let outputs = self.network.step(parameters, observations, memory);
-        (values(&outputs), outputs.memory)
+        let outputs = self.network.step(parameters, observations, state);
+        (values(&outputs), outputs.state)
+    }
+
+    /// `Q(s, ·)` of observations `[B, …]` of a network without recurrent state, `[B, A]`.
+    ///
+    /// # Panics
+    /// If it has an LSTM.
+    pub fn stateless(&self, parameters: &Parameters, observations: &Tensor) -> Tensor {
+        values(&self.network.stateless(parameters, observations))
     }
 
     /// `Q(s_t, ·)` of all of a segment's steps.
@@ -80,24 +89,24 @@ impl ActionValues {
         let outputs = self.network.segment(parameters, segment);
         SegmentValues {
             q_t: values(&outputs),
-            open_memory: outputs.open_memory(),
+            open_state: outputs.open_state(),
         }
     }
 
     /// `Q(s, ·)` of a segment's open observations by the same parameters, `[E + F, A]`, a constant.
-    /// `open_memory` is what [`segment`](Self::segment) gave; without a memory any will do.
-    pub fn open(&self, parameters: &Parameters, open: &Observed, open_memory: &Tensor) -> Tensor {
-        tch::no_grad(|| self.step(parameters, &open.observations, open_memory).0)
+    /// `open_state` is what [`segment`](Self::segment) gave; without an LSTM any will do.
+    pub fn open(&self, parameters: &Parameters, open: &Observed, open_state: &Tensor) -> Tensor {
+        tch::no_grad(|| self.step(parameters, &open.observations, open_state).0)
     }
 
     /// Recurrent state behind a segment's open observations by these parameters, `[E + F, S]`, for
     /// who needs nothing else of them: costs nothing without an LSTM.
-    pub fn open_memory(&self, parameters: &Parameters, segment: &Segment) -> Tensor {
-        if self.network.memory_len() == 0 {
-            let rows = segment.environments + segment.truncated_observations.len();
-            return crate::memory::Memory::new(rows, 0).tensor();
+    pub fn open_state(&self, parameters: &Parameters, segment: &Segment) -> Tensor {
+        if self.network.state_len() == 0 {
+            let none = (parameters.kind(), tch::Device::Cpu);
+            return Tensor::zeros([segment.open_len() as i64, 0], none);
         }
-        tch::no_grad(|| self.segment(parameters, segment).open_memory)
+        tch::no_grad(|| self.segment(parameters, segment).open_state)
     }
 }
 
@@ -121,75 +130,13 @@ pub(super) fn taken(q: &Tensor, actions: &[i64]) -> Tensor {
     q.gather(-1, &index, false).squeeze_dim(-1)
 }
 
-/// The segment's actions, `[T·E]`.
+/// Actions, `[B]`.
 ///
 /// # Panics
-/// Where they are not discrete.
-pub(super) fn discrete(segment: &Segment) -> &[i64] {
-    match &segment.actions {
+/// If they are not discrete.
+pub(super) fn discrete(actions: &Actions) -> &[i64] {
+    match actions {
         Actions::Discrete(actions) => actions,
         other => panic!("expected discrete actions, found {other:?}"),
-    }
-}
-
-/// Acts by action values, ε-greedily where it is to learn.
-#[derive(Debug)]
-pub struct EpsilonGreedyActor {
-    /// What it acts by.
-    pub values: ActionValues,
-    epsilon: EpsilonGreedy,
-    rng: ChaCha8Rng,
-}
-
-impl EpsilonGreedyActor {
-    /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(mut setting: Setting<'_>) -> Result<Self, MethodError> {
-        let experiment = setting.experiment;
-        Ok(Self {
-            values: ActionValues::new(&setting)?,
-            epsilon: EpsilonGreedy::of_worker(
-                &experiment.exploration,
-                experiment.actor.workers,
-                setting.worker_index,
-                &mut setting.rng,
-            ),
-            rng: setting.rng,
-        })
-    }
-
-    /// One action for each environment.
-    pub fn act(
-        &mut self,
-        online: &Parameters,
-        observed: &Observed,
-        memory: &Tensor,
-        behaviour: Behaviour,
-    ) -> Decision {
-        let (q, memory) = tch::no_grad(|| self.values.step(online, &observed.observations, memory));
-        Decision {
-            actions: Actions::Discrete(self.choose(&q, observed, behaviour)),
-            behaviour: Vec::new(),
-            memory,
-        }
-    }
-
-    /// An action for each row of `q` `[B, A]`.
-    pub fn choose(&mut self, q: &Tensor, observed: &Observed, behaviour: Behaviour) -> Vec<i64> {
-        let mut actions = argmax(&masked(q, observed.masks.as_ref()));
-        if let Behaviour::Explore { frames } = behaviour {
-            let masks = observed.masks.as_ref().map(|masks| {
-                let open = |value: &f32| *value != 0.0;
-                to_vec(masks).iter().map(open).collect::<Vec<bool>>()
-            });
-            self.epsilon.mix(
-                &mut actions,
-                self.values.actions(),
-                masks.as_deref(),
-                frames,
-                &mut self.rng,
-            );
-        }
-        actions
     }
 }

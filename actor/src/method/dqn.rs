@@ -8,38 +8,34 @@
 //!
 //! A gradient whose loss is an outlier is discarded before it is sent; the learner discards what is too stale.
 
-use rand::SeedableRng;
+use std::sync::Arc;
+
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Reduction, Tensor};
+use troop_common::experience::{ObservationBuffer, Transitions};
 use troop_common::experiment::DqnSettings;
-use troop_common::spaces::ObservationSpace;
 
-use super::action_values::{largest, taken};
+use super::action_values::{ActionValues, largest, taken};
+use super::batch::Batch;
+use super::loss::{Loss, constant};
+use super::method_error::MethodError;
+use super::method_parts::MethodParts;
+use super::networks::Networks;
+use super::objective::Objective;
+use super::objective_error::ObjectiveError;
 use super::outliers::Outliers;
-use super::policy::masked;
-use super::{
-    Behaviour, Decision, EpsilonGreedyActor, Loss, Method, MethodError, Setting, constant,
-};
-use crate::memory::Memory;
-use crate::model::{Network, Parameters};
-use crate::replay::available_memory::ReplayDemand;
-use crate::replay::{Batch, ReplayShape, Transition, TransitionReplay, stack};
-use crate::segment::{Observed, Segment, to_vec};
+use super::setting::Setting;
+use super::transition_memory::TransitionMemory;
+use super::value_method::of_action_values;
+use crate::nn::distribution::masked;
+use crate::nn::{Parameters, masks, observations, to_vec};
 
-/// The method with its network of action values and what the worker remembers.
+/// What it descends.
 #[derive(Debug)]
 pub struct Dqn {
     settings: DqnSettings,
-    actor: EpsilonGreedyActor,
-    observation: ObservationSpace,
-    shape: ReplayShape,
-    /// Made with the first segment: who only acts needs none.
-    replay: Option<TransitionReplay>,
+    values: Arc<ActionValues>,
     outliers: Outliers,
-    /// Gradients that the env steps so far have earned and that were not computed.
-    due: f64,
-    frames: u64,
-    rng: ChaCha8Rng,
 }
 
 /// The loss of a batch.
@@ -55,92 +51,69 @@ struct BatchLoss {
 }
 
 impl Dqn {
+    /// The method's parts.
+    ///
     /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(settings: &DqnSettings, mut setting: Setting<'_>) -> Result<Self, MethodError> {
-        let environment = &setting.experiment.environment;
-        let shape = ReplayShape {
-            capacity: settings.replay_capacity_env_steps,
-            stack: stack(environment),
-            environments: environment.envs_per_worker,
-            n_step: settings.n_step,
-            discount: settings.discount,
-            priority_exponent: settings.priority_exponent,
-            priority_epsilon: settings.priority_epsilon,
-        };
-        let rng = ChaCha8Rng::from_rng(&mut setting.rng);
-        Ok(Self {
-            observation: setting.spaces.observation.clone(),
-            shape,
-            replay: None,
+    /// If actions are not discrete or the model cannot take the observations.
+    pub fn parts(
+        settings: &DqnSettings,
+        setting: &mut Setting<'_>,
+    ) -> Result<MethodParts, MethodError> {
+        let memory = TransitionMemory::new(settings, setting);
+        let parts = of_action_values(setting, |values| Self::new(settings, values))?;
+        Ok(MethodParts {
+            replay_demand: Some(memory.demand()),
+            experience: Box::new(memory),
+            ..parts
+        })
+    }
+
+    fn new(settings: &DqnSettings, values: Arc<ActionValues>) -> Self {
+        Self {
             outliers: Outliers::new(
                 settings.outlier_deviations,
                 settings.outlier_decay,
                 settings.outlier_min_gradients,
             ),
-            due: 0.0,
-            frames: 0,
-            rng,
             settings: settings.clone(),
-            actor: EpsilonGreedyActor::new(setting)?,
-        })
+            values,
+        }
     }
 
     /// `Q(s, ·)`, `[B, A]`.
-    fn q(&self, parameters: &Parameters, observations: &Tensor) -> Tensor {
-        let no_memory = Memory::new(observations.size()[0] as usize, 0).tensor();
-        let values = &self.actor.values;
-        values.step(parameters, observations, &no_memory).0
+    fn q(&self, parameters: &Parameters, shown: &ObservationBuffer) -> Tensor {
+        self.values.stateless(parameters, &observations(shown))
     }
 
     /// What the value behind each transition is worth, `[B]`, by the target network.
-    fn v_next(
-        &self,
-        replay: &TransitionReplay,
-        online: &Parameters,
-        target: &Parameters,
-        batch: &[Transition],
-    ) -> Tensor {
-        let s_next = replay.next_observations(batch);
-        let masks = replay.next_masks(batch);
-        let q_next = self.q(target, &s_next);
+    fn v_next(&self, online: &Parameters, target: &Parameters, batch: &Transitions) -> Tensor {
+        let masks = masks(&batch.next_observations);
+        let q_next = self.q(target, &batch.next_observations);
         if !self.settings.double_q {
             return largest(&q_next, masks.as_ref());
         }
-        let chosen = masked(&self.q(online, &s_next), masks.as_ref()).argmax(-1, true);
+        let q_online = self.q(online, &batch.next_observations);
+        let chosen = masked(&q_online, masks.as_ref()).argmax(-1, true);
         q_next.gather(-1, &chosen, false).squeeze_dim(-1)
     }
 
     /// `y_i`, `[B]`, a constant.
-    fn targets(
-        &self,
-        replay: &TransitionReplay,
-        online: &Parameters,
-        target: &Parameters,
-        batch: &[Transition],
-    ) -> Tensor {
-        let v_next = tch::no_grad(|| self.v_next(replay, online, target, batch));
-        let column = |of: fn(&Transition) -> f32| {
-            let values: Vec<f32> = batch.iter().map(of).collect();
-            constant(&values, online.kind())
-        };
-        let returns = column(|one| one.reward);
-        let discounts = column(|one| one.discount);
-        // 0 · ∞ would not be 0 where nothing comes behind.
+    fn targets(&self, online: &Parameters, target: &Parameters, batch: &Transitions) -> Tensor {
+        let v_next = tch::no_grad(|| self.v_next(online, target, batch));
+        let returns = constant(&batch.rewards, online.kind());
+        let discounts = constant(&batch.discounts, online.kind());
+        // 0 · ∞ would not be 0 if nothing comes behind.
         returns + (&discounts * v_next).masked_fill(&discounts.eq(0.0), 0.0)
     }
 
     fn batch_loss(
         &self,
-        replay: &TransitionReplay,
         online: &Parameters,
         target: &Parameters,
-        batch: &Batch,
+        batch: &Transitions,
     ) -> BatchLoss {
-        let rows = &batch.transitions;
-        let y = self.targets(replay, online, target, rows);
-        let actions: Vec<i64> = rows.iter().map(|one| one.action).collect();
-        let q_taken = taken(&self.q(online, &replay.observations(rows)), &actions);
+        let y = self.targets(online, target, batch);
+        let q_taken = taken(&self.q(online, &batch.observations), &batch.actions);
         let unweighted = match self.settings.td_error_clip {
             Some(clip) => q_taken.huber_loss(&y, Reduction::None, clip),
             None => (&y - &q_taken).square() * 0.5,
@@ -153,96 +126,20 @@ impl Dqn {
             q_taken: q_taken.detach(),
         }
     }
-
-    /// β at this point of the run.
-    fn importance_exponent(&self) -> f64 {
-        let settings = &self.settings;
-        let done = self.frames as f64 / settings.importance_anneal_frames.max(1) as f64;
-        let (first, last) = (
-            settings.importance_exponent_initial,
-            settings.importance_exponent_final,
-        );
-        first + done.min(1.0) * (last - first)
-    }
 }
 
-impl Method for Dqn {
-    fn network(&self) -> &Network {
-        self.actor.values.network()
-    }
-
-    fn t_max(&self) -> usize {
-        self.settings.t_max
-    }
-
-    fn needs_target(&self) -> bool {
-        true
-    }
-
-    fn replay_demand(&self) -> Option<ReplayDemand> {
-        Some(ReplayDemand {
-            bytes_per_worker: TransitionReplay::bytes(&self.observation, &self.shape),
-            capacity_key: "method.replay_capacity_env_steps",
-            capacity: self.shape.capacity,
-        })
-    }
-
-    fn act(
-        &mut self,
-        online: &Parameters,
-        observed: &Observed,
-        memory: &Tensor,
-        behaviour: Behaviour,
-    ) -> Decision {
-        if let Behaviour::Explore { frames } = behaviour {
-            self.frames = frames;
-        }
-        self.actor.act(online, observed, memory, behaviour)
-    }
-
-    fn interrupted(&mut self) {
-        if let Some(replay) = &mut self.replay {
-            replay.break_off();
-        }
-    }
-
-    /// As many gradients as replay `replay_ratio` transitions for each of the segment's steps; none until
-    /// there is enough to choose from.
-    fn receive(&mut self, _: &Parameters, segment: &Segment) -> usize {
-        let replay = self
-            .replay
-            .get_or_insert_with(|| TransitionReplay::new(&self.observation, &self.shape));
-        replay.add(segment);
-        if replay.env_steps() < self.settings.replay_start_env_steps || replay.is_empty() {
-            return 0;
-        }
-        let replayed = segment.len() as f64 * self.settings.replay_ratio;
-        self.due += replayed / self.settings.batch_size as f64;
-        let gradients = self.due.floor();
-        self.due -= gradients;
-        gradients as usize
-    }
-
+impl Objective for Dqn {
     fn loss(
         &mut self,
-        online: &Parameters,
-        target: Option<&Parameters>,
-        _: &Segment,
-        _: usize,
-    ) -> Option<Loss> {
-        let beta = self.importance_exponent();
-        let size = self.settings.batch_size;
-        let replay = self.replay.as_ref()?;
-        let batch = replay.sample(size, beta, &mut self.rng);
-        let loss = self.batch_loss(replay, online, target.unwrap_or(online), &batch);
-        self.replay
-            .as_mut()?
-            .update_priorities(&batch.transitions, &to_vec(&loss.td_errors));
+        networks: Networks<'_>,
+        batch: Batch<'_>,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Loss, ObjectiveError> {
+        let loss = self.batch_loss(networks.online, networks.target()?, batch.transitions()?);
         let absolute = loss.total.detach().abs().to_kind(Kind::Double);
-        if !self.outliers.admits(absolute.double_value(&[])) {
-            return None;
-        }
-        Some(Loss {
+        Ok(Loss {
+            is_withheld: !self.outliers.admits(absolute.double_value(&[])),
+            td_errors: to_vec(&loss.td_errors),
             total: loss.total,
             terms: vec![
                 ("value", loss.unweighted.mean(None::<Kind>)),

@@ -1,10 +1,14 @@
 use super::*;
-use crate::environment::{Actions, End, Observations};
+use crate::method::MethodError;
 use crate::method::testing::{
-    Game, always_random, assert_gradient, doubles, random_segment, seeded, setting, spaces,
+    Game, Learner, always_random, assert_gradient, doubles, one_hot, random_segment, seeded,
+    segment_of, setting, spaces,
 };
+use crate::nn;
+use troop_common::experience::{Actions, End, Observations, Segment};
 use troop_common::experiment::{Experiment, MethodSettings};
 use troop_common::spaces::Spaces;
+use troop_replay::{TransitionReplay, TransitionShape};
 
 /// Small, and learning from the first segment on.
 fn settings() -> DqnSettings {
@@ -19,30 +23,41 @@ fn settings() -> DqnSettings {
     }
 }
 
-fn method(settings: &DqnSettings, environments: usize, spaces: &Spaces, hidden: &[usize]) -> Dqn {
+fn experiment(settings: &DqnSettings, environments: usize, hidden: &[usize]) -> Experiment {
     let mut experiment = always_random();
     experiment.model.hidden = hidden.to_vec();
     experiment.environment.envs_per_worker = environments;
     experiment.method = MethodSettings::Dqn(settings.clone());
-    Dqn::new(settings, setting(&experiment, spaces)).unwrap()
+    experiment
 }
 
-fn memory(method: &Dqn) -> &TransitionReplay {
-    method.replay.as_ref().unwrap()
+fn objective(settings: &DqnSettings, spaces: &Spaces, hidden: &[usize]) -> Dqn {
+    let experiment = experiment(settings, 1, hidden);
+    let values = ActionValues::new(&setting(&experiment, spaces, &mut seeded(1))).unwrap();
+    Dqn::new(settings, Arc::new(values))
 }
 
-/// Transitions that the method remembers.
-fn draw(method: &Dqn, size: usize) -> Batch {
-    memory(method).sample(size, 0.5, &mut seeded(2))
+/// A replay that remembers a segment.
+fn remembered(settings: &DqnSettings, spaces: &Spaces, segment: &Segment) -> TransitionReplay {
+    let shape = TransitionShape {
+        capacity: settings.replay_capacity_env_steps,
+        stack: 1,
+        environments: segment.environments,
+        n_step: settings.n_step,
+        discount: settings.discount,
+        priority_exponent: settings.priority_exponent,
+        priority_epsilon: settings.priority_epsilon,
+    };
+    let mut replay = TransitionReplay::new(&spaces.observation, &shape);
+    replay.add(segment);
+    replay
 }
 
-/// A method that remembers a random segment: terminated, truncated and open ends.
-fn with_memory(settings: &DqnSettings) -> Dqn {
+/// Terminated, truncated and open ends, and a method that is to learn from them.
+fn with_memory(settings: &DqnSettings) -> (Dqn, TransitionReplay) {
     let spaces = spaces::discrete(3);
-    let mut method = method(settings, 3, &spaces, &[5]);
-    let online = doubles(method.network(), 3);
-    method.receive(&online, &random_segment(&spaces, 7));
-    method
+    let replay = remembered(settings, &spaces, &random_segment(&spaces, 7));
+    (objective(settings, &spaces, &[5]), replay)
 }
 
 /// Between two TD errors in the middle of a batch's: losses are then on both sides of the clip.
@@ -62,21 +77,21 @@ fn the_full_loss_passes_finite_differences() {
         (true, 1, false, 1.0),
         (false, 2, true, 0.0),
     ] {
-        let mut method = with_memory(&DqnSettings {
+        let (mut method, mut replay) = with_memory(&DqnSettings {
             double_q,
             n_step,
             td_error_clip: None,
             priority_exponent: exponent,
             ..settings()
         });
-        let (online, target) = (doubles(method.network(), 3), doubles(method.network(), 9));
+        let network = method.values.network();
+        let (online, target) = (doubles(network, 3), doubles(network, 9));
         // Once through, so that priorities differ.
-        let segment = random_segment(&spaces::discrete(3), 7);
-        method.loss(&online, Some(&target), &segment, 0).unwrap();
-        let batch = draw(&method, 24);
-        let of = |method: &Dqn, online: &Parameters| {
-            method.batch_loss(memory(method), online, &target, &batch)
-        };
+        let batch = replay.draw(32, 0.5, &mut seeded(1));
+        let loss = method.batch_loss(&online, &target, &batch);
+        replay.reprioritise(&batch.keys, &to_vec(&loss.td_errors));
+        let batch = replay.draw(24, 0.5, &mut seeded(2));
+        let of = |method: &Dqn, online: &Parameters| method.batch_loss(online, &target, &batch);
         method.settings.td_error_clip = clips.then(|| middle(&of(&method, &online).td_errors));
         assert_gradient(&online, |online| of(&method, online).total);
     }
@@ -90,42 +105,6 @@ fn table(parameters: &Parameters, states: usize) -> Vec<Vec<f64>> {
     (0..states as i64)
         .map(|s| (0..actions).map(|a| q(s, a)).collect())
         .collect()
-}
-
-/// One-hot states, rewards and ends of one environment.
-fn segment_of(states: &[usize], count: usize, steps: &[(i64, f32, End)]) -> Segment {
-    let spaces = one_hot(count);
-    let mut segment = Segment::new(1, &spaces);
-    let one_hot = |state: usize| -> Vec<f32> {
-        (0..count)
-            .map(|s| f32::from(u8::from(s == state)))
-            .collect()
-    };
-    let mut states = states.iter();
-    for (action, reward, end) in steps {
-        let state = one_hot(*states.next().unwrap());
-        segment.observations.extend(Observations::F32(&state), None);
-        segment.actions.extend(&Actions::Discrete(vec![*action]));
-        segment.rewards.push(*reward);
-        segment.ends.push(*end);
-        if *end == End::Truncated {
-            let last = one_hot(*states.next().unwrap());
-            segment
-                .truncated_observations
-                .extend(Observations::F32(&last), None);
-        }
-    }
-    let last = one_hot(*states.next().unwrap());
-    segment
-        .bootstrap_observations
-        .extend(Observations::F32(&last), None);
-    segment
-}
-
-fn one_hot(count: usize) -> Spaces {
-    let mut spaces = spaces::discrete(3);
-    spaces.observation.shape = vec![count];
-    spaces
 }
 
 /// Targets worked out from the definition on tables of random values.
@@ -149,9 +128,10 @@ fn targets_are_those_of_the_definition() {
             n_step: 2,
             ..settings()
         };
-        let mut method = method(&settings, 1, &one_hot(8), &[]);
-        let (online, target) = (doubles(method.network(), 3), doubles(method.network(), 9));
-        method.receive(&online, &segment);
+        let method = objective(&settings, &one_hot(8), &[]);
+        let network = method.values.network();
+        let (online, target) = (doubles(network, 3), doubles(network, 9));
+        let replay = remembered(&settings, &one_hot(8), &segment);
         let (q, q_target) = (table(&online, 8), table(&target, 8));
         let value = |s: usize| {
             let by = if double_q { &q[s] } else { &q_target[s] };
@@ -173,11 +153,9 @@ fn targets_are_those_of_the_definition() {
             1.5 - g + g * g * value(0),
         ];
         let mut seen = [false; 6];
-        let batch = draw(&method, 200);
-        let y = to_vec(&method.targets(memory(&method), &online, &target, &batch.transitions));
-        let s_t = memory(&method)
-            .observations(&batch.transitions)
-            .argmax(-1, false);
+        let batch = replay.draw(200, 0.5, &mut seeded(2));
+        let y = to_vec(&method.targets(&online, &target, &batch));
+        let s_t = nn::observations(&batch.observations).argmax(-1, false);
         for (i, y) in y.iter().enumerate() {
             let state = s_t.int64_value(&[i as i64]) as usize;
             seen[state] = true;
@@ -195,15 +173,11 @@ fn targets_are_those_of_the_definition() {
 fn closed_actions_have_no_value() {
     let spaces = one_hot(2);
     for double_q in [false, true] {
-        let mut method = method(
-            &DqnSettings {
-                double_q,
-                ..settings()
-            },
-            1,
-            &spaces,
-            &[],
-        );
+        let settings = DqnSettings {
+            double_q,
+            ..settings()
+        };
+        let method = objective(&settings, &spaces, &[]);
         let mut segment = Segment::new(1, &spaces);
         let open = [true, true, true];
         segment
@@ -216,10 +190,11 @@ fn closed_actions_have_no_value() {
         segment
             .bootstrap_observations
             .extend(Observations::F32(&[0.0, 1.0]), Some(&two_closed));
-        let (online, target) = (doubles(method.network(), 3), doubles(method.network(), 9));
-        method.receive(&online, &segment);
-        let batch = draw(&method, 1);
-        let y = to_vec(&method.targets(memory(&method), &online, &target, &batch.transitions))[0];
+        let network = method.values.network();
+        let (online, target) = (doubles(network, 3), doubles(network, 9));
+        let replay = remembered(&settings, &spaces, &segment);
+        let batch = replay.draw(1, 0.5, &mut seeded(2));
+        let y = to_vec(&method.targets(&online, &target, &batch))[0];
         let expected = 0.9 * table(&target, 2)[1][1];
         assert!((f64::from(y) - expected).abs() < 1e-6, "{y} for {expected}");
     }
@@ -236,7 +211,7 @@ fn the_optimal_q_of_m1_is_found() {
             td_error_clip: None,
             ..settings()
         };
-        let mut method = method(&settings, 32, &Game::spaces(), &[]);
+        let mut method = Learner::new(&experiment(&settings, 32, &[]), &Game::spaces());
         let learned = Game::new(32).learn(&mut method, 2000, 1.0, |_| {});
         let q = |s: usize, a: usize| learned[a * 2 + s] + learned[4 + a];
         for (s, a, expected) in [(0, 0, 9.9), (0, 1, 10.0), (1, 0, 11.0), (1, 1, 9.9)] {
@@ -260,7 +235,7 @@ fn two_steps_find_the_q_of_a_random_and_then_the_best_action() {
         td_error_clip: None,
         ..settings()
     };
-    let mut method = method(&settings, 32, &Game::spaces(), &[]);
+    let mut method = Learner::new(&experiment(&settings, 32, &[]), &Game::spaces());
     // Q(s, a) = r + γ (½ Σ_b r' + γ max Q(s'')), solved by iteration.
     let next = |s: usize, a: usize| [[1, 0], [0, 1]][s][a];
     let reward = |s: usize, a: usize| [[0.0, 1.0], [2.0, 0.0]][s][a];
@@ -296,11 +271,11 @@ fn gradients_follow_the_replay_ratio_and_wait_for_the_start() {
         ..settings()
     };
     let spaces = spaces::discrete(3);
-    let mut method = method(&settings, 3, &spaces, &[5]);
+    let mut method = Learner::new(&experiment(&settings, 3, &[5]), &spaces);
     let online = method.network().parameters();
     // 18 steps a segment earn 18 · 4 / 32 = 2.25 gradients, once there are 50.
     let gradients: Vec<usize> = (0..8)
-        .map(|i| method.receive(&online, &random_segment(&spaces, i)))
+        .map(|i| method.gradients(&online, &random_segment(&spaces, i)))
         .collect();
     assert_eq!(gradients, [0, 0, 2, 2, 2, 3, 2, 2]);
 }
@@ -313,64 +288,53 @@ fn a_gradient_of_an_outlying_loss_is_withheld() {
         td_error_clip: None,
         ..settings()
     };
-    let mut method = with_memory(&settings);
-    let segment = random_segment(&spaces::discrete(3), 7);
-    let mut online = method.network().parameters();
-    online.load(&method.network().layout().initialize(3));
-    let target = method.network().parameters();
-    let sent = (0..200)
-        .filter(|_| method.loss(&online, Some(&target), &segment, 0).is_some())
-        .count();
+    let (mut method, replay) = with_memory(&settings);
+    let network = Arc::clone(method.values.network());
+    let (mut online, target) = (network.parameters(), network.parameters());
+    let mut rng = seeded(3);
+    let mut withholds = |online: &Parameters| {
+        let batch = replay.draw(settings.batch_size, 0.4, &mut rng);
+        let networks = Networks {
+            online,
+            target: Some(&target),
+        };
+        let loss = method.loss(networks, Batch::Transitions(&batch), &mut seeded(1));
+        loss.unwrap().is_withheld
+    };
+    online.load(&network.layout().initialize(3));
+    let sent = (0..200).filter(|_| !withholds(&online)).count();
     assert!(sent > 190, "{sent} of 200");
-    let mut far = method.network().layout().initialize(3);
+    let mut far = network.layout().initialize(3);
     far.iter_mut().for_each(|value| *value *= 100.0);
     online.load(&far);
-    assert!(method.loss(&online, Some(&target), &segment, 0).is_none());
+    assert!(withholds(&online));
 }
 
+/// It has a target by its settings; without one nothing else takes its place. It learns from transitions.
 #[test]
-fn the_importance_exponent_is_annealed_over_the_runs_frames() {
-    let settings = DqnSettings {
-        importance_exponent_initial: 0.4,
-        importance_exponent_final: 1.0,
-        importance_anneal_frames: 1_000,
-        ..settings()
+fn other_networks_and_other_experience_are_errors() {
+    let (mut method, replay) = with_memory(&settings());
+    let online = doubles(method.values.network(), 3);
+    let batch = replay.draw(4, 0.4, &mut seeded(3));
+    let networks = Networks {
+        online: &online,
+        target: None,
     };
-    let mut method = method(&settings, 1, &spaces::discrete(2), &[]);
-    let online = method.network().parameters();
-    for (frames, expected) in [(0, 0.4), (500, 0.7), (1_000, 1.0), (9_000, 1.0)] {
-        let observed = Observed {
-            observations: Tensor::zeros([1, 4], (Kind::Float, tch::Device::Cpu)),
-            masks: None,
-        };
-        let memory = Memory::new(1, 0).tensor();
-        method.act(&online, &observed, &memory, Behaviour::Explore { frames });
-        assert!((method.importance_exponent() - expected).abs() < 1e-9);
-    }
-}
-
-#[test]
-fn a_reset_breaks_episodes_off() {
-    let settings = DqnSettings {
-        n_step: 3,
-        ..settings()
+    let loss = method.loss(networks, Batch::Transitions(&batch), &mut seeded(1));
+    assert_eq!(loss.unwrap_err(), ObjectiveError::NoTarget);
+    let segment = random_segment(&spaces::discrete(3), 7);
+    let networks = Networks {
+        online: &online,
+        target: Some(&online),
     };
-    let mut method = method(&settings, 1, &one_hot(4), &[]);
-    let online = method.network().parameters();
-    let steps = [(0, 1.0, End::Continues), (0, 1.0, End::Continues)];
-    method.receive(&online, &segment_of(&[0, 1, 2], 4, &steps));
-    method.interrupted();
-    method.receive(&online, &segment_of(&[2, 3, 0], 4, &steps));
-    assert!(memory(&method).is_empty(), "no three steps in a row");
-    method.receive(&online, &segment_of(&[0, 1, 2], 4, &steps));
-    assert_eq!(memory(&method).len(), 2);
+    let loss = method.loss(networks, Batch::Fresh(&segment), &mut seeded(1));
+    assert!(matches!(loss, Err(ObjectiveError::OtherExperience { .. })));
 }
 
 #[test]
 fn continuous_actions_are_refused() {
     let spaces = spaces::continuous(1);
-    let experiment = Experiment::default();
-    let made = Dqn::new(&settings(), setting(&experiment, &spaces));
+    let made = Learner::made(&experiment(&settings(), 1, &[]), &spaces).map(drop);
     assert!(matches!(
         made,
         Err(MethodError::NeedsDiscreteActions { .. })

@@ -7,41 +7,53 @@
 //! is held constant, and `Z_t = γ Z_{t−1} + Q(s_t, a_t; θ)`: the errors of one return telescope to
 //! `R_t − Q(s_t, a_t)`, so that the gradient is the same.
 
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
+use troop_common::experience::{OpenValues, Segment};
 use troop_common::experiment::{NStepQSettings, View};
 
-use super::action_values::{discrete, largest, taken};
-use super::{
-    Behaviour, Decision, EpsilonGreedyActor, Loss, Method, MethodError, Setting, advantages,
-    constant, n_step_returns, reduce, traces,
-};
-use crate::model::{Network, Parameters};
-use crate::segment::{Observed, OpenValues, Segment, to_vec};
+use super::action_values::{ActionValues, discrete, largest, taken};
+use super::batch::Batch;
+use super::loss::{Loss, constant, reduce};
+use super::method_error::MethodError;
+use super::method_parts::MethodParts;
+use super::networks::Networks;
+use super::objective::Objective;
+use super::objective_error::ObjectiveError;
+use super::returns::{advantages, n_step_returns};
+use super::setting::Setting;
+use super::traces;
+use super::value_method::of_action_values;
+use crate::nn::{Observed, Parameters, to_vec};
 
-/// The method with its network of action values.
+/// What it descends.
 #[derive(Debug)]
 pub struct NStepQ {
     settings: NStepQSettings,
-    actor: EpsilonGreedyActor,
+    values: Arc<ActionValues>,
 }
 
 impl NStepQ {
+    /// The method's parts.
+    ///
     /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(settings: &NStepQSettings, setting: Setting<'_>) -> Result<Self, MethodError> {
-        Ok(Self {
-            settings: settings.clone(),
-            actor: EpsilonGreedyActor::new(setting)?,
-        })
+    /// If actions are not discrete or the model cannot take the observations.
+    pub fn parts(
+        settings: &NStepQSettings,
+        setting: &mut Setting<'_>,
+    ) -> Result<MethodParts, MethodError> {
+        let settings = settings.clone();
+        of_action_values(setting, |values| Self { settings, values })
     }
 
     /// `max_a Q(s, a; θ⁻)` behind the segment's open ends.
     fn open_values(&self, target: &Parameters, segment: &Segment) -> OpenValues {
-        let values = &self.actor.values;
-        let memory = values.open_memory(target, segment);
-        let open = segment.open();
-        let q_open = values.open(target, &open, &memory);
-        segment.open_values(&largest(&q_open, open.masks.as_ref()))
+        let state = self.values.open_state(target, segment);
+        let open = Observed::open(segment);
+        let q_open = self.values.open(target, &open, &state);
+        segment.open_values(&to_vec(&largest(&q_open, open.masks.as_ref())))
     }
 
     /// Per-row losses `[B]`, whose sum has the method's gradient.
@@ -62,54 +74,26 @@ impl NStepQ {
     }
 }
 
-impl Method for NStepQ {
-    fn network(&self) -> &Network {
-        self.actor.values.network()
-    }
-
-    fn t_max(&self) -> usize {
-        self.settings.t_max
-    }
-
-    fn needs_target(&self) -> bool {
-        true
-    }
-
-    fn act(
-        &mut self,
-        online: &Parameters,
-        observed: &Observed,
-        memory: &Tensor,
-        behaviour: Behaviour,
-    ) -> Decision {
-        self.actor.act(online, observed, memory, behaviour)
-    }
-
+impl Objective for NStepQ {
     fn loss(
         &mut self,
-        online: &Parameters,
-        target: Option<&Parameters>,
-        segment: &Segment,
-        _: usize,
-    ) -> Option<Loss> {
-        let open = self.open_values(target.unwrap_or(online), segment);
-        let q_t = self.actor.values.segment(online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(segment));
+        networks: Networks<'_>,
+        batch: Batch<'_>,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Loss, ObjectiveError> {
+        let segment = batch.segment()?;
+        let open = self.open_values(networks.target()?, segment);
+        let q_t = self.values.segment(networks.online, segment).q_t;
+        let q_taken = taken(&q_t, discrete(&segment.actions));
         let losses = self.losses(&q_taken, segment, &open);
-        let r_t = n_step_returns(
-            &segment.rewards,
-            &segment.ends,
-            &open,
-            self.settings.discount,
-        );
+        let Segment { rewards, ends, .. } = segment;
+        let r_t = n_step_returns(rewards, ends, &open, self.settings.discount);
         let errors = constant(&r_t, q_taken.kind()) - q_taken.detach();
-        Some(Loss {
-            total: reduce(&losses, self.settings.reduction),
-            terms: vec![
-                ("value", errors.square().mean(None::<Kind>)),
-                ("q", q_taken.detach().mean(None::<Kind>)),
-            ],
-        })
+        let terms = vec![
+            ("value", errors.square().mean(None::<Kind>)),
+            ("q", q_taken.detach().mean(None::<Kind>)),
+        ];
+        Ok(Loss::new(reduce(&losses, self.settings.reduction), terms))
     }
 }
 
@@ -117,11 +101,11 @@ impl Method for NStepQ {
 mod tests {
     use super::*;
     use crate::method::testing::{
-        Game, always_random, assert_table, learn_m1, m1, setting, spaces,
+        Game, Learner, always_random, assert_table, learn_m1, m1, spaces,
     };
-    use troop_common::experiment::Experiment;
+    use troop_common::experiment::{Experiment, MethodSettings};
 
-    fn tabular(t_max: usize) -> NStepQ {
+    fn tabular(t_max: usize) -> Learner {
         let settings = NStepQSettings {
             t_max,
             discount: 0.9,
@@ -129,7 +113,8 @@ mod tests {
         };
         let mut experiment = always_random();
         experiment.model.hidden = Vec::new();
-        NStepQ::new(&settings, setting(&experiment, &Game::spaces())).unwrap()
+        experiment.method = MethodSettings::NStepQ(settings);
+        Learner::new(&experiment, &Game::spaces())
     }
 
     /// With one-step returns the behaviour does not matter: Q* of M1 is [9.9, 10; 11, 9.9].
@@ -165,9 +150,12 @@ mod tests {
 
     #[test]
     fn continuous_actions_are_refused() {
-        let experiment = Experiment::default();
+        let experiment = Experiment {
+            method: MethodSettings::NStepQ(NStepQSettings::default()),
+            ..Experiment::default()
+        };
         for spaces in [spaces::continuous(1), spaces::multi_discrete(&[2, 3])] {
-            let made = NStepQ::new(&NStepQSettings::default(), setting(&experiment, &spaces));
+            let made = Learner::made(&experiment, &spaces).map(drop);
             assert!(matches!(
                 made,
                 Err(MethodError::NeedsDiscreteActions { .. })

@@ -3,101 +3,82 @@
 //! Descends, per row, `(y_t − Q(s_t, a_t; θ))²`, with `y_t = r_t + γ max_a Q(s_{t+1}, a; θ⁻)` held
 //! constant, `r_t` where `s_{t+1}` is terminal.
 
-use tch::{Kind, Tensor};
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use troop_common::experience::Segment;
 use troop_common::experiment::OneStepSettings;
 
-use super::action_values::{discrete, largest, taken};
-use super::{
-    Behaviour, Decision, EpsilonGreedyActor, Loss, Method, MethodError, Setting, constant,
-    one_step_returns, reduce,
-};
-use crate::model::{Network, Parameters};
-use crate::segment::{Observed, Segment, to_vec};
+use super::action_values::{ActionValues, discrete, largest, taken};
+use super::batch::Batch;
+use super::loss::Loss;
+use super::method_error::MethodError;
+use super::method_parts::MethodParts;
+use super::networks::Networks;
+use super::objective::Objective;
+use super::objective_error::ObjectiveError;
+use super::returns::one_step_returns;
+use super::setting::Setting;
+use super::value_method::{of_action_values, squared_errors};
+use crate::nn::{Observed, Parameters, masks, to_vec};
 
-/// The method with its network of action values.
+/// What it descends.
 #[derive(Debug)]
 pub struct OneStepQ {
     settings: OneStepSettings,
-    actor: EpsilonGreedyActor,
+    values: Arc<ActionValues>,
 }
 
 impl OneStepQ {
+    /// The method's parts.
+    ///
     /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(settings: &OneStepSettings, setting: Setting<'_>) -> Result<Self, MethodError> {
-        Ok(Self {
-            settings: settings.clone(),
-            actor: EpsilonGreedyActor::new(setting)?,
-        })
+    /// If actions are not discrete or the model cannot take the observations.
+    pub fn parts(
+        settings: &OneStepSettings,
+        setting: &mut Setting<'_>,
+    ) -> Result<MethodParts, MethodError> {
+        let settings = settings.clone();
+        of_action_values(setting, |values| Self { settings, values })
     }
 
     /// `y_t`, `[B]`.
     fn targets(&self, target: &Parameters, segment: &Segment) -> Vec<f32> {
-        let values = &self.actor.values;
-        let at = tch::no_grad(|| values.segment(target, segment));
-        let masks = segment.observations.masks();
-        let v_t = largest(&at.q_t, masks.as_ref());
-        let open = segment.open();
-        let q_open = values.open(target, &open, &at.open_memory);
-        let v_open = segment.open_values(&largest(&q_open, open.masks.as_ref()));
+        let at = tch::no_grad(|| self.values.segment(target, segment));
+        let v_t = largest(&at.q_t, masks(&segment.observations).as_ref());
+        let open = Observed::open(segment);
+        let q_open = self.values.open(target, &open, &at.open_state);
+        let v_open = to_vec(&largest(&q_open, open.masks.as_ref()));
         one_step_returns(
             &segment.rewards,
             &to_vec(&v_t),
             &segment.ends,
-            &v_open,
+            &segment.open_values(&v_open),
             self.settings.discount,
         )
     }
 }
 
-impl Method for OneStepQ {
-    fn network(&self) -> &Network {
-        self.actor.values.network()
-    }
-
-    fn t_max(&self) -> usize {
-        self.settings.t_max
-    }
-
-    fn needs_target(&self) -> bool {
-        true
-    }
-
-    fn act(
-        &mut self,
-        online: &Parameters,
-        observed: &Observed,
-        memory: &Tensor,
-        behaviour: Behaviour,
-    ) -> Decision {
-        self.actor.act(online, observed, memory, behaviour)
-    }
-
+impl Objective for OneStepQ {
     fn loss(
         &mut self,
-        online: &Parameters,
-        target: Option<&Parameters>,
-        segment: &Segment,
-        _: usize,
-    ) -> Option<Loss> {
-        let y_t = self.targets(target.unwrap_or(online), segment);
-        let q_t = self.actor.values.segment(online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(segment));
-        let losses = (constant(&y_t, q_taken.kind()) - &q_taken).square();
-        Some(Loss {
-            total: reduce(&losses, self.settings.reduction),
-            terms: vec![
-                ("value", losses.detach().mean(None::<Kind>)),
-                ("q", q_taken.detach().mean(None::<Kind>)),
-            ],
-        })
+        networks: Networks<'_>,
+        batch: Batch<'_>,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Loss, ObjectiveError> {
+        let segment = batch.segment()?;
+        let y_t = self.targets(networks.target()?, segment);
+        let q_t = self.values.segment(networks.online, segment).q_t;
+        let q_taken = taken(&q_t, discrete(&segment.actions));
+        Ok(squared_errors(&y_t, &q_taken, self.settings.reduction))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::testing::{Game, always_random, assert_table, learn_m1, setting};
+    use crate::method::testing::{Game, Learner, always_random, assert_table, learn_m1};
+    use troop_common::experiment::MethodSettings;
 
     /// Whatever the behaviour and the segment's length: Q* of M1 is [9.9, 10; 11, 9.9].
     #[test]
@@ -110,9 +91,9 @@ mod tests {
             };
             let mut experiment = always_random();
             experiment.model.hidden = Vec::new();
-            let spaces = Game::spaces();
-            let mut method = OneStepQ::new(&settings, setting(&experiment, &spaces)).unwrap();
-            let q = learn_m1(&mut method, 32, 2000, 0.5);
+            experiment.method = MethodSettings::OneStepQ(settings);
+            let mut learner = Learner::new(&experiment, &Game::spaces());
+            let q = learn_m1(&mut learner, 32, 2000, 0.5);
             assert_table(q, [[9.9, 10.0], [11.0, 9.9]], 0.02);
         }
     }

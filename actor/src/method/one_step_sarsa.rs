@@ -5,133 +5,141 @@
 //! the segment's end it is decided before the gradient and taken first in the next segment. Where
 //! an episode was truncated nobody acts any more, so its action is one that would have been taken.
 
-use tch::{Kind, Tensor};
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use troop_common::experience::{Actions, ObservationBuffer, RecurrentState, Segment};
 use troop_common::experiment::OneStepSettings;
 
-use super::action_values::{discrete, taken};
-use super::{
-    Behaviour, Decision, EpsilonGreedyActor, Loss, Method, MethodError, Setting, constant,
-    one_step_returns, reduce,
-};
-use crate::environment::Actions;
-use crate::model::{Network, Parameters};
-use crate::segment::{Observed, Segment, to_vec};
+use super::action_values::{ActionValues, discrete, taken};
+use super::batch::Batch;
+use super::behaviour::{Behaviour, Decision, Purpose};
+use super::epsilon_greedy_behaviour::EpsilonGreedyBehaviour;
+use super::loss::Loss;
+use super::method_error::MethodError;
+use super::method_parts::MethodParts;
+use super::networks::Networks;
+use super::objective::Objective;
+use super::objective_error::ObjectiveError;
+use super::returns::one_step_returns;
+use super::setting::Setting;
+use super::value_method::squared_errors;
+use crate::nn::{Observed, Parameters, to_vec};
 
-/// The method with its network of action values.
+/// What it descends.
 #[derive(Debug)]
 pub struct OneStepSarsa {
     settings: OneStepSettings,
-    actor: EpsilonGreedyActor,
-    /// How it acted last.
-    behaviour: Behaviour,
+    values: Arc<ActionValues>,
+}
+
+/// Acts ε-greedily, and decides at a segment's end what comes next.
+#[derive(Debug)]
+struct DecidesAhead {
+    values: Arc<ActionValues>,
+    inner: EpsilonGreedyBehaviour,
+    /// What it acted for last.
+    purpose: Purpose,
     /// For each of the segment's open observations, `[E + F]`; the first `E` are taken next.
-    a_open: Vec<i64>,
-    /// Whether `a_open` waits to be taken.
-    is_planned: bool,
+    a_open: Option<Vec<i64>>,
 }
 
 impl OneStepSarsa {
+    /// The method's parts.
+    ///
     /// # Errors
-    /// Where actions are not discrete or the model cannot take the observations.
-    pub fn new(settings: &OneStepSettings, setting: Setting<'_>) -> Result<Self, MethodError> {
-        Ok(Self {
-            settings: settings.clone(),
-            actor: EpsilonGreedyActor::new(setting)?,
-            behaviour: Behaviour::Explore { frames: 0 },
-            a_open: Vec::new(),
-            is_planned: false,
-        })
+    /// If actions are not discrete or the model cannot take the observations.
+    pub fn parts(
+        settings: &OneStepSettings,
+        setting: &mut Setting<'_>,
+    ) -> Result<MethodParts, MethodError> {
+        let values = Arc::new(ActionValues::new(setting)?);
+        let behaviour = DecidesAhead {
+            inner: EpsilonGreedyBehaviour::new(Arc::clone(&values), setting),
+            values: Arc::clone(&values),
+            purpose: Purpose::Explore { frames: 0 },
+            a_open: None,
+        };
+        let network = Arc::clone(values.network());
+        let settings = settings.clone();
+        let objective = Self { settings, values };
+        Ok(MethodParts::on_policy(
+            setting, network, behaviour, objective,
+        ))
     }
 
     /// `y_t`, `[B]`.
     fn targets(&self, target: &Parameters, segment: &Segment) -> Vec<f32> {
-        let values = &self.actor.values;
-        let at = tch::no_grad(|| values.segment(target, segment));
-        let v_t = taken(&at.q_t, discrete(segment));
-        let q_open = values.open(target, &segment.open(), &at.open_memory);
-        let v_open = segment.open_values(&taken(&q_open, &self.a_open));
+        let at = tch::no_grad(|| self.values.segment(target, segment));
+        let v_t = taken(&at.q_t, discrete(&segment.actions));
+        let open = Observed::open(segment);
+        let q_open = self.values.open(target, &open, &at.open_state);
+        let v_open = to_vec(&taken(&q_open, discrete(&segment.open_actions)));
         one_step_returns(
             &segment.rewards,
             &to_vec(&v_t),
             &segment.ends,
-            &v_open,
+            &segment.open_values(&v_open),
             self.settings.discount,
         )
     }
 }
 
-impl Method for OneStepSarsa {
-    fn network(&self) -> &Network {
-        self.actor.values.network()
-    }
-
-    fn t_max(&self) -> usize {
-        self.settings.t_max
-    }
-
-    fn needs_target(&self) -> bool {
-        true
-    }
-
+impl Behaviour for DecidesAhead {
     fn act(
         &mut self,
         online: &Parameters,
-        observed: &Observed,
-        memory: &Tensor,
-        behaviour: Behaviour,
+        shown: &ObservationBuffer,
+        state: &RecurrentState,
+        purpose: Purpose,
+        rng: &mut ChaCha8Rng,
     ) -> Decision {
-        self.behaviour = behaviour;
-        let mut decision = self.actor.act(online, observed, memory, behaviour);
-        if std::mem::take(&mut self.is_planned) {
-            self.a_open
-                .truncate(observed.observations.size()[0] as usize);
-            decision.actions = Actions::Discrete(std::mem::take(&mut self.a_open));
+        self.purpose = purpose;
+        let mut decision = self.inner.act(online, shown, state, purpose, rng);
+        if let Some(mut a_open) = self.a_open.take() {
+            a_open.truncate(shown.len());
+            decision.actions = Actions::Discrete(a_open);
         }
         decision
     }
 
+    fn complete(&mut self, online: &Parameters, segment: &mut Segment, rng: &mut ChaCha8Rng) {
+        let open = Observed::open(segment);
+        let state = self.values.open_state(online, segment);
+        let q_open = self.values.open(online, &open, &state);
+        let a_open = self.inner.choose(&q_open, &open, self.purpose, rng);
+        segment.open_actions = Actions::Discrete(a_open.clone());
+        self.a_open = Some(a_open);
+    }
+
     fn interrupted(&mut self) {
-        self.is_planned = false;
+        self.a_open = None;
     }
+}
 
-    fn receive(&mut self, online: &Parameters, segment: &Segment) -> usize {
-        let values = &self.actor.values;
-        let open = segment.open();
-        let q_open = values.open(online, &open, &values.open_memory(online, segment));
-        self.a_open = self.actor.choose(&q_open, &open, self.behaviour);
-        self.is_planned = true;
-        1
-    }
-
+impl Objective for OneStepSarsa {
     fn loss(
         &mut self,
-        online: &Parameters,
-        target: Option<&Parameters>,
-        segment: &Segment,
-        _: usize,
-    ) -> Option<Loss> {
-        let y_t = self.targets(target.unwrap_or(online), segment);
-        let q_t = self.actor.values.segment(online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(segment));
-        let losses = (constant(&y_t, q_taken.kind()) - &q_taken).square();
-        Some(Loss {
-            total: reduce(&losses, self.settings.reduction),
-            terms: vec![
-                ("value", losses.detach().mean(None::<Kind>)),
-                ("q", q_taken.detach().mean(None::<Kind>)),
-            ],
-        })
+        networks: Networks<'_>,
+        batch: Batch<'_>,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Loss, ObjectiveError> {
+        let segment = batch.segment()?;
+        let y_t = self.targets(networks.target()?, segment);
+        let q_t = self.values.segment(networks.online, segment).q_t;
+        let q_taken = taken(&q_t, discrete(&segment.actions));
+        Ok(squared_errors(&y_t, &q_taken, self.settings.reduction))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::End;
     use crate::method::testing::{
-        Game, assert_table, doubles, learn_m1, random_segment, setting, spaces, with_epsilon,
+        Game, Learner, assert_table, doubles, learn_m1, random_segment, spaces, with_epsilon,
     };
-    use crate::segment::ObservationBuffer;
+    use troop_common::experience::End;
+    use troop_common::experiment::MethodSettings;
 
     fn settings(t_max: usize) -> OneStepSettings {
         OneStepSettings {
@@ -147,10 +155,9 @@ mod tests {
         for t_max in [1, 4] {
             let mut experiment = with_epsilon(0.1);
             experiment.model.hidden = Vec::new();
-            let spaces = Game::spaces();
-            let mut method =
-                OneStepSarsa::new(&settings(t_max), setting(&experiment, &spaces)).unwrap();
-            let q = learn_m1(&mut method, 256, 4000, 0.6);
+            experiment.method = MethodSettings::OneStepSarsa(settings(t_max));
+            let mut learner = Learner::new(&experiment, &Game::spaces());
+            let q = learn_m1(&mut learner, 256, 4000, 0.6);
             assert_table(q, [[9.789_75, 9.934_75], [10.934_75, 9.789_75]], 0.03);
         }
     }
@@ -158,30 +165,30 @@ mod tests {
     /// What it bootstrapped from is what it does, however random; after a reset it decides anew.
     #[test]
     fn the_action_at_a_segments_end_is_the_next_ones_first() {
-        let (experiment, spaces) = (with_epsilon(1.0), spaces::discrete(1000));
-        let mut method = OneStepSarsa::new(&settings(6), setting(&experiment, &spaces)).unwrap();
-        let online = doubles(method.network(), 1);
+        let (mut experiment, spaces) = (with_epsilon(1.0), spaces::discrete(1000));
+        experiment.method = MethodSettings::OneStepSarsa(settings(6));
+        let mut learner = Learner::new(&experiment, &spaces);
+        let online = doubles(learner.network(), 1);
         let segment = random_segment(&spaces, 3);
         let ends = segment.ends.iter().filter(|end| **end == End::Truncated);
         let open = 3 + ends.count();
-        let explore = Behaviour::Explore { frames: 7 };
-        let act = |method: &mut OneStepSarsa, shown: &ObservationBuffer| {
-            let memory = crate::memory::Memory::new(3, 0).tensor();
-            let decision = method.act(&online, &shown.observed(), &memory, explore);
-            match decision.actions {
-                Actions::Discrete(actions) => actions,
-                other => panic!("{other:?}"),
-            }
+        let shown = segment.bootstrap_observations.clone();
+        let act = |learner: &mut Learner| {
+            let purpose = Purpose::Explore { frames: 7 };
+            let state = RecurrentState::new(3, 0);
+            let decision = learner.act(&online, &shown, &state, purpose);
+            discrete(&decision.actions).to_vec()
         };
-        assert_eq!(method.receive(&online, &segment), 1);
-        let planned = method.a_open.clone();
+        let plan = |learner: &mut Learner| {
+            let segment = learner.complete(&online, &segment);
+            discrete(&segment.open_actions).to_vec()
+        };
+        let planned = plan(&mut learner);
         assert_eq!(planned.len(), open);
-        let shown = &segment.bootstrap_observations;
-        assert_eq!(act(&mut method, shown), planned[..3]);
-        assert_ne!(act(&mut method, shown), planned[..3]);
-        method.receive(&online, &segment);
-        let planned = method.a_open.clone();
-        method.interrupted();
-        assert_ne!(act(&mut method, shown), planned[..3]);
+        assert_eq!(act(&mut learner), planned[..3]);
+        assert_ne!(act(&mut learner), planned[..3]);
+        let planned = plan(&mut learner);
+        learner.parts.behaviour.interrupted();
+        assert_ne!(act(&mut learner), planned[..3]);
     }
 }

@@ -3,8 +3,7 @@
 //! Arrays `[T, E]` are flattened, row-major, and ends inside a segment count as in
 //! [`returns`](super::returns): nothing leaks across them.
 
-use crate::environment::End;
-use crate::segment::OpenValues;
+use troop_common::experience::{End, OpenValues};
 
 /// Retrace targets (Munos et al. 2016; Wang et al. 2017, eq. 5), `[T, E]`:
 ///
@@ -41,8 +40,8 @@ pub(super) fn retrace(
 
 #[cfg(test)]
 mod tests {
-    use super::super::returns::n_step_returns;
     use super::*;
+    use crate::method::returns::n_step_returns;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

@@ -4,8 +4,7 @@
 //! the value that follows step `t` is 0 after a terminal state, the value of the final observation
 //! after a truncation, and else that of step `t + 1`.
 
-use crate::environment::End;
-use crate::segment::OpenValues;
+use troop_common::experience::{End, OpenValues};
 
 /// n-step returns, each the longest that the segment allows (Mnih et al. 2016, algorithms S2, S3):
 /// `R_t = r_t + γ R_{t+1}`, with `R_T` the bootstrap value. `[T, E]`.

@@ -3,14 +3,16 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
+use troop_common::experience::{
+    Actions, End, ObservationBuffer, Observations, RecurrentState, Segment,
+};
 use troop_common::experiment::{EpsilonChoice, Experiment};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::{Behaviour, Method, Setting};
-use crate::environment::{Actions, End, Observations};
-use crate::memory::Memory;
-use crate::model::{Network, Parameters};
-use crate::segment::{ObservationBuffer, Observed, Segment, to_vec};
+use super::{
+    Batch, Decision, Loss, MethodError, MethodParts, Networks, Objective, Purpose, Setting, make,
+};
+use crate::nn::{Network, Parameters};
 
 pub(super) fn seeded(seed: u64) -> ChaCha8Rng {
     // As workers do: libtorch's threads would wait for each other where tests share few cores.
@@ -19,13 +21,106 @@ pub(super) fn seeded(seed: u64) -> ChaCha8Rng {
 }
 
 /// What a method of the experiment is made for.
-pub(super) fn setting<'a>(experiment: &'a Experiment, spaces: &'a Spaces) -> Setting<'a> {
+pub(super) fn setting<'a>(
+    experiment: &'a Experiment,
+    spaces: &'a Spaces,
+    rng: &'a mut ChaCha8Rng,
+) -> Setting<'a> {
     Setting {
         experiment,
         spaces,
         worker_index: 0,
-        rng: seeded(1),
+        rng,
     }
+}
+
+/// A method's parts, composed as the bundled role does.
+pub(super) struct Learner {
+    pub(super) parts: MethodParts,
+    pub(super) rng: ChaCha8Rng,
+    /// Frames that the run has taken.
+    pub(super) frames: u64,
+    t_max: usize,
+}
+
+impl Learner {
+    /// That of the experiment's method.
+    pub(super) fn new(experiment: &Experiment, spaces: &Spaces) -> Self {
+        Self::made(experiment, spaces).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, if it can be made.
+    pub(super) fn made(experiment: &Experiment, spaces: &Spaces) -> Result<Self, MethodError> {
+        let mut rng = seeded(1);
+        Ok(Self {
+            parts: make(&mut setting(experiment, spaces, &mut rng))?,
+            rng,
+            frames: 1,
+            t_max: experiment.method.t_max(),
+        })
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.parts.network
+    }
+
+    pub(super) fn act(
+        &mut self,
+        online: &Parameters,
+        shown: &ObservationBuffer,
+        state: &RecurrentState,
+        purpose: Purpose,
+    ) -> Decision {
+        let behaviour = &mut self.parts.behaviour;
+        behaviour.act(online, shown, state, purpose, &mut self.rng)
+    }
+
+    /// Completes a segment as its behaviour does.
+    pub(super) fn complete(&mut self, online: &Parameters, segment: &Segment) -> Segment {
+        let mut segment = segment.clone();
+        let behaviour = &mut self.parts.behaviour;
+        behaviour.complete(online, &mut segment, &mut self.rng);
+        segment
+    }
+
+    /// Takes a segment in.
+    pub(super) fn append(&mut self, online: &Parameters, segment: &Segment) {
+        let mut segment = self.complete(online, segment);
+        self.parts.experience.append(&mut segment);
+    }
+
+    /// How many gradients follow a segment that it takes in.
+    pub(super) fn gradients(&mut self, online: &Parameters, segment: &Segment) -> usize {
+        self.append(online, segment);
+        let experience = &mut self.parts.experience;
+        std::iter::from_fn(|| experience.next(self.frames, &mut self.rng).map(drop)).count()
+    }
+
+    /// The loss of what is learnt from next.
+    pub(super) fn next(&mut self, online: &Parameters, target: &Parameters) -> Option<Loss> {
+        let target = Some(target);
+        let experience = &mut self.parts.experience;
+        let batch = experience.next(self.frames, &mut self.rng)?;
+        let keys = batch.keys().to_vec();
+        let objective = &mut self.parts.objective;
+        let loss = objective.loss(Networks { online, target }, batch, &mut self.rng);
+        let loss = loss.unwrap();
+        experience.reprioritise(&keys, &loss.td_errors);
+        Some(loss)
+    }
+}
+
+/// The loss of a segment that was just lived through.
+pub(super) fn fresh_loss(
+    objective: &mut dyn Objective,
+    online: &Parameters,
+    target: &Parameters,
+    segment: &Segment,
+) -> Loss {
+    let target = Some(target);
+    let networks = Networks { online, target };
+    let loss = objective.loss(networks, Batch::Fresh(segment), &mut seeded(1));
+    loss.unwrap()
 }
 
 /// An experiment whose value methods always act at random.
@@ -86,17 +181,17 @@ pub(super) fn random_segment(spaces: &Spaces, seed: u64) -> Segment {
     segment_with(spaces, 0, false, seed)
 }
 
-/// The same with recurrent state of `memory_len` numbers, and with masks if wanted.
-pub(super) fn segment_with(spaces: &Spaces, memory_len: usize, masked: bool, seed: u64) -> Segment {
+/// The same with recurrent state of `state_len` numbers, and with masks if wanted.
+pub(super) fn segment_with(spaces: &Spaces, state_len: usize, masked: bool, seed: u64) -> Segment {
     let (steps, environments) = (6, 3);
     let rows = steps * environments;
     let mut rng = seeded(seed);
     let mut segment = Segment::new(environments, spaces);
     segment.actions.extend(&some_actions(&spaces.action, rows));
-    let mut memory = Memory::new(environments, memory_len);
-    let state = Tensor::from_slice(&numbers(environments * memory_len, &mut rng));
-    memory.carry(&state, &[End::Continues; 3]);
-    segment.initial_memory = memory;
+    let mut state = RecurrentState::new(environments, state_len);
+    let initial = numbers(environments * state_len, &mut rng);
+    state.carry(initial, &[End::Continues; 3]);
+    segment.initial_state = state;
     segment.rewards = numbers(rows, &mut rng);
     segment.ends = vec![End::Continues; rows];
     segment.ends[4] = End::Truncated;
@@ -171,21 +266,20 @@ pub(super) fn episodes(segment: &Segment, spaces: &Spaces) -> Vec<Segment> {
         }
     }
     let rows = |buffer: &ObservationBuffer, row: usize, into: &mut ObservationBuffer| {
-        let values = to_vec(&buffer.tensor().get(row as i64));
-        into.extend(Observations::F32(&values), None);
+        into.extend_pieces(std::iter::once(buffer.bytes(row)), None);
     };
-    let memory_len = to_vec(&segment.initial_memory.tensor()).len() / environments;
+    let state_len = segment.initial_state.values().len() / environments;
     for e in 0..environments {
-        let mut memory = Memory::new(1, memory_len);
-        let initial = segment.initial_memory.tensor().narrow(0, e as i64, 1);
-        memory.carry(&initial, &[End::Continues]);
+        let mut state = RecurrentState::new(1, state_len);
+        let initial = &segment.initial_state.values()[e * state_len..(e + 1) * state_len];
+        state.carry(initial.to_vec(), &[End::Continues]);
         let mut episode = Segment::new(1, spaces);
-        episode.restart(&memory);
+        episode.restart(&state, 0);
         for row in (e..segment.ends.len()).step_by(environments) {
             rows(&segment.observations, row, &mut episode.observations);
             episode
                 .actions
-                .extend(&row_of(&segment.actions, row, segment.ends.len()));
+                .extend(&segment.actions.of_row(row, segment.ends.len()));
             episode.rewards.push(segment.rewards[row]);
             episode.ends.push(segment.ends[row]);
             if let Some(cut) = truncated_rows[row] {
@@ -203,7 +297,7 @@ pub(super) fn episodes(segment: &Segment, spaces: &Spaces) -> Vec<Segment> {
                     &mut episode.bootstrap_observations,
                 );
                 let mut next = Segment::new(1, spaces);
-                next.restart(&Memory::new(1, memory_len));
+                next.restart(&RecurrentState::new(1, state_len), 0);
                 episodes.push(std::mem::replace(&mut episode, next));
             }
         }
@@ -211,26 +305,14 @@ pub(super) fn episodes(segment: &Segment, spaces: &Spaces) -> Vec<Segment> {
     episodes
 }
 
-fn row_of(actions: &Actions, row: usize, rows: usize) -> Actions {
-    fn cut<T: Clone>(all: &[T], row: usize, rows: usize) -> Vec<T> {
-        let size = all.len() / rows;
-        all[row * size..(row + 1) * size].to_vec()
-    }
-    match actions {
-        Actions::Discrete(all) => Actions::Discrete(cut(all, row, rows)),
-        Actions::MultiDiscrete(all) => Actions::MultiDiscrete(cut(all, row, rows)),
-        Actions::Continuous(all) => Actions::Continuous(cut(all, row, rows)),
-    }
-}
-
 /// Loss and gradient of a segment, as the worker computes them.
 pub(super) fn loss_and_gradient(
-    method: &mut dyn Method,
+    objective: &mut dyn Objective,
     online: &Parameters,
     target: &Parameters,
     segment: &Segment,
 ) -> (f64, Vec<f64>) {
-    let loss = method.loss(online, Some(target), segment, 0).unwrap().total;
+    let loss = fresh_loss(objective, online, target, segment).total;
     let parts = Tensor::run_backward(&[&loss], online.tensors(), false, false);
     let flat: Vec<Tensor> = parts.iter().map(|part| part.reshape([-1])).collect();
     let flat = Tensor::cat(&flat, 0);
@@ -252,17 +334,17 @@ pub(super) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 
 /// A segment with ended episodes inside has the summed loss and gradient of its episodes. For
 /// methods whose losses are sums over steps.
-pub(super) fn assert_ends_separate(method: &mut dyn Method, spaces: &Spaces) {
-    let memory_len = method.network().memory_len();
-    let segment = segment_with(spaces, memory_len, false, 5);
-    let online = doubles(method.network(), 3);
-    let target = doubles(method.network(), 9);
-    let (whole, gradient) = loss_and_gradient(method, &online, &target, &segment);
+pub(super) fn assert_ends_separate(learner: &mut Learner, spaces: &Spaces) {
+    let segment = segment_with(spaces, learner.network().state_len(), false, 5);
+    let online = doubles(learner.network(), 3);
+    let target = doubles(learner.network(), 9);
+    let objective = &mut *learner.parts.objective;
+    let (whole, gradient) = loss_and_gradient(objective, &online, &target, &segment);
     let (mut sum, mut summed) = (0.0, vec![0.0; gradient.len()]);
     let episodes = episodes(&segment, spaces);
     assert_eq!(episodes.len(), 5);
     for episode in &episodes {
-        let (loss, gradient) = loss_and_gradient(method, &online, &target, episode);
+        let (loss, gradient) = loss_and_gradient(objective, &online, &target, episode);
         sum += loss;
         summed.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
     }
@@ -297,6 +379,42 @@ pub(super) fn assert_gradient(
     }
 }
 
+/// One-hot states, rewards and ends of one environment.
+pub(super) fn segment_of(states: &[usize], count: usize, steps: &[(i64, f32, End)]) -> Segment {
+    let spaces = one_hot(count);
+    let mut segment = Segment::new(1, &spaces);
+    let one_hot = |state: usize| -> Vec<f32> {
+        (0..count)
+            .map(|s| f32::from(u8::from(s == state)))
+            .collect()
+    };
+    let mut states = states.iter();
+    for (action, reward, end) in steps {
+        let state = one_hot(*states.next().unwrap());
+        segment.observations.extend(Observations::F32(&state), None);
+        segment.actions.extend(&Actions::Discrete(vec![*action]));
+        segment.rewards.push(*reward);
+        segment.ends.push(*end);
+        if *end == End::Truncated {
+            let last = one_hot(*states.next().unwrap());
+            segment
+                .truncated_observations
+                .extend(Observations::F32(&last), None);
+        }
+    }
+    let last = one_hot(*states.next().unwrap());
+    segment
+        .bootstrap_observations
+        .extend(Observations::F32(&last), None);
+    segment
+}
+
+pub(super) fn one_hot(count: usize) -> Spaces {
+    let mut spaces = spaces::discrete(3);
+    spaces.observation.shape = vec![count];
+    spaces
+}
+
 /// Where an action of M1 leads, and its reward.
 pub(super) fn m1(state: usize, action: usize) -> (usize, f32) {
     match (state, action) {
@@ -309,12 +427,12 @@ pub(super) fn m1(state: usize, action: usize) -> (usize, f32) {
 
 /// Learns M1 by a method through a table, in `environments` at once; `Q[s][a]`.
 pub(super) fn learn_m1(
-    method: &mut dyn Method,
+    learner: &mut Learner,
     environments: usize,
     updates: usize,
     rate: f32,
 ) -> [[f32; 2]; 2] {
-    let learned = Game::new(environments).learn(method, updates, rate, |_| {});
+    let learned = Game::new(environments).learn(learner, updates, rate, |_| {});
     let q = |s: usize, a: usize| learned[a * 2 + s] + learned[4 + a];
     [[q(0, 0), q(0, 1)], [q(1, 0), q(1, 1)]]
 }
@@ -356,23 +474,25 @@ impl Game {
     /// Plain SGD from zeros with a target network that is always the newest; the learned vector.
     pub(super) fn learn(
         &mut self,
-        method: &mut dyn Method,
+        learner: &mut Learner,
         updates: usize,
         rate: f32,
         mask: impl Fn(&mut [f32]),
     ) -> Vec<f32> {
-        let layout = method.network().layout().clone();
+        let layout = learner.network().layout().clone();
         let mut values = vec![0.0; layout.len()];
         let mut gradient = vec![0.0; layout.len()];
-        let (mut online, mut target) =
-            (method.network().parameters(), method.network().parameters());
+        let network = learner.network();
+        let (mut online, mut target) = (network.parameters(), network.parameters());
         for update in 0..updates {
             online.load(&values);
             target.load(&values);
-            let segment = self.segment(method, &online);
-            assert_eq!(method.receive(&online, &segment), 1);
-            let loss = method.loss(&online, Some(&target), &segment, 0).unwrap();
-            online.gradient(&loss.total, &mut gradient).unwrap();
+            let segment = self.segment(learner, &online);
+            learner.append(&online, &segment);
+            let loss = learner.next(&online, &target).unwrap();
+            let another = learner.parts.experience.next(1, &mut learner.rng);
+            assert!(another.is_none(), "one gradient a segment");
+            loss.gradient(&online, &mut gradient).unwrap();
             mask(&mut gradient);
             let rate = rate / (1.0 + 4.0 * update as f32 / updates as f32);
             values
@@ -384,21 +504,19 @@ impl Game {
     }
 
     /// Acts one segment with these parameters.
-    pub(super) fn segment(&mut self, method: &mut dyn Method, online: &Parameters) -> Segment {
-        let memory = Memory::new(self.states.len(), method.network().memory_len());
-        let mut segment = Segment::new(self.states.len(), &Self::spaces());
-        segment.restart(&memory);
-        for _ in 0..method.t_max() {
+    pub(super) fn segment(&mut self, learner: &mut Learner, online: &Parameters) -> Segment {
+        let spaces = Self::spaces();
+        let state = RecurrentState::new(self.states.len(), learner.network().state_len());
+        let mut segment = Segment::new(self.states.len(), &spaces);
+        segment.restart(&state, 0);
+        for _ in 0..learner.t_max {
             let observations = self.observations();
-            segment
-                .observations
-                .extend(Observations::F32(&observations), None);
-            let observed = Observed {
-                observations: Tensor::from_slice(&observations).view([-1, 2]),
-                masks: None,
-            };
-            let behaviour = Behaviour::Explore { frames: 1 };
-            let decision = method.act(online, &observed, &memory.tensor(), behaviour);
+            let observations = Observations::F32(&observations);
+            segment.observations.extend(observations, None);
+            let mut shown = ObservationBuffer::new(&spaces.observation);
+            shown.extend(observations, None);
+            let purpose = Purpose::Explore { frames: 1 };
+            let decision = learner.act(online, &shown, &state, purpose);
             let Actions::Discrete(taken) = &decision.actions else {
                 panic!("discrete")
             };

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::environment::End;
+use troop_common::experience::End;
 
 /// `Z_t = decay · Z_{t−1} + x_t` for `x_t` `[T·E]`, from 0 at the beginning of the segment and of each
 /// episode. Its gradient is the accumulating trace `z_t = decay · z_{t−1} + ∇x_t` (Sutton and Barto
@@ -25,7 +25,7 @@ pub(super) fn accumulate(x_t: &Tensor, ends: &[End], environments: usize, decay:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::to_vec;
+    use crate::nn::to_vec;
 
     #[test]
     fn a_trace_fades_and_begins_anew_with_each_episode() {

@@ -1,19 +1,21 @@
 //! What holds for every method of action values: finite differences, ends inside a segment, masks.
 
-use troop_common::experiment::View;
+use std::sync::Arc;
+
+use tch::{Kind, Tensor};
+use troop_common::experiment::{Experiment, MethodSettings, Reduction, View};
 
 use super::testing::{
-    assert_ends_separate, assert_gradient, doubles, loss_and_gradient, segment_with, setting,
-    spaces,
+    Learner, assert_ends_separate, assert_gradient, doubles, fresh_loss, loss_and_gradient,
+    segment_with, setting, spaces,
 };
 use super::*;
-use crate::model::Parameters;
-use crate::segment::to_vec;
+use crate::nn::{Observed, Parameters, to_vec};
 
 const METHODS: [&str; 3] = ["n_step_q", "one_step_q", "one_step_sarsa"];
 
 /// The named method with a small net, its losses summed.
-fn method(name: &str, change: impl FnOnce(&mut Experiment)) -> Box<dyn Method> {
+fn method(name: &str, change: impl FnOnce(&mut Experiment)) -> Learner {
     let mut experiment = testing::always_random();
     experiment.method = MethodSettings::default_of(name).unwrap();
     experiment.model.hidden = vec![5];
@@ -25,7 +27,7 @@ fn method(name: &str, change: impl FnOnce(&mut Experiment)) -> Box<dyn Method> {
         other => panic!("{other:?} learns no action values"),
     }
     change(&mut experiment);
-    make(setting(&experiment, &spaces::discrete(3))).unwrap()
+    Learner::new(&experiment, &spaces::discrete(3))
 }
 
 type Change = fn(&mut Experiment);
@@ -42,8 +44,8 @@ fn networks() -> [(&'static str, Change); 4] {
     ]
 }
 
-fn both(method: &dyn Method) -> (Parameters, Parameters) {
-    let network = method.network();
+fn both(learner: &Learner) -> (Parameters, Parameters) {
+    let network = learner.network();
     (doubles(network, 3), doubles(network, 9))
 }
 
@@ -54,15 +56,13 @@ fn every_full_loss_passes_finite_differences() {
             for masked in [false, true] {
                 println!("{name}, {network}, masked: {masked}");
                 let mut method = method(name, change);
-                let memory_len = method.network().memory_len();
-                let segment = segment_with(&spaces::discrete(3), memory_len, masked, 7);
-                let (online, target) = both(&*method);
-                method.receive(&online, &segment);
+                let state_len = method.network().state_len();
+                let segment = segment_with(&spaces::discrete(3), state_len, masked, 7);
+                let (online, target) = both(&method);
+                let segment = method.complete(&online, &segment);
+                let objective = &mut *method.parts.objective;
                 assert_gradient(&online, |online| {
-                    method
-                        .loss(online, Some(&target), &segment, 0)
-                        .unwrap()
-                        .total
+                    fresh_loss(objective, online, &target, &segment).total
                 });
             }
         }
@@ -73,7 +73,7 @@ fn every_full_loss_passes_finite_differences() {
 fn ends_inside_a_segment_are_the_same_as_separate_episodes() {
     for name in ["n_step_q", "one_step_q"] {
         for (_, change) in networks() {
-            assert_ends_separate(&mut *method(name, change), &spaces::discrete(3));
+            assert_ends_separate(&mut method(name, change), &spaces::discrete(3));
         }
     }
 }
@@ -88,10 +88,10 @@ fn the_backward_view_has_the_forward_views_gradient() {
                     settings.view = view;
                 }
             });
-            let memory_len = method.network().memory_len();
-            let segment = segment_with(&spaces::discrete(3), memory_len, false, 7);
-            let (online, target) = both(&*method);
-            loss_and_gradient(&mut *method, &online, &target, &segment).1
+            let state_len = method.network().state_len();
+            let segment = segment_with(&spaces::discrete(3), state_len, false, 7);
+            let (online, target) = both(&method);
+            loss_and_gradient(&mut *method.parts.objective, &online, &target, &segment).1
         });
         testing::assert_close(&gradients[1], &gradients[0], 1e-5);
         gradients[0].retain(|gradient| gradient.abs() > 1e-3);
@@ -108,7 +108,8 @@ fn duelling_values_average_to_the_state_value() {
     let mut experiment = Experiment::default();
     experiment.model.dueling = true;
     let spaces = spaces::discrete(3);
-    let values = ActionValues::new(&setting(&experiment, &spaces)).unwrap();
+    let values =
+        ActionValues::new(&setting(&experiment, &spaces, &mut testing::seeded(1))).unwrap();
     let parameters = doubles(values.network(), 1);
     let segment = testing::random_segment(&spaces, 1);
     let outputs = values.network().segment(&parameters, &segment);
@@ -131,15 +132,22 @@ fn closed_actions_are_neither_taken_nor_counted() {
     );
     let experiment = testing::with_epsilon(0.5);
     let spaces = spaces::discrete(3);
-    let mut actor = EpsilonGreedyActor::new(setting(&experiment, &spaces)).unwrap();
+    let mut rng = testing::seeded(1);
+    let mut setting = setting(&experiment, &spaces, &mut rng);
+    let values = Arc::new(ActionValues::new(&setting).unwrap());
+    let behaviour = EpsilonGreedyBehaviour::new(values, &mut setting);
     let observed = Observed {
         observations: Tensor::zeros([2, 4], (Kind::Float, tch::Device::Cpu)),
         masks: Some(masks),
     };
     let mut counts = [[0; 3]; 2];
     for _ in 0..2000 {
-        let behaviour = Behaviour::Explore { frames: 9 };
-        for (row, action) in actor.choose(&q, &observed, behaviour).iter().enumerate() {
+        let purpose = Purpose::Explore { frames: 9 };
+        for (row, action) in behaviour
+            .choose(&q, &observed, purpose, &mut rng)
+            .iter()
+            .enumerate()
+        {
             counts[row][*action as usize] += 1;
         }
     }
@@ -150,4 +158,22 @@ fn closed_actions_are_neither_taken_nor_counted() {
         (f64::from(counts[0][1]) / 2000.0 - 0.75).abs() < 0.05,
         "{counts:?}"
     );
+}
+
+/// The settings say whether there is a target; without one nothing else takes its place.
+#[test]
+fn a_missing_target_is_an_error() {
+    for name in METHODS {
+        let mut method = method(name, |_| {});
+        let segment = segment_with(&spaces::discrete(3), 0, false, 7);
+        let (online, _) = both(&method);
+        let segment = method.complete(&online, &segment);
+        let networks = Networks {
+            online: &online,
+            target: None,
+        };
+        let objective = &mut method.parts.objective;
+        let loss = objective.loss(networks, Batch::Fresh(&segment), &mut method.rng);
+        assert_eq!(loss.unwrap_err(), ObjectiveError::NoTarget);
+    }
 }

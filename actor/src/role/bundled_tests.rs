@@ -4,17 +4,21 @@ use std::sync::{Arc, Mutex};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use troop_common::experiment::{A3cSettings, EnvironmentSettings, Experiment};
+use troop_common::experience::{ObservationBuffer, RecurrentState, Segment};
+use troop_common::experiment::{A3cSettings, EnvironmentSettings, Experiment, MethodSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
+use super::bundled::Bundled;
+use super::identity::Identity;
 use crate::link::{Contribution, Link, LinkClosed};
-use crate::method::{A3c, Behaviour, Decision, Loss, Method, Setting};
+use crate::method::{
+    self, Batch, Behaviour, Decision, ExperienceSink, ExperienceSource, Loss, MethodParts,
+    Networks, Objective, ObjectiveError, Purpose, Setting,
+};
 use crate::metrics::ActorMetrics;
-use crate::model::{Network, Parameters};
-use crate::segment::{Observed, Segment};
-use crate::worker::{Identity, Worker};
+use crate::nn::Parameters;
 
 /// Takes this many gradients, all on the same weights.
 const GRADIENTS: usize = 5;
@@ -74,7 +78,7 @@ fn work(seed: u64, change: impl FnOnce(&mut Experiment)) -> (Vec<Vec<f32>>, u64)
         index: 0,
         workers_here: 1,
     };
-    Worker::new(&experiment, identity, Box::new(recorder), metrics.clone())
+    Bundled::new(&experiment, identity, Box::new(recorder), metrics.clone())
         .unwrap()
         .run()
         .unwrap();
@@ -168,7 +172,7 @@ impl Link for Ticking {
     }
 }
 
-/// What the worker told a method.
+/// What the worker told a method's parts.
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
     Loaded(Option<u64>),
@@ -177,90 +181,137 @@ enum Told {
     Loss(usize),
 }
 
-/// A3C that asks for no gradient after its first segment, and then for three, of which it refuses
-/// the second.
-struct Scripted {
-    inner: A3c,
-    segments: usize,
-    told: Arc<Mutex<Vec<Told>>>,
-}
+/// Notes what a part of a method is told, in the order of all of them.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<Told>>>);
 
-impl Scripted {
+impl Notes {
     fn note(&self, told: Told) {
-        self.told.lock().unwrap().push(told);
+        self.0.lock().unwrap().push(told);
     }
 }
 
-impl Method for Scripted {
-    fn network(&self) -> &Network {
-        self.inner.network()
-    }
+/// Acts as another, and notes when.
+struct NotedBehaviour(Box<dyn Behaviour>, Notes);
 
-    fn t_max(&self) -> usize {
-        2
-    }
-
-    fn weights_loaded(&mut self, _: &Parameters, updates: Option<u64>) {
-        self.note(Told::Loaded(updates));
-    }
-
+impl Behaviour for NotedBehaviour {
     fn act(
         &mut self,
         online: &Parameters,
-        observed: &Observed,
-        memory: &tch::Tensor,
-        behaviour: Behaviour,
+        shown: &ObservationBuffer,
+        state: &RecurrentState,
+        purpose: Purpose,
+        rng: &mut ChaCha8Rng,
     ) -> Decision {
-        if let Behaviour::Explore { frames } = behaviour {
-            self.note(Told::Acts(frames));
+        if let Purpose::Explore { frames } = purpose {
+            self.1.note(Told::Acts(frames));
         }
-        self.inner.act(online, observed, memory, behaviour)
+        self.0.act(online, shown, state, purpose, rng)
     }
+}
 
-    fn receive(&mut self, _: &Parameters, segment: &Segment) -> usize {
+/// Gives nothing after its first segment, and then each three times.
+struct Scripted {
+    segment: Option<Segment>,
+    segments: usize,
+    given: usize,
+    notes: Notes,
+}
+
+impl ExperienceSink for Scripted {
+    fn append(&mut self, segment: &mut Segment) {
         assert_eq!(segment.len(), 6);
-        self.note(Told::Received);
+        self.notes.note(Told::Received);
         self.segments += 1;
-        if self.segments == 1 { 0 } else { 3 }
+        self.given = if self.segments == 1 { 3 } else { 0 };
+        self.segment = Some(segment.clone());
+    }
+}
+
+impl ExperienceSource for Scripted {
+    fn next(&mut self, _: u64, _: &mut ChaCha8Rng) -> Option<Batch<'_>> {
+        self.given += 1;
+        self.segment
+            .as_ref()
+            .filter(|_| self.given <= 3)
+            .map(Batch::Fresh)
+    }
+}
+
+/// Another's losses, of which it withholds each second one of three.
+struct NotedObjective {
+    inner: Box<dyn Objective>,
+    losses: usize,
+    notes: Notes,
+}
+
+impl Objective for NotedObjective {
+    fn weights_loaded(&mut self, _: &Parameters, updates: Option<u64>) {
+        self.notes.note(Told::Loaded(updates));
     }
 
     fn loss(
         &mut self,
-        online: &Parameters,
-        target: Option<&Parameters>,
-        segment: &Segment,
-        index: usize,
-    ) -> Option<Loss> {
-        self.note(Told::Loss(index));
-        let loss = self.inner.loss(online, target, segment, index);
-        loss.filter(|_| index != 1)
+        networks: Networks<'_>,
+        batch: Batch<'_>,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Loss, ObjectiveError> {
+        let index = self.losses % 3;
+        self.notes.note(Told::Loss(index));
+        self.losses += 1;
+        let loss = self.inner.loss(networks, batch, rng)?;
+        Ok(Loss {
+            is_withheld: index == 1,
+            ..loss
+        })
+    }
+}
+
+/// A3C's parts, which note what they are told.
+fn noted(parts: MethodParts, notes: &Notes) -> MethodParts {
+    MethodParts {
+        behaviour: Box::new(NotedBehaviour(parts.behaviour, notes.clone())),
+        objective: Box::new(NotedObjective {
+            inner: parts.objective,
+            losses: 0,
+            notes: notes.clone(),
+        }),
+        experience: Box::new(Scripted {
+            segment: None,
+            segments: 0,
+            given: 3,
+            notes: notes.clone(),
+        }),
+        ..parts
     }
 }
 
 #[test]
-fn a_method_says_how_many_gradients_follow_a_segment() {
-    let mut experiment = Experiment::default();
+fn experience_says_how_many_gradients_follow_a_segment() {
+    let mut experiment = Experiment {
+        method: MethodSettings::A3c(A3cSettings {
+            t_max: 2,
+            ..A3cSettings::default()
+        }),
+        ..Experiment::default()
+    };
     experiment.environment.envs_per_worker = 3;
     let environment = crate::environment::make(&experiment.environment).unwrap();
-    let setting = Setting {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let parts = method::make(&mut Setting {
         experiment: &experiment,
         spaces: environment.spaces(),
         worker_index: 0,
-        rng: ChaCha8Rng::seed_from_u64(1),
-    };
-    let told = Arc::default();
-    let method = Scripted {
-        inner: A3c::new(&A3cSettings::default(), setting).unwrap(),
-        segments: 0,
-        told: Arc::clone(&told),
-    };
+        rng: &mut rng,
+    });
+    let notes = Notes::default();
+    let parts = noted(parts.unwrap(), &notes);
     let link = Ticking::default();
     let pushed = Arc::clone(&link.pushed);
     let metrics = ActorMetrics::new().unwrap();
-    Worker::of_parts(
+    Bundled::of_parts(
         &experiment,
-        environment,
-        Box::new(method),
+        (environment, parts, rng),
         1,
         Box::new(link),
         metrics.clone(),
@@ -280,7 +331,7 @@ fn a_method_says_how_many_gradients_follow_a_segment() {
         Received,
         Loss(0),
         Loaded(Some(1)),
-        Loss(1), // refused
+        Loss(1), // withheld
         Loaded(Some(1)),
         Loss(2),
         Loaded(Some(1)),
@@ -289,7 +340,7 @@ fn a_method_says_how_many_gradients_follow_a_segment() {
         Received,
         Loss(0),
     ];
-    assert_eq!(told.lock().unwrap()[..first.len()], first);
+    assert_eq!(notes.0.lock().unwrap()[..first.len()], first);
     assert_eq!(metrics.gradients_withheld.get(), 3);
     let pushed = pushed.lock().unwrap();
     let reported: Vec<(u64, u64)> = pushed

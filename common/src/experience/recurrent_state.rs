@@ -1,19 +1,14 @@
-//! What recurrent networks carry from step to step.
+use super::end::End;
 
-use tch::Tensor;
-
-use crate::environment::End;
-use crate::segment::to_vec;
-
-/// Recurrent state of several environments, `[E, S]`, zeros where an episode begins. `S` is 0 for
-/// networks without memory.
+/// What recurrent networks carry from step to step, of several environments: `[E, S]`, zeros where an
+/// episode begins. `S` is 0 for networks without any.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Memory {
+pub struct RecurrentState {
     values: Vec<f32>,
     environments: usize,
 }
 
-impl Memory {
+impl RecurrentState {
     /// Zeros for `environments` environments with `len` numbers each, `S`.
     pub fn new(environments: usize, len: usize) -> Self {
         Self {
@@ -22,19 +17,21 @@ impl Memory {
         }
     }
 
-    /// As a tensor `[E, S]`.
-    pub fn tensor(&self) -> Tensor {
-        let environments = self.environments as i64;
-        let len = self.values.len() as i64 / environments.max(1);
-        Tensor::from_slice(&self.values).view([environments, len])
+    /// Environments, `E`.
+    pub fn environments(&self) -> usize {
+        self.environments
+    }
+
+    /// All of it, `[E, S]` flattened.
+    pub fn values(&self) -> &[f32] {
+        &self.values
     }
 
     /// Takes over the state `[E, S]` after a step, except where that step ended an episode.
     ///
     /// # Panics
-    /// Where `next` has another size.
-    pub fn carry(&mut self, next: &Tensor, ends: &[End]) {
-        let next = to_vec(next);
+    /// If `next` has another size.
+    pub fn carry(&mut self, next: Vec<f32>, ends: &[End]) {
         assert_eq!(next.len(), self.values.len(), "one state an environment");
         self.values = next;
         let len = self.values.len() / self.environments.max(1);
@@ -57,12 +54,12 @@ mod tests {
 
     #[test]
     fn an_end_clears_its_own_environment_only() {
-        let mut memory = Memory::new(3, 2);
-        let next = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]).view([3, 2]);
-        memory.carry(&next, &[End::Continues, End::Truncated, End::Terminated]);
-        assert_eq!(to_vec(&memory.tensor()), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
-        memory.restart();
-        assert_eq!(memory, Memory::new(3, 2));
-        assert_eq!(Memory::new(3, 0).tensor().size(), [3, 0]);
+        let mut state = RecurrentState::new(3, 2);
+        let next = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        state.carry(next, &[End::Continues, End::Truncated, End::Terminated]);
+        assert_eq!(state.values(), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+        state.restart();
+        assert_eq!(state, RecurrentState::new(3, 2));
+        assert!(RecurrentState::new(3, 0).values().is_empty());
     }
 }

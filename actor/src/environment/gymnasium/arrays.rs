@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+use troop_common::experience::Observations;
 use troop_common::spaces::{ActionSpace, ElementType, Spaces};
 
 use super::handshake::element_size;
 use super::shared_memory::SharedMemory;
-use crate::environment::Observations;
 
 /// Each array begins at a multiple of this: a cache line.
 const ALIGNMENT: usize = 64;

@@ -2,11 +2,14 @@
 
 use std::sync::Once;
 
+use troop_common::experience::{Actions, End};
 use troop_common::experiment::EnvironmentSettings;
 use troop_common::spaces::{ActionSpace, Spaces};
 
 use super::process::HostProcess;
-use crate::environment::{Actions, End, EnvironmentError, Step, VectorEnvironment};
+use crate::environment::error::EnvironmentError;
+use crate::environment::step::Step;
+use crate::environment::vector_environment::VectorEnvironment;
 
 /// In `terminated`; see `actor/python/troop_gym_host/atari.py`.
 const LIFE_LOST: u8 = 2;

@@ -5,10 +5,14 @@ use troop_common::layout::Layout;
 use troop_common::proto::v1::Encoding;
 use troop_common::weights::Weights;
 
+use super::endpoint::EndpointSettings;
 use super::gradient_pool::GradientPool;
+use super::join_info::JoinInfo;
+use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::{Mailbox, Outgoing};
 use super::supervisor::Supervisor;
-use super::{Contribution, EndpointSettings, JoinInfo, LEAVE_LIMIT, LinkClosed};
+use crate::link::closed::LinkClosed;
+use crate::link::contribution::Contribution;
 
 /// One worker's link to a learner over gRPC, for callers that are tasks themselves. It reconnects
 /// by itself; what was sent and not answered when a connection was lost is never sent again, for

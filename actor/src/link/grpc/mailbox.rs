@@ -12,8 +12,9 @@ use troop_common::proto::v1::{Encoding, Report};
 use troop_common::weights::Weights;
 
 use super::gradient_pool::Chunks;
+use super::join_info::JoinInfo;
 use super::window::Window;
-use super::{JoinInfo, LinkClosed};
+use crate::link::closed::LinkClosed;
 
 /// A gradient on its way to the learner.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use troop_common::proto::v1::{Control, ControlKind, JoinRequest};
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{Bounded, Messages, MessagesError, Response, WireError};
 
-use super::JoinInfo;
 use super::client::Client;
 use super::endpoint::EndpointSettings;
 use super::incoming::IncomingWeights;
+use super::join_info::JoinInfo;
 use super::mailbox::Mailbox;
 use super::mismatch;
 use super::requests::Requests;

@@ -5,10 +5,11 @@ use troop_common::experiment::{ActorSettings, Experiment, WireSettings};
 
 use super::backoff::Backoff;
 use super::endpoint::EndpointSettings;
+use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::Mailbox;
 use super::outage::Outage;
 use super::session::{self, JoinedSession, SessionEnd};
-use super::{LEAVE_LIMIT, LinkClosed};
+use crate::link::closed::LinkClosed;
 
 /// Holds a session with the learner for as long as the worker wants one: one after the other.
 pub(super) struct Supervisor {

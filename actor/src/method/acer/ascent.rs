@@ -3,7 +3,7 @@
 
 use tch::Tensor;
 
-use super::family::Family;
+use crate::nn::distribution::Family;
 
 /// `min(c, ρ_t) ∇_φ log f(a_t|φ) Â_t`, `[B, K]`, for weights and advantages `[B]` of the actions taken.
 pub(super) fn truncated(

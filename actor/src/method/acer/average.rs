@@ -1,4 +1,4 @@
-use crate::model::Parameters;
+use crate::nn::Parameters;
 
 /// The average network θ_avg, which the trust region is centred on (Wang et al. 2017, §3.3).
 ///

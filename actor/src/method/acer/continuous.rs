@@ -8,30 +8,33 @@
 //! `A` sees actions as the environment executes them, clipped to its bounds: what lies beyond is worth what
 //! the bound is, and no value is made up for it. Probabilities are of actions as they were drawn.
 
+use std::sync::Arc;
+
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 use troop_common::experiment::{AcerSettings, ModelSettings};
 use troop_common::spaces::ObservationSpace;
 
 use super::ascent::sampled_correction;
-use super::family::Family;
 use super::variant::{Judgement, Samples, States, Truncation, Variant};
-use crate::environment::Actions;
-use crate::method::policy::gaussian;
-use crate::model::{Head, ModelError, Network, Parameters, Role};
-use crate::segment::{Observed, to_vec};
+use crate::method::loss::constant;
+use crate::nn::distribution::Family;
+use crate::nn::distribution::standard_normal;
+use crate::nn::{Head, HeadKind, ModelError, Network, Parameters};
+use crate::nn::{Observed, to_vec};
+use troop_common::experience::Actions;
 
 /// Heads for the mean and for `V(s)`, and one for `A(s, a)`.
 #[derive(Debug)]
 pub(super) struct Continuous {
     dimensions: i64,
     /// Bounds of actions, `[D]` each.
-    low: Tensor,
-    high: Tensor,
+    low: Vec<f32>,
+    high: Vec<f32>,
     deviation: f64,
     /// n
     duelling_samples: i64,
-    network: Network,
+    network: Arc<Network>,
 }
 
 impl Continuous {
@@ -47,46 +50,49 @@ impl Continuous {
                 name: "mean",
                 outputs: dimensions,
                 gain: 0.01,
-                role: Role::Acts,
+                kind: HeadKind::Acts,
             },
             Head {
                 name: "value",
                 outputs: 1,
                 gain: 1.0,
-                role: Role::Judges,
+                kind: HeadKind::Judges,
             },
         ];
+        let network = Network::new(model, observation, &heads)?.with_action_head(
+            model,
+            "advantage",
+            dimensions,
+        )?;
         Ok(Self {
             dimensions: dimensions as i64,
-            low: Tensor::from_slice(low),
-            high: Tensor::from_slice(high),
+            low: low.to_vec(),
+            high: high.to_vec(),
             deviation: settings.action_deviation,
             duelling_samples: settings.duelling_samples as i64,
-            network: Network::new(model, observation, &heads)?.with_action_head(
-                model,
-                "advantage",
-                dimensions,
-            )?,
+            network: Arc::new(network),
         })
     }
 
     /// What the environment makes of actions, `[B, M, D]`.
     fn executed(&self, actions: &Tensor) -> Tensor {
-        let [low, high] = [&self.low, &self.high].map(|bound| bound.to_kind(actions.kind()));
+        let [low, high] = [&self.low, &self.high].map(|bound| constant(bound, actions.kind()));
         actions.clamp_tensor(Some(low), Some(high))
     }
 
     /// `count` actions from each row's policy, `[B, M, D]`.
     fn actions_of(&self, phi: &Tensor, count: i64, rng: &mut ChaCha8Rng) -> Tensor {
         let shape = [phi.size()[0], count, self.dimensions];
-        let noise: Vec<f32> = (0..shape.iter().product()).map(|_| gaussian(rng)).collect();
+        let noise: Vec<f32> = (0..shape.iter().product())
+            .map(|_| standard_normal(rng))
+            .collect();
         let noise = Tensor::from_slice(&noise).view(shape).to_kind(phi.kind());
         phi.detach().unsqueeze(1) + noise * self.deviation
     }
 }
 
 impl Variant for Continuous {
-    fn network(&self) -> &Network {
+    fn network(&self) -> &Arc<Network> {
         &self.network
     }
 
@@ -114,7 +120,7 @@ impl Variant for Continuous {
     }
 
     fn states(&self, parameters: &Parameters, observed: &Observed) -> States {
-        let outputs = self.network.memoryless(parameters, &observed.observations);
+        let outputs = self.network.stateless(parameters, &observed.observations);
         let [phi, v] = &outputs.heads[..] else {
             panic!("a mean and a value")
         };

@@ -1,23 +1,25 @@
 //! Discrete actions: φ are softmax probabilities, and `V(s) = Σ_a π(a|s) Q(s, a)`.
 
+use std::sync::Arc;
+
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 use troop_common::experiment::ModelSettings;
 use troop_common::spaces::ObservationSpace;
 
 use super::ascent::expected_correction;
-use super::family::Family;
 use super::variant::{Judgement, Samples, States, Truncation, Variant};
-use crate::environment::Actions;
-use crate::method::Policy;
-use crate::model::{Head, ModelError, Network, Parameters, Role};
-use crate::segment::Observed;
+use crate::nn::Observed;
+use crate::nn::distribution::Family;
+use crate::nn::distribution::Policy;
+use crate::nn::{Head, HeadKind, ModelError, Network, Parameters};
+use troop_common::experience::Actions;
 
 /// Heads for the policy and for `Q(s, ·)`.
 #[derive(Debug)]
 pub(super) struct Discrete {
     policy: Policy,
-    network: Network,
+    network: Arc<Network>,
 }
 
 impl Discrete {
@@ -32,15 +34,16 @@ impl Discrete {
             name: "q",
             outputs: actions,
             gain: 1.0,
-            role: Role::Judges,
+            kind: HeadKind::Judges,
         });
         let network = Network::new(model, observation, &heads)?;
+        let network = Arc::new(network);
         Ok(Self { policy, network })
     }
 }
 
 impl Variant for Discrete {
-    fn network(&self) -> &Network {
+    fn network(&self) -> &Arc<Network> {
         &self.network
     }
 
@@ -66,7 +69,7 @@ impl Variant for Discrete {
     fn states(&self, parameters: &Parameters, observed: &Observed) -> States {
         let mut heads = self
             .network
-            .memoryless(parameters, &observed.observations)
+            .stateless(parameters, &observed.observations)
             .heads;
         let q = heads.pop().unwrap_or_default();
         let logits = self.policy.shut(heads, observed.masks.as_ref()).remove(0);

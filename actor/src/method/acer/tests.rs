@@ -1,24 +1,27 @@
 use rand::RngExt;
-use tch::Kind;
-use troop_common::experiment::{A3cSettings, Experiment, Reduction};
-use troop_common::spaces::ElementType;
+use tch::{Kind, Tensor};
+use troop_common::experiment::{A3cSettings, Experiment, MethodSettings, Reduction};
+use troop_common::spaces::{ActionSpace, ElementType};
 
 use super::*;
-use crate::environment::{Actions, End};
 use crate::method::testing::{
-    Game, assert_gradient, doubles, random_segment, seeded, setting, spaces,
+    Game, Learner, assert_gradient, doubles, fresh_loss, random_segment, seeded, spaces,
 };
-use crate::method::{A3c, n_step_returns};
+use crate::method::{Purpose, n_step_returns};
+use troop_common::experience::{Actions, End, ObservationBuffer, Observations, RecurrentState};
+use troop_replay::{SegmentReplay, SegmentShape};
 
-fn experiment(hidden: &[usize]) -> Experiment {
-    let mut experiment = Experiment::default();
+fn experiment(settings: &AcerSettings, hidden: &[usize]) -> Experiment {
+    let mut experiment = Experiment {
+        method: MethodSettings::Acer(settings.clone()),
+        ..Experiment::default()
+    };
     experiment.model.hidden = hidden.to_vec();
     experiment
 }
 
 fn acer(settings: &AcerSettings, hidden: &[usize], spaces: &Spaces) -> Acer {
-    let experiment = experiment(hidden);
-    Acer::new(settings, setting(&experiment, spaces)).unwrap()
+    Acer::new(settings, &experiment(settings, hidden).model, spaces).unwrap()
 }
 
 /// No replay, no trust region, no truncation, no entropy.
@@ -55,7 +58,7 @@ fn off_policy_segment(spaces: &Spaces, seed: u64) -> Segment {
 /// A segment whose μ are the method's own policies under `parameters`.
 fn on_policy_segment(method: &Acer, parameters: &Parameters, spaces: &Spaces) -> Segment {
     let mut segment = random_segment(spaces, 7);
-    let observed = segment.observations.observed();
+    let observed = Observed::of(&segment.observations);
     segment.behaviour = to_vec(&method.variant.states(parameters, &observed).phi);
     segment
 }
@@ -78,9 +81,9 @@ fn the_full_loss_passes_finite_differences() {
             };
             let mut method = acer(&settings, &[5], &spaces);
             let segment = off_policy_segment(&spaces, 7);
-            method.weights_loaded(&doubles(method.network(), 4), None);
-            let parameters = doubles(method.network(), 3);
-            let of = method.evaluate(&parameters, &segment);
+            method.weights_loaded(&doubles(method.variant.network(), 4), None);
+            let parameters = doubles(method.variant.network(), 3);
+            let of = method.evaluate(&parameters, &segment, &mut seeded(1));
             let targets = method.targets(&parameters, &segment, &of);
             let loss = descend(&settings, &*method.variant, &of, &targets);
             // Nothing of the loss is out of use: some steps are held back, some weights truncated.
@@ -90,7 +93,7 @@ fn the_full_loss_passes_finite_differences() {
             let samples = of.samples;
             assert_gradient(&parameters, |parameters| {
                 let variant = &*method.variant;
-                let states = variant.states(parameters, &segment.observations.observed());
+                let states = variant.states(parameters, &Observed::of(&segment.observations));
                 let actions = variant.actions(&segment.actions, &states.phi);
                 let judgement = variant.judge(parameters, &states, &actions, samples.as_ref());
                 let of = Evaluated {
@@ -109,12 +112,12 @@ fn the_full_loss_passes_finite_differences() {
 #[test]
 fn the_critic_judges_actions_as_they_are_executed() {
     let spaces = spaces::continuous(2);
-    let mut method = acer(&plain(), &[5], &spaces);
-    let parameters = doubles(method.network(), 3);
+    let method = acer(&plain(), &[5], &spaces);
+    let parameters = doubles(method.variant.network(), 3);
     let segment = off_policy_segment(&spaces, 7);
     let variant = &*method.variant;
-    let states = variant.states(&parameters, &segment.observations.observed());
-    let samples = variant.draw(&states.phi, &mut method.rng);
+    let states = variant.states(&parameters, &Observed::of(&segment.observations));
+    let samples = variant.draw(&states.phi, &mut seeded(1));
     let q = |action: [f64; 2]| {
         let actions = Tensor::from_slice(&action).expand_as(&states.phi);
         let judgement = variant.judge(&parameters, &states, &actions, samples.as_ref());
@@ -144,7 +147,7 @@ fn assert_same(found: &[f32], expected: &[f32]) {
 /// Makes all actions worth the same in each state: the rows of the head for Q alike, or the
 /// output of the head for A zero.
 fn without_advantages(method: &Acer, parameters: &Parameters) {
-    let tensors = method.network().layout().tensors();
+    let tensors = method.variant.network().layout().tensors();
     for (spec, tensor) in tensors.iter().zip(parameters.tensors()) {
         let mut own = tensor.detach();
         if spec.name.starts_with("q.") {
@@ -164,14 +167,17 @@ fn on_policy_without_its_additions_it_is_the_n_step_actor_critic() {
     for spaces in [spaces::discrete(3), spaces::continuous(2)] {
         let settings = plain();
         let mut method = acer(&settings, &[5], &spaces);
-        let parameters = doubles(method.network(), 3);
+        let parameters = doubles(method.variant.network(), 3);
         without_advantages(&method, &parameters);
         let segment = on_policy_segment(&method, &parameters, &spaces);
-        let loss = method.loss(&parameters, None, &segment, 0).unwrap();
+        let loss = fresh_loss(&mut method, &parameters, &parameters, &segment);
 
-        let of = method.evaluate(&parameters, &segment);
-        let open = method.variant.states(&parameters, &segment.open()).v;
-        let open = segment.open_values(&open);
+        let of = method.evaluate(&parameters, &segment, &mut seeded(1));
+        let open = method
+            .variant
+            .states(&parameters, &Observed::open(&segment))
+            .v;
+        let open = segment.open_values(&to_vec(&open));
         let returns = n_step_returns(&segment.rewards, &segment.ends, &open, settings.discount);
         let r_t = Tensor::from_slice(&returns).to_kind(Kind::Double);
         let log_f = method
@@ -185,7 +191,7 @@ fn on_policy_without_its_additions_it_is_the_n_step_actor_critic() {
         }
         let expected = gradient(&parameters, &rows.mean(Kind::Double));
         // The gradient of A itself depends on the samples, which are others each time.
-        let mut ranges = method.network().layout().ranges();
+        let mut ranges = method.variant.network().layout().ranges();
         let sampled = ranges.find(|(spec, _)| spec.name.starts_with("advantage"));
         let certain = sampled.map_or(expected.len(), |(_, range)| range.start);
         let found = gradient(&parameters, &loss.total);
@@ -203,15 +209,16 @@ fn on_policy_without_its_additions_the_policy_learns_as_a3cs() {
         ..plain()
     };
     let mut method = acer(&settings, &[5], &spaces);
-    let experiment = experiment(&[5]);
+    let mut experiment = experiment(&settings, &[5]);
     let a3c = A3cSettings {
         value_weight: 0.0,
         entropy_weight: 0.02,
         gae_lambda: 1.0,
         ..A3cSettings::default()
     };
-    let mut a3c = A3c::new(&a3c, setting(&experiment, &spaces)).unwrap();
-    let own = doubles(method.network(), 3);
+    experiment.method = MethodSettings::A3c(a3c);
+    let mut a3c = Learner::new(&experiment, &spaces);
+    let own = doubles(method.variant.network(), 3);
     without_advantages(&method, &own);
     let theirs = doubles(a3c.network(), 3);
     for (to, from) in theirs.tensors().iter().zip(own.tensors()) {
@@ -220,8 +227,8 @@ fn on_policy_without_its_additions_the_policy_learns_as_a3cs() {
         tch::no_grad(|| to.detach().copy_(&from));
     }
     let segment = on_policy_segment(&method, &own, &spaces);
-    let found = method.loss(&own, None, &segment, 0).unwrap().total;
-    let expected = a3c.loss(&theirs, None, &segment, 0).unwrap().total;
+    let found = fresh_loss(&mut method, &own, &own, &segment).total;
+    let expected = fresh_loss(&mut *a3c.parts.objective, &theirs, &theirs, &segment).total;
     let (found, expected) = (gradient(&own, &found), gradient(&theirs, &expected));
     let shared = a3c.network().layout().len() - 6;
     assert_same(&found[..shared], &expected[..shared]);
@@ -231,14 +238,14 @@ fn on_policy_without_its_additions_the_policy_learns_as_a3cs() {
 fn on_policy_nothing_is_truncated_and_the_terms_say_so() {
     for spaces in [spaces::discrete(3), spaces::continuous(2)] {
         let mut method = acer(&AcerSettings::default(), &[5], &spaces);
-        let parameters = doubles(method.network(), 3);
+        let parameters = doubles(method.variant.network(), 3);
         method.weights_loaded(&parameters, None);
         let segment = on_policy_segment(&method, &parameters, &spaces);
-        let loss = method.learn(&parameters, &segment);
+        let loss = method.learn(&parameters, &segment, &mut seeded(1));
         assert!((term(&loss, "importance_weight") - 1.0).abs() < 1e-6);
         assert_eq!(term(&loss, "bias_correction"), 0.0);
         assert!(term(&loss, "kl").abs() < 1e-12);
-        let live = method.loss(&parameters, None, &segment, 0).unwrap();
+        let live = fresh_loss(&mut method, &parameters, &parameters, &segment);
         assert!(
             live.terms
                 .iter()
@@ -257,13 +264,13 @@ fn the_trust_region_holds() {
             ..AcerSettings::default()
         };
         let mut method = acer(&settings, &[5], &spaces);
-        method.weights_loaded(&doubles(method.network(), 9), None);
-        let parameters = doubles(method.network(), 3);
+        method.weights_loaded(&doubles(method.variant.network(), 9), None);
+        let parameters = doubles(method.variant.network(), 3);
         let segment = off_policy_segment(&spaces, 5);
-        let of = method.evaluate(&parameters, &segment);
+        let of = method.evaluate(&parameters, &segment, &mut seeded(1));
         let z = method.targets(&parameters, &segment, &of).z;
         let average = method.average.parameters().unwrap();
-        let observed = segment.observations.observed();
+        let observed = Observed::of(&segment.observations);
         let phi_avg = method.variant.states(average, &observed).phi;
         let family = method.variant.family();
         let kappa = family.divergence_gradient(&phi_avg, &of.states.phi);
@@ -309,7 +316,7 @@ fn q_of_the_uniform_policy_on_m1() {
         replay_ratio: 0.0,
         ..game_settings()
     };
-    let mut method = acer(&settings, &[], &Game::spaces());
+    let mut method = Learner::new(&experiment(&settings, &[]), &Game::spaces());
     let learned = Game::new(32).learn(&mut method, 1200, 0.3, |gradient| gradient[..6].fill(0.0));
     assert_near(table(&learned), UNIFORM_Q, 0.25);
 }
@@ -317,27 +324,39 @@ fn q_of_the_uniform_policy_on_m1() {
 /// The same from what another policy lived through: Retrace looks through it.
 #[test]
 fn q_of_the_uniform_policy_from_another_policys_replay() {
-    let mut experiment = experiment(&[]);
-    experiment.environment.envs_per_worker = 16;
     let spaces = Game::spaces();
-    let mut method = Acer::new(&game_settings(), setting(&experiment, &spaces)).unwrap();
+    let mut experiment = experiment(&game_settings(), &[]);
+    experiment.environment.envs_per_worker = 16;
+    let mut method = Learner::new(&experiment, &spaces);
     let mut online = method.network().parameters();
     // Logits: a0 is e^0.8 times as likely as a1 in both states.
     let mut values = vec![0.0; method.network().layout().len()];
     values[4] = 0.8;
     online.load(&values);
     let mut game = Game::new(16);
-    let mut segment = game.segment(&mut method, &online);
+    let mut replay = SegmentReplay::new(SegmentShape {
+        spaces,
+        stack: 1,
+        environments: 16,
+        t_max: game_settings().t_max,
+        capacity: game_settings().replay_capacity_env_steps,
+    });
     for _ in 0..60 {
-        method.receive(&online, &segment);
-        segment = game.segment(&mut method, &online);
+        replay.store(&game.segment(&mut method, &online));
     }
     values[4] = 0.0;
     let mut gradient = vec![0.0; values.len()];
     let updates = 1500;
     for update in 0..updates {
         online.load(&values);
-        let loss = method.loss(&online, None, &segment, 1).unwrap();
+        let segment = replay.sample(&mut method.rng).unwrap();
+        let networks = Networks {
+            online: &online,
+            target: None,
+        };
+        let objective = &mut method.parts.objective;
+        let loss = objective.loss(networks, Batch::Replayed(&segment), &mut method.rng);
+        let loss = loss.unwrap();
         if update == 0 {
             assert!((term(&loss, "importance_weight") - 1.0).abs() > 1e-3);
         }
@@ -353,23 +372,32 @@ fn q_of_the_uniform_policy_from_another_policys_replay() {
 /// Everything at work: the policy becomes M1's best, and Q with it.
 #[test]
 fn the_best_policy_of_m1() {
-    let mut experiment = experiment(&[]);
+    let mut experiment = experiment(&game_settings(), &[]);
     experiment.environment.envs_per_worker = 16;
-    let spaces = Game::spaces();
-    let mut method = Acer::new(&game_settings(), setting(&experiment, &spaces)).unwrap();
+    let mut method = Learner::new(&experiment, &Game::spaces());
     let mut values = vec![0.0; method.network().layout().len()];
     let mut gradient = vec![0.0; values.len()];
     let mut online = method.network().parameters();
     let (mut game, mut loaded) = (Game::new(16), None);
     for round in 0..500 {
         online.load(&values);
-        method.weights_loaded(&online, loaded);
+        method.parts.objective.weights_loaded(&online, loaded);
         let segment = game.segment(&mut method, &online);
-        for index in 0..method.receive(&online, &segment) {
+        method.append(&online, &segment);
+        let (parts, rng) = (&mut method.parts, &mut method.rng);
+        let mut updates = 0;
+        while let Some(batch) = parts.experience.next(1, rng) {
             online.load(&values);
-            method.weights_loaded(&online, loaded.replace(1).map(|_| u64::from(index > 0)));
-            let loss = method.loss(&online, None, &segment, index).unwrap();
-            online.gradient(&loss.total, &mut gradient).unwrap();
+            let updates = loaded
+                .replace(1)
+                .map(|_| std::mem::replace(&mut updates, 1));
+            parts.objective.weights_loaded(&online, updates);
+            let networks = Networks {
+                online: &online,
+                target: None,
+            };
+            let loss = parts.objective.loss(networks, batch, rng).unwrap();
+            loss.gradient(&online, &mut gradient).unwrap();
             let rate = 0.3 / (1.0 + 4.0 * round as f32 / 500.0);
             for (value, gradient) in values.iter_mut().zip(&gradient) {
                 *value -= rate * gradient;
@@ -384,38 +412,38 @@ fn the_best_policy_of_m1() {
 
 #[test]
 fn a_segment_is_followed_by_as_many_replays_as_the_ratio_says_once_there_are_enough_steps() {
-    let mut experiment = experiment(&[]);
-    experiment.environment.envs_per_worker = 4;
-    let spaces = Game::spaces();
     let settings = AcerSettings {
         replay_ratio: 2.0,
         replay_start_env_steps: 100,
         ..game_settings()
     };
-    let mut method = Acer::new(&settings, setting(&experiment, &spaces)).unwrap();
-    assert!(method.replay_demand().is_some());
+    let mut experiment = experiment(&settings, &[]);
+    experiment.environment.envs_per_worker = 4;
+    let mut method = Learner::new(&experiment, &Game::spaces());
+    assert!(method.parts.replay_demand.is_some());
     let online = method.network().parameters();
     let mut game = Game::new(4);
     let mut counts = Vec::new();
     for _ in 0..604 {
         let segment = game.segment(&mut method, &online);
-        counts.push(method.receive(&online, &segment));
+        counts.push(method.gradients(&online, &segment));
     }
     assert_eq!(counts[..4], [1; 4]);
     let mean = counts[4..].iter().sum::<usize>() as f64 / 600.0;
     assert!((mean - 3.0).abs() < 0.25, "{mean}");
 
-    let mut method = acer(&plain(), &[], &spaces);
+    experiment.method = MethodSettings::Acer(plain());
+    let mut method = Learner::new(&experiment, &Game::spaces());
     let segment = game.segment(&mut method, &online);
-    assert_eq!(method.receive(&online, &segment), 1);
-    assert_eq!(method.replay_demand(), None);
+    assert_eq!(method.gradients(&online, &segment), 1);
+    assert_eq!(method.parts.replay_demand, None);
 }
 
 #[test]
 fn several_choices_at_once_are_refused() {
-    let experiment = experiment(&[]);
-    let spaces = spaces::multi_discrete(&[2, 3]);
-    let error = Acer::new(&AcerSettings::default(), setting(&experiment, &spaces)).unwrap_err();
+    let experiment = experiment(&AcerSettings::default(), &[]);
+    let made = Learner::made(&experiment, &spaces::multi_discrete(&[2, 3]));
+    let error = made.map(drop).unwrap_err();
     assert!(matches!(error, MethodError::SeveralChoices { .. }));
     assert!(error.to_string().contains("use method `a3c`"));
 }
@@ -424,32 +452,34 @@ fn several_choices_at_once_are_refused() {
 #[test]
 fn closed_choices_stay_closed() {
     let spaces = spaces::discrete(3);
-    let mut method = acer(&AcerSettings::default(), &[5], &spaces);
+    let experiment = experiment(&AcerSettings::default(), &[5]);
+    let mut method = Learner::new(&experiment, &spaces);
     let parameters = doubles(method.network(), 3);
-    let masks = Tensor::from_slice(&[true, false, true].repeat(200)).view([200, 3]);
-    let observed = Observed {
-        observations: Tensor::randn([200, 4], (Kind::Float, tch::Device::Cpu)),
-        masks: Some(masks),
-    };
-    let memory = Tensor::zeros([200, 0], (Kind::Float, tch::Device::Cpu));
-    let explore = Behaviour::Explore { frames: 0 };
-    let decision = method.act(&parameters, &observed, &memory, explore);
+    let values = to_vec(&Tensor::randn([200, 4], (Kind::Float, tch::Device::Cpu)));
+    let closed = [true, false, true].repeat(200);
+    let mut shown = ObservationBuffer::new(&spaces.observation);
+    shown.extend(Observations::F32(&values), Some(&closed));
+    let state = RecurrentState::new(200, 0);
+    let explore = Purpose::Explore { frames: 0 };
+    let decision = method.act(&parameters, &shown, &state, explore);
     let Actions::Discrete(taken) = &decision.actions else {
         panic!("discrete")
     };
     assert!(taken.contains(&0) && taken.contains(&2) && !taken.contains(&1));
     assert!(decision.behaviour.chunks(3).all(|mu| mu[1] == 0.0));
     let mut segment = Segment::new(200, &spaces);
-    let shown = to_vec(&observed.observations);
-    let closed = [true, false, true].repeat(200);
-    let shown = crate::environment::Observations::F32(&shown);
-    segment.observations.extend(shown, Some(&closed));
-    segment.bootstrap_observations.extend(shown, Some(&closed));
+    segment.observations = shown.clone();
+    segment.bootstrap_observations = shown;
     segment.actions.extend(&decision.actions);
     segment.behaviour = decision.behaviour;
     segment.rewards = vec![1.0; 200];
     segment.ends = vec![End::Continues; 200];
-    let loss = method.learn(&parameters, &segment);
+    let loss = fresh_loss(
+        &mut *method.parts.objective,
+        &parameters,
+        &parameters,
+        &segment,
+    );
     let gradient = gradient(&parameters, &loss.total);
     assert!(gradient.iter().all(|value| value.is_finite()));
 }
@@ -457,15 +487,15 @@ fn closed_choices_stay_closed() {
 /// Bytes: the network that the paper has for Atari, and its replay.
 #[test]
 fn the_papers_atari_set_up_can_be_made() {
-    let mut experiment = experiment(&[]);
+    let mut experiment = experiment(&AcerSettings::default(), &[]);
     experiment.environment.id = "ALE/Pong-v5".into();
     experiment.model.body = troop_common::experiment::Body::NatureConv;
     let mut spaces = spaces::discrete(6);
     spaces.observation.shape = vec![4, 84, 84];
     spaces.observation.element = ElementType::U8;
-    let method = Acer::new(&AcerSettings::default(), setting(&experiment, &spaces)).unwrap();
+    let method = Learner::new(&experiment, &spaces);
     let nature = 4 * 32 * 64 + 32 + 32 * 64 * 16 + 64 + 64 * 64 * 9 + 64 + 3136 * 512 + 512;
     assert_eq!(method.network().layout().len(), nature + 2 * (512 * 6 + 6));
-    let demand = method.replay_demand().unwrap();
+    let demand = method.parts.replay_demand.unwrap();
     assert!(demand.bytes_per_worker < 400_000_000);
 }

@@ -5,10 +5,12 @@ use troop_common::experiment::AcerSettings;
 
 use super::ascent::{importance, truncated};
 use super::variant::{Judgement, Samples, States, Truncation, Variant};
+use crate::method::loss::{Loss, constant, reduce};
 use crate::method::retrace::retrace;
-use crate::method::{Loss, constant, reduce, trust_region};
-use crate::model::Parameters;
-use crate::segment::{OpenValues, Segment, to_vec};
+use crate::method::trust_region;
+use crate::nn::Parameters;
+use crate::nn::to_vec;
+use troop_common::experience::{OpenValues, Segment};
 
 /// Terms that are the same in every on-policy update.
 pub(super) const OFF_POLICY_TERMS: [&str; 2] = ["importance_weight", "bias_correction"];
@@ -153,10 +155,7 @@ pub(super) fn descend(
         ("value", mean(&value_loss.detach())),
         ("entropy", mean(&entropy.detach())),
     ]);
-    Loss {
-        total: reduce(&per_row, settings.reduction),
-        terms,
-    }
+    Loss::new(reduce(&per_row, settings.reduction), terms)
 }
 
 fn mean(rows: &Tensor) -> Tensor {

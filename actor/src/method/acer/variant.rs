@@ -1,12 +1,13 @@
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::family::Family;
-use crate::environment::Actions;
-use crate::model::{Network, Parameters};
-use crate::segment::Observed;
+use crate::nn::Observed;
+use crate::nn::distribution::Family;
+use crate::nn::{Network, Parameters};
+use troop_common::experience::Actions;
 
 /// What a network makes of `B` states.
 #[derive(Debug)]
@@ -39,8 +40,8 @@ pub(super) struct Judgement {
 
 /// What differs between discrete (Wang et al. 2017, §3, algorithm 2) and continuous actions (§5,
 /// algorithm 3).
-pub(super) trait Variant: Debug + Send {
-    fn network(&self) -> &Network;
+pub(super) trait Variant: Debug + Send + Sync {
+    fn network(&self) -> &Arc<Network>;
 
     /// The family of its policies.
     fn family(&self) -> Family;

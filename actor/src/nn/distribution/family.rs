@@ -1,17 +1,12 @@
-//! Distributions over actions in terms of their statistics φ, which the trust region is about.
+use tch::Tensor;
 
-use std::f64::consts::TAU;
-
-use tch::{Kind, Tensor};
-
-/// No probability is taken to be smaller: in 32 bits a softmax may reach 0.
-const MIN_PROBABILITY: f64 = 1e-8;
+use super::{categorical, gaussian};
 
 /// A family `f(·|φ)` with statistics φ, `[B, K]`.
 ///
 /// Actions are `[B, 1]`, an index each, or `[B, D]`, of φ's kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Family {
+pub enum Family {
     /// φ are the probabilities of the actions, `K = A`.
     Categorical,
     /// φ is the mean, `K = D`; the standard deviation is the same in every dimension and fixed.
@@ -23,81 +18,52 @@ pub(super) enum Family {
 
 impl Family {
     /// `log f(a|φ)`, `[B]`.
-    pub(super) fn log_probability(self, phi: &Tensor, actions: &Tensor) -> Tensor {
+    pub fn log_probability(self, phi: &Tensor, actions: &Tensor) -> Tensor {
         match self {
-            Self::Categorical => floored(&phi.gather(-1, actions, false))
-                .log()
-                .squeeze_dim(-1),
-            Self::Gaussian { deviation } => {
-                let variance = deviation * deviation;
-                let log_scale = (TAU * variance).ln() * phi.size()[1] as f64;
-                (sum(&(actions - phi).square()) / variance + log_scale) * -0.5
-            }
+            Self::Categorical => categorical::log_probability(phi, actions),
+            Self::Gaussian { deviation } => gaussian::log_probability(phi, actions, deviation),
         }
     }
 
     /// `∇_φ log f(a|φ)`, `[B, K]`.
-    pub(super) fn score(self, phi: &Tensor, actions: &Tensor) -> Tensor {
+    pub fn score(self, phi: &Tensor, actions: &Tensor) -> Tensor {
         match self {
-            Self::Categorical => {
-                let of_taken = floored(&phi.gather(-1, actions, false)).reciprocal();
-                phi.zeros_like().scatter(-1, actions, &of_taken)
-            }
-            Self::Gaussian { deviation } => (actions - phi) / (deviation * deviation),
+            Self::Categorical => categorical::score(phi, actions),
+            Self::Gaussian { deviation } => gaussian::score(phi, actions, deviation),
         }
     }
 
     /// `KL[f(·|φ_avg) ‖ f(·|φ)]`, `[B]`.
-    pub(super) fn divergence(self, phi_avg: &Tensor, phi: &Tensor) -> Tensor {
+    pub fn divergence(self, phi_avg: &Tensor, phi: &Tensor) -> Tensor {
         match self {
-            Self::Categorical => sum(&(phi_avg * (floored(phi_avg).log() - floored(phi).log()))),
-            Self::Gaussian { deviation } => {
-                sum(&(phi_avg - phi).square()) / (2.0 * deviation * deviation)
-            }
+            Self::Categorical => categorical::divergence(phi_avg, phi),
+            Self::Gaussian { deviation } => gaussian::divergence(phi_avg, phi, deviation),
         }
     }
 
     /// `κ = ∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`, `[B, K]`: `−φ_avg/φ`, or `(φ − φ_avg)/σ²`.
-    pub(super) fn divergence_gradient(self, phi_avg: &Tensor, phi: &Tensor) -> Tensor {
+    pub fn divergence_gradient(self, phi_avg: &Tensor, phi: &Tensor) -> Tensor {
         match self {
-            Self::Categorical => -phi_avg / floored(phi),
-            Self::Gaussian { deviation } => (phi - phi_avg) / (deviation * deviation),
+            Self::Categorical => categorical::divergence_gradient(phi_avg, phi),
+            Self::Gaussian { deviation } => gaussian::divergence_gradient(phi_avg, phi, deviation),
         }
     }
 
     /// `H(f(·|φ))`, `[B]`; differential for continuous actions, where it is the same whatever φ.
-    pub(super) fn entropy(self, phi: &Tensor) -> Tensor {
+    pub fn entropy(self, phi: &Tensor) -> Tensor {
         match self {
-            Self::Categorical => -sum(&(phi * floored(phi).log())),
-            Self::Gaussian { deviation } => {
-                let [rows, dimensions] = phi.size()[..] else {
-                    panic!("expected statistics [B, K], found {:?}", phi.size())
-                };
-                let of_one = 0.5 * ((TAU * deviation * deviation).ln() + 1.0);
-                Tensor::full(
-                    [rows],
-                    of_one * dimensions as f64,
-                    (phi.kind(), phi.device()),
-                )
-            }
+            Self::Categorical => categorical::entropy(phi),
+            Self::Gaussian { deviation } => gaussian::entropy(phi, deviation),
         }
     }
-}
-
-fn floored(probabilities: &Tensor) -> Tensor {
-    probabilities.clamp_min(MIN_PROBABILITY)
-}
-
-/// `[B, K]` to `[B]`.
-fn sum(rows: &Tensor) -> Tensor {
-    rows.sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::testing::seeded;
-    use rand::RngExt;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use tch::Kind;
 
     const GAUSSIAN: Family = Family::Gaussian { deviation: 0.3 };
 
@@ -161,7 +127,7 @@ mod tests {
     /// Both gradients are what automatic differentiation makes of what they are gradients of.
     #[test]
     fn scores_and_divergences_have_their_gradients() {
-        let mut rng = seeded(3);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
         for family in [Family::Categorical, GAUSSIAN] {
             for _ in 0..20 {
                 let mut numbers = || {

@@ -1,14 +1,14 @@
 //! What stands between observations and heads.
 
 use tch::Tensor;
+use troop_common::experience::End;
 use troop_common::experiment::{Activation, Body as Kind, ModelSettings};
 use troop_common::layout::TensorSpec;
 use troop_common::spaces::{ElementType, ObservationSpace};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::layer::{Layer, activate};
 use super::lstm::{Lstm, Unrolled};
-use crate::environment::End;
 
 /// √2, the orthogonal gain of hidden layers.
 const HIDDEN_GAIN: f32 = std::f32::consts::SQRT_2;
@@ -98,19 +98,19 @@ impl Body {
         &self,
         tensors: &[Tensor],
         observations: Tensor,
-        memory: &Tensor,
+        state: &Tensor,
         ends: &[End],
     ) -> Unrolled {
         let (layers, lstm) = tensors.split_at(2 * self.layers().count());
         let features = self.feed_forward(layers, observations);
         match self.lstm {
-            Some(layer) => layer.unroll(lstm, &features, memory, ends),
+            Some(layer) => layer.unroll(lstm, &features, state, ends),
             None => {
                 let cut = ends.iter().filter(|end| **end == End::Truncated).count();
                 Unrolled {
                     outputs: features,
-                    last: memory.shallow_clone(),
-                    cut: memory.new_zeros([cut as i64, 0], (memory.kind(), memory.device())),
+                    last: state.shallow_clone(),
+                    cut: state.new_zeros([cut as i64, 0], (state.kind(), state.device())),
                 }
             }
         }

@@ -1,10 +1,9 @@
 //! Long short-term memory, with PyTorch's parameters.
 
 use tch::{Kind, Tensor};
+use troop_common::experience::End;
 use troop_common::experiment::Initialization;
 use troop_common::layout::{Initializer, TensorSpec};
-
-use crate::environment::End;
 
 /// One layer of LSTM (Hochreiter and Schmidhuber 1997; gates as in `torch.nn.LSTM`: i, f, g, o).
 /// Its state `[E, 2H]` is output and cell, one after the other.
@@ -130,7 +129,7 @@ fn breaks(ends: &[End], kind: Kind) -> Option<(Tensor, Tensor)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::to_vec;
+    use crate::nn::tensors::to_vec;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

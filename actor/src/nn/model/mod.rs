@@ -2,10 +2,16 @@
 
 mod action_head;
 mod body;
+mod error;
+mod head;
 mod layer;
 mod lstm;
 mod network;
+mod outputs;
 mod parameters;
 
-pub use network::{Head, ModelError, Network, Outputs, Role};
+pub use error::ModelError;
+pub use head::{Head, HeadKind};
+pub use network::Network;
+pub use outputs::Outputs;
 pub use parameters::Parameters;

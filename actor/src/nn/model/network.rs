@@ -1,63 +1,20 @@
 //! Bodies, and the heads on top of them.
 
 use tch::{Kind, Tensor};
+use troop_common::experience::{End, Segment};
 use troop_common::experiment::ModelSettings;
-use troop_common::layout::{Layout, LayoutError};
+use troop_common::layout::Layout;
 use troop_common::spaces::ObservationSpace;
 
-use super::Parameters;
 use super::action_head::ActionHead;
 use super::body::Body;
+use super::error::ModelError;
+use super::head::{Head, HeadKind};
 use super::layer::Layer;
 use super::lstm::Unrolled;
-use crate::environment::End;
-use crate::segment::Segment;
-
-/// What a head is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It decides about actions.
-    Acts,
-    /// It judges states; with `model.separate_value` it stands on a body of its own.
-    Judges,
-}
-
-/// A linear output on top of a body.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Head {
-    /// Its name in exported weights.
-    pub name: &'static str,
-    /// Number of outputs, `O`.
-    pub outputs: usize,
-    /// Gain of its orthogonal initialisation.
-    pub gain: f32,
-    /// What it is for.
-    pub role: Role,
-}
-
-/// Why a model cannot be made.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ModelError {
-    /// A convolutional body was asked for an environment without pictures.
-    #[error(
-        "model.body `{body}` needs pixels [C, H, W] of at least {smallest}×{smallest}; the environment shows {found:?}; \
-         set model.body to `mlp`"
-    )]
-    NeedsPixels {
-        /// The body's name.
-        body: &'static str,
-        /// Smallest height and width.
-        smallest: usize,
-        /// Axes of the environment's observation.
-        found: Vec<usize>,
-    },
-    /// The environment shows nothing.
-    #[error("the environment's observation has no elements; shape {0:?}")]
-    EmptyObservation(Vec<usize>),
-    /// The parameters do not make a layout.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
-}
+use super::outputs::Outputs;
+use super::parameters::Parameters;
+use crate::nn::tensors;
 
 /// A network without its parameters: how observations become the heads' outputs.
 #[derive(Clone, Debug)]
@@ -70,27 +27,7 @@ pub struct Network {
     /// Judges actions, on the body that judges states.
     action_head: Option<ActionHead>,
     /// Numbers of each environment's recurrent state, `S`.
-    memory_len: usize,
-}
-
-/// What a network makes of a segment, or of one step.
-#[derive(Debug)]
-pub struct Outputs {
-    /// One `[T·E, O]` for each head.
-    pub heads: Vec<Tensor>,
-    /// What the heads that judge stand on, `[T·E, F]`.
-    pub judging_features: Tensor,
-    /// Recurrent state after the last step, `[E, S]`.
-    pub memory: Tensor,
-    /// Recurrent state after each step that truncated an episode, in their order, `[F, S]`.
-    pub cut_memory: Tensor,
-}
-
-impl Outputs {
-    /// The state behind each of [`Segment::open`]'s observations, `[E + F, S]`.
-    pub fn open_memory(&self) -> Tensor {
-        Tensor::cat(&[&self.memory, &self.cut_memory], 0)
-    }
+    state_len: usize,
 }
 
 impl Network {
@@ -122,12 +59,12 @@ impl Network {
                 outputs: head.outputs,
             };
             tensors.extend(layer.tensors(head.name, settings.initialization, head.gain));
-            let separate = settings.separate_value && head.role == Role::Judges;
+            let separate = settings.separate_value && head.kind == HeadKind::Judges;
             head_layers.push((usize::from(separate), layer));
         }
         Ok(Self {
             layout: Layout::new(tensors)?,
-            memory_len: prefixes.len() * body.state_len(),
+            state_len: prefixes.len() * body.state_len(),
             bodies: vec![body; prefixes.len()],
             heads: head_layers,
             action_head: None,
@@ -163,28 +100,28 @@ impl Network {
     }
 
     /// Numbers of each environment's recurrent state, `S`; 0 without an LSTM.
-    pub fn memory_len(&self) -> usize {
-        self.memory_len
+    pub fn state_len(&self) -> usize {
+        self.state_len
     }
 
     /// One step of environments that have not just ended: observations `[E, …]`, state `[E, S]`.
     ///
     /// # Panics
-    /// Where observations, memory or parameters are not this network's.
-    pub fn step(&self, parameters: &Parameters, observations: &Tensor, memory: &Tensor) -> Outputs {
-        let ends = vec![End::Continues; memory.size()[0] as usize];
-        self.unroll(parameters, observations, memory, &ends)
+    /// Where observations, state or parameters are not this network's.
+    pub fn step(&self, parameters: &Parameters, observations: &Tensor, state: &Tensor) -> Outputs {
+        let ends = vec![End::Continues; state.size()[0] as usize];
+        self.unroll(parameters, observations, state, &ends)
     }
 
-    /// All of a segment's steps from its initial memory.
+    /// All of a segment's steps from its initial state.
     ///
     /// # Panics
     /// Where the segment or the parameters are not this network's.
     pub fn segment(&self, parameters: &Parameters, segment: &Segment) -> Outputs {
         self.unroll(
             parameters,
-            &segment.observations.tensor(),
-            &segment.initial_memory.tensor(),
+            &tensors::observations(&segment.observations),
+            &tensors::state(&segment.initial_state),
             &segment.ends,
         )
     }
@@ -193,10 +130,10 @@ impl Network {
     ///
     /// # Panics
     /// Where observations or parameters are not this network's, or it has an LSTM.
-    pub fn memoryless(&self, parameters: &Parameters, observations: &Tensor) -> Outputs {
+    pub fn stateless(&self, parameters: &Parameters, observations: &Tensor) -> Outputs {
         let rows = observations.size()[0];
-        let memory = Tensor::zeros([rows, 0], (parameters.kind(), observations.device()));
-        self.step(parameters, observations, &memory)
+        let state = Tensor::zeros([rows, 0], (parameters.kind(), observations.device()));
+        self.step(parameters, observations, &state)
     }
 
     /// One number for each action, `[N, M]`, from [`Outputs::judging_features`] `[N, F]` and actions `[N, M, D]`.
@@ -218,20 +155,20 @@ impl Network {
         &self,
         parameters: &Parameters,
         observations: &Tensor,
-        memory: &Tensor,
+        state: &Tensor,
         ends: &[End],
     ) -> Outputs {
         let observations = observations.to_kind(parameters.kind());
         let mut tensors = parameters.tensors();
-        let mut memory_start = 0;
+        let mut state_start = 0;
         let mut unrolled = Vec::new();
         for body in &self.bodies {
             let (own, rest) = tensors.split_at(body.tensor_count());
             tensors = rest;
             let len = body.state_len() as i64;
-            let memory = memory.narrow(1, memory_start, len);
-            memory_start += len;
-            unrolled.push(body.unroll(own, observations.shallow_clone(), &memory, ends));
+            let state = state.narrow(1, state_start, len);
+            state_start += len;
+            unrolled.push(body.unroll(own, observations.shallow_clone(), &state, ends));
         }
         let heads = self.heads.iter().zip(tensors.chunks_exact(2));
         let output = |((body, layer), tensors): (&(usize, Layer), &[Tensor])| {
@@ -247,8 +184,8 @@ impl Network {
                 [.., last] => last.outputs.shallow_clone(),
                 [] => panic!("a network has a body"),
             },
-            memory: together(|unrolled| &unrolled.last),
-            cut_memory: together(|unrolled| &unrolled.cut),
+            state: together(|unrolled| &unrolled.last),
+            cut_state: together(|unrolled| &unrolled.cut),
         }
     }
 
@@ -261,6 +198,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::device::DEVICE;
     use troop_common::experiment::Body;
     use troop_common::spaces::ElementType;
 
@@ -278,8 +216,8 @@ mod tests {
         }
     }
 
-    fn no_memory(environments: usize) -> Tensor {
-        crate::memory::Memory::new(environments, 0).tensor()
+    fn no_state(environments: usize) -> Tensor {
+        Tensor::zeros([environments as i64, 0], (Kind::Float, DEVICE))
     }
 
     const HEADS: [Head; 2] = [
@@ -287,13 +225,13 @@ mod tests {
             name: "policy",
             outputs: 6,
             gain: 0.01,
-            role: Role::Acts,
+            kind: HeadKind::Acts,
         },
         Head {
             name: "value",
             outputs: 1,
             gain: 1.0,
-            role: Role::Judges,
+            kind: HeadKind::Judges,
         },
     ];
 
@@ -347,7 +285,7 @@ mod tests {
             let mut shape = vec![3];
             shape.extend(observation.shape.iter().map(|axis| *axis as i64));
             let input = Tensor::ones(shape.as_slice(), (kind, tch::Device::Cpu));
-            let outputs = network.step(&parameters, &input, &no_memory(3));
+            let outputs = network.step(&parameters, &input, &no_state(3));
             assert_eq!(
                 outputs.heads.iter().map(Tensor::size).collect::<Vec<_>>(),
                 [[3, 6], [3, 1]]
@@ -372,12 +310,12 @@ mod tests {
         let a = on_floats.step(
             &parameters,
             &Tensor::from_slice(&[0.0_f32, 0.2, 1.0]).view([1, 3]),
-            &no_memory(1),
+            &no_state(1),
         );
         let b = on_bytes.step(
             &parameters,
             &Tensor::from_slice(&[0_u8, 51, 255]).view([1, 3]),
-            &no_memory(1),
+            &no_state(1),
         );
         assert!(a.heads[0].allclose(&b.heads[0], 1e-4, 1e-6, false));
     }

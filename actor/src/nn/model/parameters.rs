@@ -1,7 +1,9 @@
 //! The flat parameter vector as libtorch sees it.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use troop_common::layout::Layout;
+
+use crate::nn::device::DEVICE;
 
 /// A worker's copy of the parameters: one flat tensor, and a view of it for each tensor of the
 /// layout that autograd treats as a leaf.
@@ -14,7 +16,7 @@ pub struct Parameters {
 impl Parameters {
     /// Zeros, to be loaded over. `kind` is `Float` for training, `Double` for finite differences.
     pub fn new(layout: &Layout, kind: Kind) -> Self {
-        let flat = Tensor::zeros([layout.len() as i64], (kind, Device::Cpu));
+        let flat = Tensor::zeros([layout.len() as i64], (kind, DEVICE));
         let view = |(spec, range): (&troop_common::layout::TensorSpec, std::ops::Range<usize>)| {
             let shape: Vec<i64> = spec.shape.iter().map(|axis| *axis as i64).collect();
             flat.narrow(0, range.start as i64, range.len() as i64)

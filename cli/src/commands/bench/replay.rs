@@ -8,12 +8,11 @@ use anyhow::Context;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use troop_actor::environment::{Actions, End, Observations};
-use troop_actor::memory::Memory;
-use troop_actor::replay::available_memory::{self, ReplayDemand};
-use troop_actor::replay::{ReplayShape, TransitionReplay};
-use troop_actor::segment::Segment;
+use troop_actor::nn;
+use troop_common::experience::{Actions, End, Observations, RecurrentState, Segment};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
+use troop_replay::available_memory::{self, ReplayDemand};
+use troop_replay::{TransitionReplay, TransitionShape};
 
 use super::process_usage::peak_memory_bytes;
 
@@ -72,7 +71,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 
 fn measure(args: &ReplayArgs) -> anyhow::Result<Report> {
     let spaces = spaces();
-    let shape = ReplayShape {
+    let shape = TransitionShape {
         capacity: args.env_steps as usize,
         stack: STACK,
         environments: 1,
@@ -121,7 +120,7 @@ fn fill(replay: &mut TransitionReplay, spaces: &Spaces) -> f64 {
     let (total, mut step) = (replay.capacity() + replay.capacity() / 10, 0);
     let started = Instant::now();
     while step < total {
-        segment.restart(&Memory::new(1, 0));
+        segment.restart(&RecurrentState::new(1, 0), 0);
         for _ in 0..SEGMENT {
             segment.observations.extend(Observations::U8(&stack), None);
             segment.actions.extend(&Actions::Discrete(vec![0]));
@@ -159,13 +158,10 @@ fn sample(replay: &TransitionReplay, batch: usize) -> f64 {
     let started = Instant::now();
     let mut sampled = 0;
     while started.elapsed().as_secs_f64() < 1.0 {
-        let batch = replay.sample(batch, 0.4, &mut rng);
-        let stacks = [
-            replay.observations(&batch.transitions),
-            replay.next_observations(&batch.transitions),
-        ];
+        let batch = replay.draw(batch, 0.4, &mut rng);
+        let stacks = [&batch.observations, &batch.next_observations].map(nn::observations);
         _ = std::hint::black_box(stacks);
-        sampled += batch.transitions.len();
+        sampled += batch.len();
     }
     sampled as f64 / started.elapsed().as_secs_f64()
 }

@@ -1,38 +1,12 @@
 //! A worker's replay memory of whole stretches of experience, with the policies that acted in them.
 
-use std::collections::VecDeque;
-
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use troop_common::spaces::Spaces;
+use troop_common::experience::{End, ObservationBuffer, Segment};
 
-use super::{ObservationId, ObservationStore};
-use crate::environment::{Actions, End};
-use crate::segment::{ObservationBuffer, Segment};
-
-/// How a [`SegmentReplay`] is laid out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SegmentShape {
-    /// What the environments show and accept.
-    pub spaces: Spaces,
-    /// Frames that an observation stacks.
-    pub stack: usize,
-    /// Environments that fill it, `E`.
-    pub environments: usize,
-    /// Steps of a segment, `T`.
-    pub t_max: usize,
-    /// Frames of the observations that are kept: one an env step, see [`ObservationStore`].
-    pub capacity: usize,
-}
-
-impl SegmentShape {
-    /// Bytes of a memory that is full.
-    pub fn bytes(&self) -> u64 {
-        let observations =
-            ObservationStore::bytes(&self.spaces.observation, self.stack, self.capacity);
-        observations + (self.capacity * STEP_BYTES) as u64
-    }
-}
+use crate::observation_store::ObservationStore;
+use crate::segment_shape::SegmentShape;
+use crate::stream::{Shown, Step, Stream};
 
 /// The newest steps of a worker's environments. A step is gone as soon as its observation is.
 ///
@@ -45,38 +19,6 @@ pub struct SegmentReplay {
     /// One an environment.
     streams: Vec<Stream>,
 }
-
-/// Consecutive steps of one environment.
-#[derive(Debug, Default)]
-struct Stream {
-    steps: VecDeque<Step>,
-    /// What the environment showed after the last step.
-    newest: Option<Shown>,
-}
-
-#[derive(Clone, Debug)]
-struct Shown {
-    id: ObservationId,
-    /// Which choices are open, where the environment says so.
-    mask: Option<Box<[bool]>>,
-}
-
-#[derive(Clone, Debug)]
-struct Step {
-    /// `s_t`
-    shown: Shown,
-    /// `a_t`, of one environment.
-    action: Actions,
-    /// μ, statistics of the policy that drew it.
-    behaviour: Box<[f32]>,
-    reward: f32,
-    end: End,
-    /// The final observation, where the episode was truncated.
-    last: Option<Shown>,
-}
-
-/// Bytes of a step beside its observation, about: of what it points to as well.
-const STEP_BYTES: usize = size_of::<Step>() + 64;
 
 impl SegmentReplay {
     /// An empty memory. It takes what it needs as it fills.
@@ -127,6 +69,7 @@ impl SegmentReplay {
                 reward: segment.rewards[i],
                 end: *end,
                 last,
+                version: segment.version,
             });
         }
         for e in 0..environments {
@@ -159,31 +102,42 @@ impl SegmentReplay {
         let drawn: Vec<(&Stream, usize)> = (0..environments)
             .map(|_| self.stretch(rng.random_range(0..starts)))
             .collect::<Option<_>>()?;
-        let mut segment = Segment::new(environments, &self.shape.spaces);
-        let mut bytes = Vec::new();
-        let mut show = |to: &mut ObservationBuffer, shown: &Shown| {
-            bytes.clear();
-            self.observations.extend(shown.id, &mut bytes);
-            to.extend_bytes(&bytes, shown.mask.as_deref());
-        };
+        self.again(&drawn)
+    }
+
+    /// Stretches of as many environments as one segment.
+    fn again(&self, stretches: &[(&Stream, usize)]) -> Option<Segment> {
+        let t_max = self.shape.t_max;
+        let mut segment = Segment::new(stretches.len(), &self.shape.spaces);
+        segment.version = u64::MAX;
         for t in 0..t_max {
-            for (stream, start) in &drawn {
-                let step = &stream.steps[start + t];
-                show(&mut segment.observations, &step.shown);
-                if let Some(last) = &step.last {
-                    show(&mut segment.truncated_observations, last);
-                }
-                segment.actions.extend(&step.action);
-                segment.behaviour.extend(&step.behaviour);
-                segment.rewards.push(step.reward);
-                segment.ends.push(step.end);
+            for (stream, start) in stretches {
+                self.relive(&stream.steps[start + t], &mut segment);
             }
         }
-        for (stream, start) in &drawn {
+        for (stream, start) in stretches {
             let following = stream.shown_at(start + t_max)?;
-            show(&mut segment.bootstrap_observations, following);
+            self.copy_to(&mut segment.bootstrap_observations, following);
         }
         Some(segment)
+    }
+
+    /// Appends a step to a segment.
+    fn relive(&self, step: &Step, segment: &mut Segment) {
+        self.copy_to(&mut segment.observations, &step.shown);
+        if let Some(last) = &step.last {
+            self.copy_to(&mut segment.truncated_observations, last);
+        }
+        segment.actions.extend(&step.action);
+        segment.behaviour.extend(&step.behaviour);
+        segment.rewards.push(step.reward);
+        segment.ends.push(step.end);
+        segment.version = segment.version.min(step.version);
+    }
+
+    fn copy_to(&self, buffer: &mut ObservationBuffer, shown: &Shown) {
+        self.observations
+            .copy_to(shown.id, buffer, shown.mask.as_deref());
     }
 
     /// Number `index` of all stretches.
@@ -228,21 +182,6 @@ impl SegmentReplay {
     }
 }
 
-impl Stream {
-    /// Stretches of `t_max` steps, by where they start.
-    fn starts(&self, t_max: usize) -> usize {
-        (self.steps.len() + 1).saturating_sub(t_max)
-    }
-
-    /// What was shown before step `index`.
-    fn shown_at(&self, index: usize) -> Option<&Shown> {
-        match self.steps.get(index) {
-            Some(step) => Some(&step.shown),
-            None => self.newest.as_ref(),
-        }
-    }
-}
-
 /// Row `index` of `values` `[rows, …]`.
 fn row<T>(values: &[T], index: usize, rows: usize) -> &[T] {
     let len = values.len() / rows;
@@ -250,5 +189,5 @@ fn row<T>(values: &[T], index: usize, rows: usize) -> &[T] {
 }
 
 #[cfg(test)]
-#[path = "segments_tests.rs"]
+#[path = "segment_replay_tests.rs"]
 mod tests;

@@ -2,39 +2,23 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
+use troop_common::experience::{Actions, End, ObservationBuffer, Segment, Transitions};
 use troop_common::spaces::ObservationSpace;
 
-use super::{NStep, ObservationId, ObservationStore, SumTree, Transition};
-use crate::environment::{Actions, End};
-use crate::segment::{ObservationBuffer, Segment};
+use crate::n_step::NStep;
+use crate::observation_id::ObservationId;
+use crate::observation_store::ObservationStore;
+use crate::priorities::Priorities;
+use crate::sum_tree::SumTree;
+use crate::transition::Transition;
+use crate::transition_shape::TransitionShape;
 
-/// How a replay is laid out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ReplayShape {
-    /// Frames of the observations that are kept: one an env step, see [`ObservationStore`].
-    pub capacity: usize,
-    /// Frames that an observation stacks.
-    pub stack: usize,
-    /// Environments that fill it, `E`.
-    pub environments: usize,
-    /// Steps of a transition, `n`.
-    pub n_step: usize,
-    /// Discount γ of a step.
-    pub discount: f32,
-    /// ω of prioritised sampling; 0 samples uniformly.
-    pub priority_exponent: f64,
-    /// Added to each absolute TD error before the exponent is taken.
-    pub priority_epsilon: f64,
-}
-
-/// Transitions to learn from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
+/// What was drawn.
+struct Drawn {
     /// `[B]`.
-    pub transitions: Vec<Transition>,
+    transitions: Vec<Transition>,
     /// Importance-sampling weights, the largest being 1, `[B]`.
-    pub weights: Vec<f32>,
+    weights: Vec<f32>,
 }
 
 /// The newest transitions of a worker's environments. One is gone as soon as its first observation is.
@@ -52,29 +36,13 @@ pub struct TransitionReplay {
     assemblers: Vec<NStep>,
     /// What each environment showed last; absent where what comes next continues nothing.
     current: Vec<Option<ObservationId>>,
-    priorities: Option<Prioritized>,
+    priorities: Option<Priorities>,
     env_steps: u64,
-}
-
-/// Proportional prioritisation (Schaul et al. 2016, §3.3): `P(i) = p_i / Σ p`, `p_i = (|δ_i| + ε)^ω`. A new
-/// transition has the largest priority that there was, so that each is likely to be seen once.
-#[derive(Debug)]
-struct Prioritized {
-    tree: SumTree,
-    exponent: f64,
-    epsilon: f64,
-    largest: f64,
 }
 
 impl TransitionReplay {
     /// An empty memory for observations of `space`.
-    pub fn new(space: &ObservationSpace, shape: &ReplayShape) -> Self {
-        let prioritized = || Prioritized {
-            tree: SumTree::new(shape.capacity),
-            exponent: shape.priority_exponent,
-            epsilon: shape.priority_epsilon,
-            largest: 1.0,
-        };
+    pub fn new(space: &ObservationSpace, shape: &TransitionShape) -> Self {
         let assembler = NStep::new(shape.n_step, shape.discount);
         Self {
             observations: ObservationStore::new(
@@ -89,13 +57,13 @@ impl TransitionReplay {
             first: 0,
             assemblers: vec![assembler; shape.environments],
             current: vec![None; shape.environments],
-            priorities: (shape.priority_exponent > 0.0).then(prioritized),
+            priorities: (shape.priority_exponent > 0.0).then(|| Priorities::new(shape)),
             env_steps: 0,
         }
     }
 
     /// Bytes of a memory that is full.
-    pub fn bytes(space: &ObservationSpace, shape: &ReplayShape) -> u64 {
+    pub fn bytes(space: &ObservationSpace, shape: &TransitionShape) -> u64 {
         let entries = (shape.capacity * size_of::<Option<Transition>>()) as u64;
         let tree = match shape.priority_exponent > 0.0 {
             true => SumTree::bytes(shape.capacity),
@@ -127,7 +95,7 @@ impl TransitionReplay {
     /// Remembers a segment, which begins where the last one ended unless episodes were broken off.
     ///
     /// # Panics
-    /// Where its actions are not discrete.
+    /// If its actions are not discrete.
     pub fn add(&mut self, segment: &Segment) {
         let Actions::Discrete(actions) = &segment.actions else {
             panic!("a replay of transitions has discrete actions")
@@ -163,56 +131,66 @@ impl TransitionReplay {
     /// priorities' sum. The weights are `(N·P(i))^−β` over their maximum in the batch (Schaul et al. 2016, §3.4).
     ///
     /// # Panics
-    /// Where it is empty.
-    pub fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Batch {
-        assert!(!self.is_empty(), "nothing to sample yet");
-        match &self.priorities {
-            None => Batch {
-                transitions: (0..batch).map(|_| self.draw_uniformly(rng)).collect(),
-                weights: vec![1.0; batch],
-            },
-            Some(prioritized) => self.draw_by_priority(prioritized, batch, beta, rng),
-        }
+    /// If it is empty.
+    pub fn draw(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Transitions {
+        let drawn = self.sample(batch, beta, rng);
+        self.gather(&drawn.transitions, drawn.weights)
     }
 
-    /// Takes note of the TD errors of sampled transitions. An error that is not finite changes nothing.
-    pub fn update_priorities(&mut self, transitions: &[Transition], td_errors: &[f32]) {
-        let Some(prioritized) = &mut self.priorities else {
+    /// Takes note of the TD errors of transitions that were drawn. One that is gone stays so, and an
+    /// error that is not finite changes nothing.
+    pub fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) {
+        let Some(priorities) = &mut self.priorities else {
             return;
         };
-        for (transition, error) in transitions.iter().zip(td_errors) {
-            let slot = slot(&self.observations, transition.observation);
-            if error.is_finite() && self.transitions[slot].as_ref() == Some(transition) {
-                let priority = prioritized.priority(f64::from(*error));
-                prioritized.tree.set(slot, priority);
-                prioritized.largest = prioritized.largest.max(priority);
+        for (key, error) in keys.iter().zip(td_errors) {
+            let id = ObservationId(*key);
+            let slot = slot(&self.observations, id);
+            let held = self.transitions[slot].is_some_and(|one| one.observation == id);
+            if held && error.is_finite() {
+                priorities.note(slot, f64::from(*error));
             }
         }
     }
 
-    /// `s_t` of each transition, `[B, …]`.
-    pub fn observations(&self, transitions: &[Transition]) -> Tensor {
-        let ids: Vec<ObservationId> = transitions.iter().map(|one| one.observation).collect();
-        self.observations.tensor(&ids)
+    fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
+        assert!(!self.is_empty(), "nothing to sample yet");
+        match &self.priorities {
+            None => Drawn {
+                transitions: (0..batch).map(|_| self.draw_uniformly(rng)).collect(),
+                weights: vec![1.0; batch],
+            },
+            Some(priorities) => self.draw_by_priority(priorities, batch, beta, rng),
+        }
     }
 
-    /// `s_{t+n}` of each transition, `[B, …]`; where the episode terminated, `s_t` stands in for it.
-    pub fn next_observations(&self, transitions: &[Transition]) -> Tensor {
-        let next = |one: &Transition| one.next.unwrap_or(one.observation);
-        let ids: Vec<ObservationId> = transitions.iter().map(next).collect();
-        self.observations.tensor(&ids)
+    /// All that there is to know of transitions.
+    fn gather(&self, transitions: &[Transition], weights: Vec<f32>) -> Transitions {
+        let mut observations = self.observations.buffer(transitions.len());
+        let mut next_observations = self.observations.buffer(transitions.len());
+        for one in transitions {
+            let next = one.next.unwrap_or(one.observation);
+            self.observations
+                .copy_to(one.observation, &mut observations, None);
+            self.observations
+                .copy_to(next, &mut next_observations, self.mask(next));
+        }
+        Transitions {
+            keys: transitions.iter().map(|one| one.observation.0).collect(),
+            observations,
+            actions: transitions.iter().map(|one| one.action).collect(),
+            rewards: transitions.iter().map(|one| one.reward).collect(),
+            discounts: transitions.iter().map(|one| one.discount).collect(),
+            next_observations,
+            weights,
+        }
     }
 
-    /// Which choices [`Self::next_observations`] leave open, `[B, M]`, where the environment says so.
-    pub fn next_masks(&self, transitions: &[Transition]) -> Option<Tensor> {
+    /// Which choices an observation leaves open, if the environment says so.
+    fn mask(&self, id: ObservationId) -> Option<&[bool]> {
         let choices = self.masks.len() / self.transitions.len().max(1);
-        let mask = |one: &Transition| {
-            let id = one.next.unwrap_or(one.observation);
-            let start = slot(&self.observations, id) * choices;
-            &self.masks[start..start + choices]
-        };
-        let masks: Vec<bool> = transitions.iter().flat_map(mask).copied().collect();
-        (choices > 0).then(|| Tensor::from_slice(&masks).view([transitions.len() as i64, -1]))
+        let start = slot(&self.observations, id) * choices;
+        (choices > 0).then(|| &self.masks[start..start + choices])
     }
 
     /// The environments were reset: what comes next continues nothing.
@@ -261,8 +239,8 @@ impl TransitionReplay {
         let slot = slot(&self.observations, id);
         if self.transitions[slot].take().is_some() {
             self.complete -= 1;
-            if let Some(prioritized) = &mut self.priorities {
-                prioritized.tree.set(slot, 0.0);
+            if let Some(priorities) = &mut self.priorities {
+                priorities.leave(slot);
             }
         }
     }
@@ -281,8 +259,8 @@ impl TransitionReplay {
                 let slot = slot(observations, transition.observation);
                 transitions[slot] = Some(transition);
                 *complete += 1;
-                if let Some(prioritized) = priorities {
-                    prioritized.tree.set(slot, prioritized.largest);
+                if let Some(priorities) = priorities {
+                    priorities.enter(slot);
                 }
             }
         });
@@ -301,39 +279,31 @@ impl TransitionReplay {
 
     fn draw_by_priority(
         &self,
-        Prioritized { tree, .. }: &Prioritized,
+        priorities: &Priorities,
         batch: usize,
         beta: f64,
         rng: &mut ChaCha8Rng,
-    ) -> Batch {
-        let share = tree.total() / batch as f64;
+    ) -> Drawn {
         let mut transitions = Vec::with_capacity(batch);
         let mut weights = Vec::with_capacity(batch);
         for part in 0..batch {
-            let slot = tree.find((part as f64 + rng.random::<f64>()) * share);
-            let p = tree.get(slot) / tree.total();
+            let (slot, p) = priorities.draw(part, batch, rng);
             transitions.extend(self.transitions[slot]);
             weights.push((self.complete as f64 * p).powf(-beta));
         }
         let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        Batch {
+        Drawn {
             transitions,
             weights: weights.iter().map(|w| (w / largest) as f32).collect(),
         }
     }
 }
 
-impl Prioritized {
-    fn priority(&self, td_error: f64) -> f64 {
-        (td_error.abs() + self.epsilon).powf(self.exponent)
-    }
-}
-
-/// Where the transition from an observation is kept.
+/// If the transition from an observation is kept.
 fn slot(observations: &ObservationStore, id: ObservationId) -> usize {
     (id.0 % observations.capacity() as u64) as usize
 }
 
 #[cfg(test)]
-#[path = "transitions_tests.rs"]
+#[path = "transition_replay_tests.rs"]
 mod tests;

@@ -3,6 +3,8 @@ use std::collections::VecDeque;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use troop_common::experience::Observations;
+
 use super::*;
 
 const STACK: usize = 4;
@@ -83,9 +85,10 @@ fn what_is_held_is_byte_for_byte_what_was_shown() {
             assert!(store.oldest() >= before, "seed {seed}: it went back");
             assert!(store.holds(id), "seed {seed}: the newest is there");
             for id in store.oldest().0..=id.0 {
-                let mut bytes = Vec::new();
-                store.extend(ObservationId(id), &mut bytes);
-                assert_eq!(bytes, shown[id as usize], "seed {seed}, observation {id}");
+                let mut found = store.buffer(1);
+                store.copy_to(ObservationId(id), &mut found, None);
+                let expected = &shown[id as usize];
+                assert_eq!(found.bytes(0), expected, "seed {seed}, observation {id}");
             }
         }
     }
@@ -160,11 +163,13 @@ fn vectors_of_floats_are_kept_as_they_are() {
         .map(|row| store.push(0, bytemuck::cast_slice(row)))
         .collect();
     assert!(!store.holds(ids[0]));
-    let tensor = store.tensor(&[ids[2], ids[1]]);
-    assert_eq!(tensor.size(), [2, 3]);
-    let mut values = [0.0_f32; 6];
-    tensor.copy_data(&mut values, 6);
-    assert_eq!(values, [1.0, 2.0, 3.0, 0.5, 1e-40, f32::MAX]);
+    let mut found = store.buffer(2);
+    for id in [ids[2], ids[1]] {
+        store.copy_to(id, &mut found, None);
+    }
+    assert_eq!((found.len(), found.shape()), (2, &[3][..]));
+    let expected = [1.0, 2.0, 3.0, 0.5, 1e-40, f32::MAX];
+    assert_eq!(found.values(), Observations::F32(&expected));
 }
 
 #[test]

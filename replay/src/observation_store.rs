@@ -3,15 +3,12 @@
 //! A stack of frames shares all but its newest with the stack before it. So a stack is kept as references to frames, and
 //! a step costs one frame: 84×84 bytes for Atari in place of 4·84·84.
 
-use tch::{Kind, Tensor};
+use troop_common::experience::ObservationBuffer;
 use troop_common::experiment::EnvironmentSettings;
 use troop_common::spaces::{ElementType, ObservationSpace};
 
-use super::blocks::BlockRing;
-
-/// Number of an observation in its store. Later ones have larger numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObservationId(pub u64);
+use crate::blocks::BlockRing;
+use crate::observation_id::ObservationId;
 
 /// Frames that an observation of this environment stacks along its first axis: each step moves
 /// them down by one and adds one. 1 where nothing is known to be stacked, and where observations
@@ -32,8 +29,7 @@ pub fn stack(environment: &EnvironmentSettings) -> usize {
 /// and the final observation of a truncated episode is one more observation.
 #[derive(Debug)]
 pub struct ObservationStore {
-    shape: Vec<i64>,
-    kind: Kind,
+    space: ObservationSpace,
     stack: usize,
     frame_len: usize,
     frames: BlockRing,
@@ -53,7 +49,7 @@ impl ObservationStore {
     /// before there are frames.
     ///
     /// # Panics
-    /// Where `stack` does not divide the first axis, or `capacity` holds no whole observation.
+    /// If `stack` does not divide the first axis, or `capacity` holds no whole observation.
     pub fn new(
         space: &ObservationSpace,
         stack: usize,
@@ -67,11 +63,7 @@ impl ObservationStore {
         );
         assert!(u32::try_from(capacity).is_ok(), "{capacity} frames");
         Self {
-            shape: space.shape.iter().map(|axis| *axis as i64).collect(),
-            kind: match space.element {
-                ElementType::F32 => Kind::Float,
-                ElementType::U8 => Kind::Uint8,
-            },
+            space: space.clone(),
             stack,
             frame_len,
             frames: BlockRing::new(frame_len, capacity),
@@ -98,7 +90,7 @@ impl ObservationStore {
     /// Stores an environment's next observation. The oldest ones make room.
     ///
     /// # Panics
-    /// Where it has not the space's bytes.
+    /// If it has not the space's bytes.
     pub fn push(&mut self, environment: usize, observation: &[u8]) -> ObservationId {
         assert_eq!(
             observation.len(),
@@ -146,29 +138,25 @@ impl ObservationStore {
         ObservationId(self.next)
     }
 
-    /// Appends the bytes of an observation.
+    /// Appends an observation with its mask to a buffer of the same space.
     ///
     /// # Panics
-    /// Where it is gone.
-    pub fn extend(&self, id: ObservationId, bytes: &mut Vec<u8>) {
+    /// If it is gone.
+    pub fn copy_to(
+        &self,
+        id: ObservationId,
+        buffer: &mut ObservationBuffer,
+        mask: Option<&[bool]>,
+    ) {
         assert!(self.holds(id), "{id:?} of {:?}", self.oldest..self.next);
-        for frame in self.frames_of(id) {
-            bytes.extend_from_slice(frame);
-        }
+        buffer.extend_pieces(self.frames_of(id), mask);
     }
 
-    /// Observations as one tensor `[N, …]`.
-    ///
-    /// # Panics
-    /// Where one of them is gone.
-    pub fn tensor(&self, ids: &[ObservationId]) -> Tensor {
-        let mut bytes = Vec::with_capacity(ids.len() * self.stack * self.frame_len);
-        for id in ids {
-            self.extend(*id, &mut bytes);
-        }
-        let mut shape = vec![ids.len() as i64];
-        shape.extend(&self.shape);
-        Tensor::from_data_size(&bytes, &shape, self.kind)
+    /// An empty buffer for `observations` of these observations.
+    pub fn buffer(&self, observations: usize) -> ObservationBuffer {
+        let mut buffer = ObservationBuffer::new(&self.space);
+        buffer.reserve(observations);
+        buffer
     }
 
     fn frames_of(&self, id: ObservationId) -> impl Iterator<Item = &[u8]> {
@@ -249,5 +237,5 @@ fn frame_bytes(space: &ObservationSpace, stack: usize) -> usize {
 }
 
 #[cfg(test)]
-#[path = "frames_tests.rs"]
+#[path = "observation_store_tests.rs"]
 mod tests;

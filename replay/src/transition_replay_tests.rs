@@ -2,11 +2,10 @@ use std::collections::HashMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use troop_common::experience::Observations;
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::*;
-use crate::environment::Observations;
-use crate::segment::to_vec;
 
 fn space() -> ObservationSpace {
     ObservationSpace {
@@ -30,8 +29,8 @@ fn masks(observations: &[f32]) -> Vec<bool> {
         .collect()
 }
 
-fn shape(capacity: usize, environments: usize, n_step: usize, exponent: f64) -> ReplayShape {
-    ReplayShape {
+fn shape(capacity: usize, environments: usize, n_step: usize, exponent: f64) -> TransitionShape {
+    TransitionShape {
         capacity,
         stack: 1,
         environments,
@@ -160,8 +159,17 @@ impl World {
     }
 }
 
+fn floats(buffer: &ObservationBuffer) -> &[f32] {
+    match buffer.values() {
+        Observations::F32(values) => values,
+        Observations::U8(_) => panic!("expected floats"),
+    }
+}
+
 fn number(replay: &TransitionReplay, id: ObservationId) -> f32 {
-    replay.observations.tensor(&[id]).double_value(&[0, 0]) as f32
+    let mut shown = replay.observations.buffer(1);
+    replay.observations.copy_to(id, &mut shown, None);
+    floats(&shown)[0]
 }
 
 #[test]
@@ -198,30 +206,30 @@ fn what_is_remembered_is_what_was_lived() {
             assert_eq!(replay.len(), complete, "seed {seed}");
             let all: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
             if !all.is_empty() {
-                let next = to_vec(&replay.next_observations(&all));
-                let open = to_vec(&replay.next_masks(&all).unwrap().to_kind(tch::Kind::Float));
-                let expected = masks(&next)
-                    .into_iter()
-                    .map(|open| f32::from(u8::from(open)));
-                assert_eq!(open, expected.collect::<Vec<f32>>(), "seed {seed}");
+                let next = replay.gather(&all, Vec::new()).next_observations;
+                assert_eq!(next.masks(), masks(floats(&next)), "seed {seed}");
             }
             let kept = replay.observations.next().0 - replay.first;
             assert!(kept as usize <= capacity);
-            if let Some(prioritized) = &replay.priorities {
+            if let Some(priorities) = &replay.priorities {
                 let total: f64 = replay
                     .transitions
                     .iter()
                     .enumerate()
                     .map(|(slot, one)| {
-                        let p = prioritized.tree.get(slot);
+                        let p = priorities.tree.get(slot);
                         assert_eq!(p > 0.0, one.is_some(), "seed {seed}: slot {slot}");
                         p
                     })
                     .sum();
-                assert!((prioritized.tree.total() - total).abs() < 1e-9);
+                assert!((priorities.tree.total() - total).abs() < 1e-9);
             }
         }
     }
+}
+
+fn keys(transitions: &[Transition]) -> Vec<u64> {
+    transitions.iter().map(|one| one.observation.0).collect()
 }
 
 /// A full memory of one environment, with priorities that are all different where it has any.
@@ -233,7 +241,7 @@ fn filled(exponent: f64) -> TransitionReplay {
     }
     let all: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
     let errors: Vec<f32> = (0..all.len()).map(|i| 0.1 * (i as f32 + 1.0)).collect();
-    replay.update_priorities(&all, &errors);
+    replay.reprioritise(&keys(&all), &errors);
     replay
 }
 
@@ -291,9 +299,9 @@ fn prioritized_sampling_draws_by_the_exponent_of_the_td_error() {
 fn weights_undo_the_priorities() {
     let replay = filled(0.6);
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let prioritized = replay.priorities.as_ref().unwrap();
+    let priorities = replay.priorities.as_ref().unwrap();
     for beta in [0.0, 0.4, 1.0] {
-        let Batch {
+        let Drawn {
             transitions,
             weights,
         } = replay.sample(16, beta, &mut rng);
@@ -301,7 +309,7 @@ fn weights_undo_the_priorities() {
             .iter()
             .map(|one| {
                 let slot = slot(&replay.observations, one.observation);
-                let p = prioritized.tree.get(slot) / prioritized.tree.total();
+                let p = priorities.tree.get(slot) / priorities.tree.total();
                 (1.0 / replay.len() as f64 * 1.0 / p).powf(beta)
             })
             .collect();
@@ -319,12 +327,12 @@ fn a_new_transition_has_the_largest_priority_and_a_broken_error_changes_none() {
     let mut replay = TransitionReplay::new(&space(), &shape(100, 1, 1, 1.0));
     replay.add(&world.segment(4));
     let first: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
-    replay.update_priorities(&first, &[7.0, 0.5, f32::NAN, f32::INFINITY]);
+    replay.reprioritise(&keys(&first), &[7.0, 0.5, f32::NAN, f32::INFINITY]);
     replay.add(&world.segment(1));
     let newest = replay.transitions.iter().flatten().last().unwrap();
-    let prioritized = replay.priorities.as_ref().unwrap();
+    let priorities = replay.priorities.as_ref().unwrap();
     let priority = |one: &Transition| {
-        prioritized
+        priorities
             .tree
             .get(slot(&replay.observations, one.observation))
     };

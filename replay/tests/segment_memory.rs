@@ -1,9 +1,8 @@
 //! What ACER's replay of Atari takes, measured: 50 000 frames a worker (Wang et al. 2017, §4).
 
-use troop_actor::environment::{Actions, End, Observations};
-use troop_actor::replay::{SegmentReplay, SegmentShape};
-use troop_actor::segment::Segment;
+use troop_common::experience::{Actions, End, Observations, Segment};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
+use troop_replay::{SegmentReplay, SegmentShape};
 
 const CAPACITY: usize = 50_000;
 const STACK: usize = 4;

@@ -1,0 +1,10 @@
+/// Why a link has nothing more to give.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkClosed {
+    /// The run is over: the worker stops, all is well.
+    #[error("the run is over: {0}")]
+    Finished(String),
+    /// The learner cannot be reached or refuses this worker for good.
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,186 @@
+use super::*;
+use crate::method::testing::{
+    Game, Learner, assert_close, assert_ends_separate, assert_gradient, doubles, fresh_loss,
+    loss_and_gradient, seeded, segment_with, setting, spaces,
+};
+use crate::nn::distribution::Policy;
+use crate::nn::{self, Parameters};
+use troop_common::experiment::{Experiment, MethodSettings, ModelSettings, Reduction};
+use troop_common::spaces::Spaces;
+
+fn experiment(settings: &A3cSettings, change: impl FnOnce(&mut ModelSettings)) -> Experiment {
+    let mut experiment = Experiment {
+        method: MethodSettings::A3c(settings.clone()),
+        ..Experiment::default()
+    };
+    experiment.model.hidden = vec![5];
+    change(&mut experiment.model);
+    experiment
+}
+
+fn a3c(settings: &A3cSettings, change: impl FnOnce(&mut ModelSettings), of: &Spaces) -> A3c {
+    let experiment = experiment(settings, change);
+    let actor_critic = ActorCritic::new(&setting(&experiment, of, &mut seeded(1))).unwrap();
+    A3c {
+        settings: settings.clone(),
+        actor_critic: Arc::new(actor_critic),
+    }
+}
+
+type Change = fn(&mut ModelSettings);
+
+/// Every kind of actions on every kind of network.
+fn kinds() -> Vec<(Spaces, Change)> {
+    let changes: [Change; 4] = [
+        |_| {},
+        |model| model.separate_value = true,
+        |model| model.lstm = Some(3),
+        |model| {
+            model.lstm = Some(2);
+            model.separate_value = true;
+        },
+    ];
+    let actions = || {
+        [
+            spaces::discrete(3),
+            spaces::multi_discrete(&[2, 3]),
+            spaces::continuous(2),
+        ]
+    };
+    let with = |change: &Change| actions().map(|spaces| (spaces, *change));
+    changes.iter().flat_map(with).collect()
+}
+
+/// The loss with what it holds constant.
+fn held(method: &A3c, parameters: &Parameters, segment: &Segment, targets: &Targets) -> Tensor {
+    let at = method.actor_critic.segment(parameters, segment);
+    method.descend(&at.policy, &at.v, segment, targets).total
+}
+
+fn targets(method: &A3c, parameters: &Parameters, segment: &Segment) -> Targets {
+    let at = method.actor_critic.segment(parameters, segment);
+    let open = method
+        .actor_critic
+        .open_values(parameters, segment, &at.state);
+    method.targets(&to_vec(&at.v), segment, &open)
+}
+
+#[test]
+fn the_full_loss_passes_finite_differences() {
+    for (index, (spaces, change)) in kinds().iter().enumerate() {
+        let settings = A3cSettings {
+            reduction: [Reduction::Sum, Reduction::Mean][index % 2],
+            entropy_weight: 0.1,
+            gae_lambda: 0.9,
+            ..A3cSettings::default()
+        };
+        for masked in [false, true] {
+            let mut method = a3c(&settings, change, spaces);
+            let masked = masked && spaces.action.choices() > 0;
+            let segment =
+                segment_with(spaces, method.actor_critic.network().state_len(), masked, 7);
+            let parameters = doubles(method.actor_critic.network(), 3);
+            let targets = targets(&method, &parameters, &segment);
+            assert_gradient(&parameters, |parameters| {
+                held(&method, parameters, &segment, &targets)
+            });
+            let held = held(&method, &parameters, &segment, &targets);
+            let whole = fresh_loss(&mut method, &parameters, &parameters, &segment).total;
+            assert_eq!(whole.double_value(&[]), held.double_value(&[]));
+        }
+    }
+}
+
+#[test]
+fn ends_inside_a_segment_are_the_same_as_separate_episodes() {
+    let settings = A3cSettings {
+        reduction: Reduction::Sum,
+        ..A3cSettings::default()
+    };
+    for (spaces, change) in kinds() {
+        let mut learner = Learner::new(&experiment(&settings, change), &spaces);
+        assert_ends_separate(&mut learner, &spaces);
+    }
+}
+
+#[test]
+fn the_backward_view_has_the_forward_views_gradient() {
+    for (index, (spaces, change)) in kinds().iter().enumerate() {
+        let gradients = [View::Forward, View::Backward].map(|view| {
+            let settings = A3cSettings {
+                view,
+                gae_lambda: [1.0, 0.8][index % 2],
+                ..A3cSettings::default()
+            };
+            let mut method = a3c(&settings, change, spaces);
+            let segment = segment_with(spaces, method.actor_critic.network().state_len(), false, 7);
+            let online = doubles(method.actor_critic.network(), 3);
+            loss_and_gradient(&mut method, &online, &online, &segment).1
+        });
+        assert_close(&gradients[1], &gradients[0], 1e-5);
+        assert!(gradients[0].iter().any(|gradient| gradient.abs() > 1e-2));
+    }
+}
+
+/// What it carries on while it acts is what the loss unrolls, whatever ends in between.
+#[test]
+fn acting_and_learning_see_the_same_state() {
+    let spaces = spaces::discrete(3);
+    let method = a3c(
+        &A3cSettings::default(),
+        |model| model.lstm = Some(3),
+        &spaces,
+    );
+    let network = method.actor_critic.network();
+    let segment = segment_with(&spaces, network.state_len(), false, 7);
+    let mut parameters = network.parameters();
+    parameters.load(&network.layout().initialize(3));
+    let whole = network.segment(&parameters, &segment);
+    let mut state = segment.initial_state.clone();
+    for (t, ends) in (0..).zip(segment.ends.chunks_exact(3)) {
+        let observations = nn::observations(&segment.observations).narrow(0, t * 3, 3);
+        let step = network.step(&parameters, &observations, &nn::state(&state));
+        let expected = whole.heads[0].narrow(0, t * 3, 3);
+        assert!(
+            step.heads[0].allclose(&expected, 1e-6, 1e-6, false),
+            "step {t}"
+        );
+        state.carry(to_vec(&step.state), ends);
+    }
+    assert!(nn::state(&state).allclose(&whole.state, 1e-6, 1e-6, false));
+}
+
+/// V of the uniform policy on M1 is (7.25, 7.75), whatever λ and the segment's length.
+#[test]
+fn values_of_the_uniform_policy_on_m1() {
+    for (t_max, gae_lambda) in [(1, 1.0), (5, 1.0), (5, 0.5), (5, 0.0)] {
+        let settings = A3cSettings {
+            t_max,
+            gae_lambda,
+            discount: 0.9,
+            ..A3cSettings::default()
+        };
+        let (clear, spaces) = (
+            |model: &mut ModelSettings| model.hidden.clear(),
+            Game::spaces(),
+        );
+        let mut learner = Learner::new(&experiment(&settings, clear), &spaces);
+        let policy = Policy::for_actions(&spaces.action)
+            .heads()
+            .iter()
+            .map(|head| head.outputs * 3)
+            .sum::<usize>();
+        let mut game = Game::new(32);
+        // Only the value head learns, so that the policy stays uniform.
+        let learned = game.learn(&mut learner, 1200, 0.3, |gradient| {
+            gradient[..policy].fill(0.0);
+        });
+        let v = |state: usize| learned[policy + state] + learned[policy + 2];
+        assert!(
+            (v(0) - 7.25).abs() < 0.25 && (v(1) - 7.75).abs() < 0.25,
+            "{} {} ",
+            v(0),
+            v(1)
+        );
+    }
+}

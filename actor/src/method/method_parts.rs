@@ -1,0 +1,43 @@
+use std::sync::Arc;
+
+use troop_replay::available_memory::ReplayDemand;
+
+use super::behaviour::Behaviour;
+use super::experience::OwnExperience;
+use super::last_segment::LastSegment;
+use super::objective::Objective;
+use super::setting::Setting;
+use crate::nn::Network;
+
+/// What a method is made of. A role composes it.
+pub struct MethodParts {
+    /// The network that is trained.
+    pub network: Arc<Network>,
+    /// How it acts.
+    pub behaviour: Box<dyn Behaviour>,
+    /// What it descends.
+    pub objective: Box<dyn Objective>,
+    /// Where a worker's own experience goes and comes from.
+    pub experience: Box<dyn OwnExperience>,
+    /// What it wants to remember, if it has a replay: checked before a worker begins.
+    pub replay_demand: Option<ReplayDemand>,
+}
+
+impl MethodParts {
+    /// Those of a method that learns from each segment once.
+    pub fn on_policy(
+        setting: &Setting<'_>,
+        network: Arc<Network>,
+        behaviour: impl Behaviour + 'static,
+        objective: impl Objective + 'static,
+    ) -> Self {
+        let environments = setting.experiment.environment.envs_per_worker;
+        Self {
+            network,
+            behaviour: Box::new(behaviour),
+            objective: Box::new(objective),
+            experience: Box::new(LastSegment::new(environments, setting.spaces)),
+            replay_demand: None,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+use troop_common::layout::LayoutError;
+
+/// Why a model cannot be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// A convolutional body was asked for an environment without pictures.
+    #[error(
+        "model.body `{body}` needs pixels [C, H, W] of at least {smallest}×{smallest}; the environment shows {found:?}; \
+         set model.body to `mlp`"
+    )]
+    NeedsPixels {
+        /// The body's name.
+        body: &'static str,
+        /// Smallest height and width.
+        smallest: usize,
+        /// Axes of the environment's observation.
+        found: Vec<usize>,
+    },
+    /// The environment shows nothing.
+    #[error("the environment's observation has no elements; shape {0:?}")]
+    EmptyObservation(Vec<usize>),
+    /// The parameters do not make a layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}

@@ -1,0 +1,22 @@
+//! What workers do. A role composes a method's parts with environments and a link.
+
+mod acting;
+mod backlog;
+mod bundled;
+#[cfg(test)]
+mod bundled_tests;
+mod clipping;
+mod divergence;
+mod identity;
+mod loaded_weights;
+mod push_delay;
+mod reward_shaping;
+mod stop;
+mod timed;
+mod training;
+mod worker_error;
+
+pub use bundled::Bundled;
+pub use divergence::Diverged;
+pub use identity::{Identity, worker_seed};
+pub use worker_error::WorkerError;
