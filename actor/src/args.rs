@@ -108,7 +108,7 @@ impl Args {
     /// What the files of `--tls-…` hold; none without `--tls-ca`.
     ///
     /// # Errors
-    /// Where a file cannot be read or holds something else.
+    /// If a file cannot be read or holds something else.
     pub(crate) fn tls(&self) -> Result<Option<TlsSettings>, PemError> {
         let identity = self.tls_certificate.as_deref().zip(self.tls_key.as_deref());
         let ca = self.tls_ca.as_deref();

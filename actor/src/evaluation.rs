@@ -111,7 +111,7 @@ pub struct EvaluationProgress {
 /// that fails is started again as often as in training; what is there by then counts.
 ///
 /// # Errors
-/// Where the environment cannot begin or the parameters are another network's.
+/// If the environment cannot begin or the parameters are another network's.
 pub fn evaluate(
     experiment: &Experiment,
     learned: Learned<'_>,

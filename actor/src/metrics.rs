@@ -42,7 +42,7 @@ impl ActorMetrics {
     /// Registers every metric in a registry of its own.
     ///
     /// # Errors
-    /// Where two metrics have one name, which the tests rule out.
+    /// If two metrics have one name, which the tests rule out.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         register_process(&registry)?;
@@ -52,7 +52,7 @@ impl ActorMetrics {
     /// Registers every metric beside those that `registry` has already.
     ///
     /// # Errors
-    /// Where two metrics have one name.
+    /// If two metrics have one name.
     pub fn within(registry: Registry) -> prometheus::Result<Self> {
         let options = |name: &str, help: &str| Opts::new(name, help).namespace(PREFIX);
         let counter = |name: &str, help: &str| {

@@ -71,7 +71,7 @@ impl ObservationNormalizer {
     /// For observations of one space.
     ///
     /// # Errors
-    /// Where they are to be normalised and cannot be.
+    /// If they are to be normalised and cannot be.
     pub fn new(
         settings: &EnvironmentSettings,
         space: &ObservationSpace,
@@ -103,7 +103,7 @@ impl ObservationNormalizer {
     /// Takes the moments of all workers' observations; those of none change nothing.
     ///
     /// # Errors
-    /// Where they have other dimensions.
+    /// If they have other dimensions.
     pub fn load(&mut self, moments: &Moments) -> Result<(), NormalizerError> {
         let Some(active) = self.active.as_mut().filter(|_| moments.count() > 0) else {
             return Ok(());

@@ -43,7 +43,7 @@ struct Actor {
 /// Runs the workers until the run is over, they fail, or a signal ends them.
 ///
 /// # Errors
-/// Where they cannot start, or one of them fails.
+/// If they cannot start, or one of them fails.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     descriptors::raise_limit()?;
     telemetry::init_logging(&args.telemetry())?;

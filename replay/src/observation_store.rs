@@ -4,22 +4,11 @@
 //! a step costs one frame: 84×84 bytes for Atari in place of 4·84·84.
 
 use troop_common::experience::ObservationBuffer;
-use troop_common::experiment::EnvironmentSettings;
-use troop_common::spaces::{ElementType, ObservationSpace};
+use troop_common::spaces::ObservationSpace;
 
 use crate::blocks::BlockRing;
 use crate::observation_id::ObservationId;
-
-/// Frames that an observation of this environment stacks along its first axis: each step moves
-/// them down by one and adds one. 1 where nothing is known to be stacked, and where observations
-/// are normalised: statistics move, and with them every frame of a stack.
-pub fn stack(environment: &EnvironmentSettings) -> usize {
-    match (environment.is_atari(), environment.normalize_observations) {
-        (true, _) => environment.atari.stack as usize,
-        (false, true) => 1,
-        (false, false) => environment.frame_stack,
-    }
-}
+use crate::stack::frame_bytes;
 
 /// The newest observations of a worker's environments, byte for byte as they were shown.
 ///
@@ -219,21 +208,6 @@ impl ObservationStore {
         }
         self.oldest = self.oldest.max((id + 1).saturating_sub(capacity));
     }
-}
-
-/// Bytes of one frame.
-fn frame_bytes(space: &ObservationSpace, stack: usize) -> usize {
-    let first = space.shape.first().copied().unwrap_or(1);
-    assert!(
-        stack >= 1 && first.is_multiple_of(stack),
-        "a stack of {stack} in observations of {:?}",
-        space.shape
-    );
-    let element = match space.element {
-        ElementType::F32 => size_of::<f32>(),
-        ElementType::U8 => size_of::<u8>(),
-    };
-    space.len() / stack * element
 }
 
 #[cfg(test)]

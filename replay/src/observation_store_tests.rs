@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use troop_common::experience::Observations;
+use troop_common::spaces::ElementType;
 
 use super::*;
 

@@ -15,7 +15,7 @@ pub(crate) struct Stream {
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
     pub(crate) id: ObservationId,
-    /// Which choices are open, where the environment says so.
+    /// Which choices are open, if the environment says so.
     pub(crate) mask: Option<Box<[bool]>>,
 }
 

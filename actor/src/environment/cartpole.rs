@@ -86,7 +86,7 @@ impl CartPole {
     /// counts on.
     ///
     /// # Panics
-    /// Where the state is terminal: an episode cannot go on there.
+    /// If the state is terminal: an episode cannot go on there.
     pub fn set_state(&mut self, index: usize, state: [f64; VARIABLES]) {
         assert!(!is_terminal(state[0], state[2]), "{state:?} is terminal");
         [

@@ -12,7 +12,7 @@ use super::vector_environment::VectorEnvironment;
 /// Makes the environments that `settings` name.
 ///
 /// # Errors
-/// Where there is no such environment, or its host cannot start; says why.
+/// If there is no such environment, or its host cannot start; says why.
 pub fn make(
     settings: &EnvironmentSettings,
 ) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {

@@ -40,7 +40,7 @@ const ALL: [Native; 2] = [
 /// The environments that `settings` name, where Rust has them and is to step them.
 ///
 /// # Errors
-/// Where only Rust could step them, and cannot; says what to change.
+/// If only Rust could step them, and cannot; says what to change.
 pub(super) fn make(
     settings: &EnvironmentSettings,
 ) -> Result<Option<Box<dyn VectorEnvironment>>, EnvironmentError> {

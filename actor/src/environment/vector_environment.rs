@@ -18,13 +18,13 @@ pub trait VectorEnvironment: Send {
     /// Starts a new episode in every environment, environment `i` from a seed made of `seed` and `i`.
     ///
     /// # Errors
-    /// Where the host failed, see [`EnvironmentError`].
+    /// If the host failed, see [`EnvironmentError`].
     fn reset(&mut self, seed: u64) -> Result<(), EnvironmentError>;
 
     /// Takes one action in each environment and resets those whose episode ended.
     ///
     /// # Errors
-    /// Where the host failed, see [`EnvironmentError`].
+    /// If the host failed, see [`EnvironmentError`].
     fn step(&mut self, actions: &Actions) -> Result<(), EnvironmentError>;
 
     /// What the last reset or step left behind.

@@ -15,7 +15,7 @@ use troop_common::descriptors;
 use troop_common::experiment::EnvironmentSettings;
 
 use super::channel::Channel;
-use super::failure::Error;
+use super::error::Error;
 use super::handshake::Reply;
 use super::interpreter;
 use super::stderr_log::StderrLog;

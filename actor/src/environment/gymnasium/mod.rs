@@ -7,6 +7,7 @@
 mod arrays;
 mod channel;
 mod child;
+mod error;
 mod failure;
 mod handshake;
 mod host;

@@ -8,7 +8,8 @@ use troop_common::spaces::Spaces;
 
 use super::arrays::{ArrayLayout, SharedArrays};
 use super::child::RunningChild;
-use super::failure::{Error, Phase, explain};
+use super::error::Error;
+use super::failure::{Phase, explain};
 use super::handshake::{Memory, Offer, PROTOCOL, Ready, Request, check_kwargs};
 
 const RESET: u8 = b'R';

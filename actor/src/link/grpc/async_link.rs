@@ -33,7 +33,7 @@ impl AsyncLink {
     /// runtime that this is called on, does the work.
     ///
     /// # Errors
-    /// Where the run is over, the learner refuses this worker, or it stays away too long.
+    /// If the run is over, the learner refuses this worker, or it stays away too long.
     pub async fn join(
         settings: EndpointSettings,
     ) -> Result<(Self, Experiment, JoinInfo), LinkClosed> {

@@ -6,7 +6,7 @@ use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::proto::v1::{JoinRequest, JoinResponse};
 use troop_common::wire::{self, Messages};
 
-use super::endpoint::Presents;
+use super::presents::Presents;
 use super::requests::Requests;
 
 /// The learner's calls that a worker makes, over one connection.
@@ -17,7 +17,7 @@ impl Client {
     /// Joins.
     ///
     /// # Errors
-    /// Where the connection fails, or the learner refuses.
+    /// If the connection fails, or the learner refuses.
     pub(super) async fn join(&self, request: JoinRequest) -> Result<JoinResponse, Status> {
         let mut calls = ParameterServerClient::new(self.0.clone());
         calls.join(request).await.map(tonic::Response::into_inner)
@@ -26,7 +26,7 @@ impl Client {
     /// Opens a session's stream.
     ///
     /// # Errors
-    /// Where the connection fails, or the learner refuses.
+    /// If the connection fails, or the learner refuses.
     pub(super) async fn train(&mut self, requests: Requests) -> Result<Messages<Body>, Status> {
         wire::call(&mut self.0, wire::path::TRAIN, requests).await
     }

@@ -38,7 +38,7 @@ impl Connector {
     /// Connects to the endpoint, whose address is `url`.
     ///
     /// # Errors
-    /// Where there is no connection within the endpoint's limit.
+    /// If there is no connection within the endpoint's limit.
     pub(super) async fn connect(&self, endpoint: &Endpoint, url: &str) -> Result<Channel, Error> {
         match self {
             Self::System if Address::names_unix(url) => endpoint.connect().await,

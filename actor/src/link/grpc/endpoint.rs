@@ -1,10 +1,7 @@
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
 use troop_common::address::Address;
 use troop_common::causes::with_causes;
 use troop_common::experiment::{ActorSettings, WireSettings};
@@ -14,6 +11,7 @@ use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 use super::client::Client;
 use super::connector::Connector;
 use super::interrupt::Interrupt;
+use super::presents::Presents;
 use super::tls::TlsSettings;
 
 /// Begins an address that is approached without TLS.
@@ -84,7 +82,7 @@ impl EndpointSettings {
     /// What the settings and the experiment's `[wire]` say about a connection.
     ///
     /// # Errors
-    /// Where the address cannot be one, or its TLS settings cannot be used.
+    /// If the address cannot be one, or its TLS settings cannot be used.
     pub(super) fn endpoint(&self, wire: &WireSettings) -> Result<Endpoint, String> {
         Self::check_tls(&self.url, self.tls.is_some())?;
         let mut endpoint = endpoint(&self.url)?;
@@ -109,7 +107,7 @@ impl EndpointSettings {
         let token = self.token.as_ref();
         // A token has visible ASCII characters only, all of which a header may have.
         let header = token.and_then(|token| token.header().parse().ok());
-        Client(InterceptedService::new(channel, Presents(header)))
+        Client(InterceptedService::new(channel, Presents::new(header)))
     }
 }
 
@@ -143,21 +141,6 @@ fn endpoint(url: &str) -> Result<Endpoint, String> {
     }
     Endpoint::from_shared(url.clone())
         .map_err(|error| unusable(format!("cannot be read ({error})")))
-}
-
-/// Presents the token with each call.
-#[derive(Clone)]
-pub(super) struct Presents(Option<MetadataValue<Ascii>>);
-
-impl Interceptor for Presents {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(header) = &self.0 {
-            request
-                .metadata_mut()
-                .insert("authorization", header.clone());
-        }
-        Ok(request)
-    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl GrpcLink {
     /// blocks.
     ///
     /// # Errors
-    /// Where the run is over, the learner refuses this worker, or it stays away too long.
+    /// If the run is over, the learner refuses this worker, or it stays away too long.
     pub fn join(
         runtime: &Handle,
         settings: EndpointSettings,

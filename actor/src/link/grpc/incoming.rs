@@ -37,7 +37,7 @@ impl IncomingWeights {
     /// Takes the next chunk; gives the weights once they are whole.
     ///
     /// # Errors
-    /// Where the chunk is not what the protocol says.
+    /// If the chunk is not what the protocol says.
     pub(super) fn accept(
         &mut self,
         chunk: &WeightsChunk,

@@ -10,7 +10,7 @@ use troop_common::causes::with_causes;
 use super::connector::Connector;
 use super::endpoint::EndpointSettings;
 use super::probe::{Spoken, spoken};
-use super::session::SessionEnd;
+use super::session_end::SessionEnd;
 
 /// What both sides of TLS call the other's last word before it closed.
 const ALERT: &str = "received fatal alert";

@@ -1,14 +1,12 @@
 //! One session: from joining to the end of its stream.
 
-use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 use troop_common::call_error::CallError;
-use troop_common::causes::with_causes;
 use troop_common::experiment::{Experiment, WireSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
@@ -24,6 +22,7 @@ use super::join_info::JoinInfo;
 use super::mailbox::Mailbox;
 use super::mismatch;
 use super::requests::Requests;
+use super::session_end::SessionEnd;
 use super::window::Window;
 use crate::link::rejections::Rejections;
 
@@ -37,19 +36,6 @@ const OPEN_LIMIT: Duration = Duration::from_secs(300);
 /// A worker that waits for its stream for longer than this says what it waits for.
 const LONG_OPEN: Duration = Duration::from_secs(5);
 
-/// How a session ends.
-#[derive(Debug)]
-pub(super) enum SessionEnd {
-    /// The worker left.
-    Left,
-    /// The run is over.
-    Finished(String),
-    /// The learner would refuse this worker each time.
-    Refused(String),
-    /// There is no connection any more, or yet.
-    Lost(String),
-}
-
 /// A session that has not opened its stream yet.
 pub(super) struct JoinedSession {
     pub(super) client: Client,
@@ -62,7 +48,7 @@ pub(super) struct JoinedSession {
 /// Connects.
 ///
 /// # Errors
-/// Where there is nobody, or the address cannot be one.
+/// If there is nobody, or the address cannot be one.
 pub(super) async fn connect(
     settings: &EndpointSettings,
     wire: &WireSettings,
@@ -256,37 +242,5 @@ async fn within<T>(
             "the learner did not answer within {} s",
             limit.as_secs()
         ))),
-    }
-}
-
-impl From<Box<Status>> for SessionEnd {
-    fn from(status: Box<Status>) -> Self {
-        Self::from(*status)
-    }
-}
-
-impl From<Status> for SessionEnd {
-    fn from(status: Status) -> Self {
-        let message = status.message().to_owned();
-        match CallError::of(&status) {
-            Some(CallError::Finished) => Self::Finished(message),
-            Some(error) if error.is_lasting() => Self::Refused(message),
-            Some(_) => Self::Lost(message),
-            // Not the learner's own words: a proxy's, another service's, or the transport's.
-            None => match status.code() {
-                Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied => {
-                    Self::Refused(format!("no learner answers there: {message}"))
-                }
-                _ => Self::Lost(transport(message, &status)),
-            },
-        }
-    }
-}
-
-/// What the transport says, with its causes; a status's own text tells more than one reads.
-fn transport(message: String, status: &Status) -> String {
-    match status.source() {
-        Some(cause) => format!("{message}: {}", with_causes(cause)),
-        None => message,
     }
 }

@@ -8,7 +8,8 @@ use super::endpoint::EndpointSettings;
 use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::Mailbox;
 use super::outage::Outage;
-use super::session::{self, JoinedSession, SessionEnd};
+use super::session::{self, JoinedSession};
+use super::session_end::SessionEnd;
 use crate::link::closed::LinkClosed;
 
 /// Holds a session with the learner for as long as the worker wants one: one after the other.

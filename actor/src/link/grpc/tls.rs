@@ -30,7 +30,7 @@ impl TlsSettings {
     /// Reads what `--tls-ca`, and `--tls-certificate` with `--tls-key`, name.
     ///
     /// # Errors
-    /// Where a file cannot be read or holds something else.
+    /// If a file cannot be read or holds something else.
     pub fn read(
         ca: &Path,
         domain: Option<String>,

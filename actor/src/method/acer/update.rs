@@ -91,14 +91,51 @@ pub(super) fn targets(
     } else {
         (q_ret.shallow_clone(), None)
     };
-    let limit = settings.importance_weight_limit;
-    let advantage_t = q_policy - &v_t;
-    let direct = truncated(family, &phi, &of.actions, &rho_t, &advantage_t, limit);
-    let truncation = Truncation {
+    let seen = Seen {
         phi: &phi,
         mu: &mu,
+        rho_t: &rho_t,
+        v_t: &v_t,
+    };
+    let advantage_t = q_policy - &v_t;
+    let (z, terms) = step(settings, variant, of, &seen, &advantage_t, phi_avg);
+    Targets {
+        z,
+        q_ret,
+        v_target,
+        terms,
+    }
+}
+
+/// What a step of the policy holds constant: of the current policies, and of those that acted.
+struct Seen<'a> {
+    phi: &'a Tensor,
+    mu: &'a Tensor,
+    rho_t: &'a Tensor,
+    v_t: &'a Tensor,
+}
+
+/// The policy's step, projected, and its parts for people to look at.
+fn step(
+    settings: &AcerSettings,
+    variant: &dyn Variant,
+    of: &Evaluated,
+    &Seen {
+        phi,
+        mu,
+        rho_t,
+        v_t,
+    }: &Seen<'_>,
+    advantage_t: &Tensor,
+    phi_avg: &Tensor,
+) -> (Tensor, Vec<(&'static str, Tensor)>) {
+    let (family, limit) = (variant.family(), settings.importance_weight_limit);
+    let direct = truncated(family, phi, &of.actions, rho_t, advantage_t, limit);
+    let truncation = Truncation {
+        phi,
+        mu,
         q_other: &of.judgement.q_other,
-        v: &v_t,
+        v: v_t,
     };
     let correction = match limit {
         Some(c) => variant.correction(&truncation, of.samples.as_ref(), c),
@@ -107,27 +144,22 @@ pub(super) fn targets(
     let g = &direct + &correction;
     let z = match settings.trust_region {
         Some(delta) => {
-            let kappa = family.divergence_gradient(phi_avg, &phi);
+            let kappa = family.divergence_gradient(phi_avg, phi);
             trust_region::project(&g, &kappa, delta)
         }
         None => g.shallow_clone(),
     };
     let weight = limit.map_or_else(|| rho_t.shallow_clone(), |c| rho_t.clamp_max(c));
-    let log_f = family.log_probability(&phi, &of.actions);
+    let log_f = family.log_probability(phi, &of.actions);
     let held = z.ne_tensor(&g).any_dim(-1, false).to_kind(phi.kind());
     let terms = vec![
         ("policy", mean(&-(weight * log_f * advantage_t))),
-        ("importance_weight", mean(&rho_t)),
+        ("importance_weight", mean(rho_t)),
         ("bias_correction", mean(&length(&correction))),
-        ("kl", mean(&family.divergence(phi_avg, &phi))),
+        ("kl", mean(&family.divergence(phi_avg, phi))),
         ("trust_region", mean(&held)),
     ];
-    Targets {
-        z,
-        q_ret,
-        v_target,
-        terms,
-    }
+    (z, terms)
 }
 
 /// The loss of a segment with these targets.

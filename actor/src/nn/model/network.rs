@@ -34,7 +34,7 @@ impl Network {
     /// The network that `settings` describe for `observation`, with `heads` on top.
     ///
     /// # Errors
-    /// Where a body cannot take the observation.
+    /// If a body cannot take the observation.
     pub fn new(
         settings: &ModelSettings,
         observation: &ObservationSpace,
@@ -75,7 +75,7 @@ impl Network {
     /// hidden layer is as wide as that.
     ///
     /// # Errors
-    /// Where its name is taken.
+    /// If its name is taken.
     pub fn with_action_head(
         self,
         settings: &ModelSettings,
@@ -107,7 +107,7 @@ impl Network {
     /// One step of environments that have not just ended: observations `[E, …]`, state `[E, S]`.
     ///
     /// # Panics
-    /// Where observations, state or parameters are not this network's.
+    /// If observations, state or parameters are not this network's.
     pub fn step(&self, parameters: &Parameters, observations: &Tensor, state: &Tensor) -> Outputs {
         let ends = vec![End::Continues; state.size()[0] as usize];
         self.unroll(parameters, observations, state, &ends)
@@ -116,7 +116,7 @@ impl Network {
     /// All of a segment's steps from its initial state.
     ///
     /// # Panics
-    /// Where the segment or the parameters are not this network's.
+    /// If the segment or the parameters are not this network's.
     pub fn segment(&self, parameters: &Parameters, segment: &Segment) -> Outputs {
         self.unroll(
             parameters,
@@ -129,7 +129,7 @@ impl Network {
     /// Observations `[N, …]` of a network without recurrent state.
     ///
     /// # Panics
-    /// Where observations or parameters are not this network's, or it has an LSTM.
+    /// If observations or parameters are not this network's, or it has an LSTM.
     pub fn stateless(&self, parameters: &Parameters, observations: &Tensor) -> Outputs {
         let rows = observations.size()[0];
         let state = Tensor::zeros([rows, 0], (parameters.kind(), observations.device()));
@@ -139,7 +139,7 @@ impl Network {
     /// One number for each action, `[N, M]`, from [`Outputs::judging_features`] `[N, F]` and actions `[N, M, D]`.
     ///
     /// # Panics
-    /// Where it has no head for actions.
+    /// If it has no head for actions.
     pub fn judge(&self, parameters: &Parameters, features: &Tensor, actions: &Tensor) -> Tensor {
         let Some(head) = self.action_head else {
             panic!("this network has no head for actions")

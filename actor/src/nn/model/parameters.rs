@@ -50,7 +50,7 @@ impl Parameters {
     /// Goes a share `weight`, from 0 to 1, of the way to `other`.
     ///
     /// # Panics
-    /// Where `other` is of another layout.
+    /// If `other` is of another layout.
     pub fn approach(&mut self, other: &Self, weight: f64) {
         let _ = tch::no_grad(|| self.flat.lerp_(&other.flat, weight));
     }
@@ -69,7 +69,7 @@ impl Parameters {
     /// not depend on a parameter.
     ///
     /// # Errors
-    /// Where `loss` was not computed from these parameters.
+    /// If `loss` was not computed from these parameters.
     pub fn gradient(&self, loss: &Tensor, gradient: &mut [f32]) -> Result<(), tch::TchError> {
         let parts = Tensor::f_run_backward(&[loss], &self.tensors, false, false)?;
         let mut rest = gradient;
