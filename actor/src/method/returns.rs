@@ -1,6 +1,6 @@
 //! Returns and advantages of a segment, backwards in time.
 //!
-//! Arrays `[T, E]` are flattened, row-major. Where an episode ends inside, nothing leaks across:
+//! Arrays `[T, E]` are flattened, row-major. If an episode ends inside, nothing leaks across:
 //! the value that follows step `t` is 0 after a terminal state, the value of the final observation
 //! after a truncation, and else that of step `t + 1`.
 

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 /// min ½‖g − z‖²  subject to  κᵀz ≤ δ:    z = g − max{0, (κᵀg − δ) / ‖κ‖²} κ
 /// ```
 ///
-/// `κ = ∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`. Where κ = 0, nothing holds the step back: `z = g`.
+/// `κ = ∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`. If κ = 0, nothing holds the step back: `z = g`.
 pub(super) fn project(g: &Tensor, kappa: &Tensor, delta: f64) -> Tensor {
     assert_eq!(g.size(), kappa.size(), "g and κ, each [B, K]");
     let dot =

@@ -1,9 +1,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use troop_common::experience::Segment;
 use troop_common::experiment::Experiment;
 use troop_common::weights::Weights;
 use troop_replay::available_memory;
@@ -12,11 +13,11 @@ use super::acting::Acting;
 use super::identity::Identity;
 use super::loaded_weights::LoadedWeights;
 use super::stop::Stop;
-use super::training::Training;
+use super::training::{Computed, Training};
 use super::worker_error::WorkerError;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
-use crate::method::{self, MethodParts, OwnExperience, Setting};
+use crate::method::{self, Batch, MethodParts, OwnExperience, Setting};
 use crate::metrics::ActorMetrics;
 use crate::nn::{self, Network};
 
@@ -24,13 +25,19 @@ use crate::nn::{self, Network};
 /// gradients that follow it, and again. It holds one session with the learner.
 pub struct Bundled {
     network: Arc<Network>,
-    weights: LoadedWeights,
-    acting: Acting,
+    halves: Halves,
     experience: Box<dyn OwnExperience>,
-    training: Training,
-    link: Box<dyn Link>,
     /// Draws all that the method draws.
     rng: ChaCha8Rng,
+    metrics: ActorMetrics,
+}
+
+/// The half that acts and the half that trains, which have one session.
+struct Halves {
+    weights: LoadedWeights,
+    acting: Acting,
+    training: Training,
+    link: Box<dyn Link>,
     metrics: ActorMetrics,
 }
 
@@ -69,20 +76,26 @@ impl Bundled {
     ) -> Result<Self, WorkerError> {
         let network = parts.network;
         let has_target = experiment.method.target_sync().is_some();
-        Ok(Self {
+        let acting = Acting::new(
+            experiment,
+            environment,
+            parts.behaviour,
+            &network,
+            seed,
+            metrics.clone(),
+        )?;
+        let objective = parts.objective;
+        let halves = Halves {
             weights: LoadedWeights::new(&network, has_target),
-            acting: Acting::new(
-                experiment,
-                environment,
-                parts.behaviour,
-                &network,
-                seed,
-                metrics.clone(),
-            )?,
-            experience: parts.experience,
-            training: Training::new(experiment, parts.objective, &network, seed, metrics.clone()),
-            network,
+            acting,
+            training: Training::new(experiment, objective, &network, seed, metrics.clone()),
             link,
+            metrics: metrics.clone(),
+        };
+        Ok(Self {
+            network,
+            halves,
+            experience: parts.experience,
             rng,
             metrics,
         })
@@ -109,12 +122,11 @@ impl Bundled {
     }
 
     fn work(&mut self) -> Result<Infallible, Stop> {
-        self.link.open(self.network.layout())?;
-        self.acting.reset()?;
+        self.halves.link.open(self.network.layout())?;
+        self.halves.acting.reset()?;
         loop {
-            let weights = self.take_weights()?;
-            let online = self.weights.online();
-            match self.acting.collect(online, &weights, &mut self.rng)? {
+            let weights = self.halves.take_weights()?;
+            match self.halves.collect(&weights, &mut self.rng)? {
                 Some(segment) => {
                     self.experience.append(segment);
                     self.learn(weights)?;
@@ -127,64 +139,65 @@ impl Bundled {
     /// Sends the gradients that follow a segment, the first one on the weights that it was acted with,
     /// the others on the newest.
     fn learn(&mut self, mut weights: Arc<Weights>) -> Result<(), Stop> {
+        let halves = &mut self.halves;
         let mut is_first = true;
         loop {
             let started = Instant::now();
-            let frames = self.acting.frames();
+            let frames = halves.acting.frames();
             let Some(batch) = self.experience.next(frames, &mut self.rng) else {
                 return Ok(());
             };
             let drawing = started.elapsed();
             if !std::mem::take(&mut is_first) {
-                weights = take(
-                    &mut self.weights,
-                    &mut *self.link,
-                    &mut self.acting,
-                    &mut self.training,
-                    &self.metrics,
-                )?;
+                weights = halves.take_weights()?;
             }
             let keys = batch.keys().to_vec();
-            let networks = self.weights.networks();
-            let computed = self
-                .training
-                .compute(networks, batch, drawing, &mut self.rng)?;
+            let computed = halves.compute(batch, drawing, &mut self.rng)?;
             self.experience.reprioritise(&keys, &computed.td_errors);
             if computed.is_sent {
-                let report = self.acting.report();
-                self.training.push(&mut *self.link, &weights, report)?;
+                halves.push(&weights)?;
             }
             if !computed.is_finite {
                 // What the network carries on may be the cause, or have become part of it.
-                self.acting.forget_state();
+                halves.acting.forget_state();
             }
         }
     }
-
-    /// The newest weights, loaded.
-    fn take_weights(&mut self) -> Result<Arc<Weights>, Stop> {
-        take(
-            &mut self.weights,
-            &mut *self.link,
-            &mut self.acting,
-            &mut self.training,
-            &self.metrics,
-        )
-    }
 }
 
-/// The newest weights of a link, loaded; who acts and who trains hear of it.
-fn take(
-    loaded: &mut LoadedWeights,
-    link: &mut dyn Link,
-    acting: &mut Acting,
-    training: &mut Training,
-    metrics: &ActorMetrics,
-) -> Result<Arc<Weights>, Stop> {
-    let taken = loaded.take(link, metrics)?;
-    if let Some(news) = taken.news {
-        acting.load(&taken.weights).map_err(WorkerError::from)?;
-        training.weights_loaded(loaded.online(), news.updates);
+impl Halves {
+    /// The newest weights, loaded; both halves hear of it.
+    fn take_weights(&mut self) -> Result<Arc<Weights>, Stop> {
+        let taken = self.weights.take(&mut *self.link, &self.metrics)?;
+        if let Some(news) = taken.news {
+            let loaded = self.acting.load(&taken.weights);
+            loaded.map_err(WorkerError::from)?;
+            self.training
+                .weights_loaded(self.weights.online(), news.updates);
+        }
+        Ok(taken.weights)
     }
-    Ok(taken.weights)
+
+    fn collect(
+        &mut self,
+        weights: &Weights,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<&mut Segment>, WorkerError> {
+        self.acting.collect(self.weights.online(), weights, rng)
+    }
+
+    fn compute(
+        &mut self,
+        batch: Batch<'_>,
+        drawing: Duration,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Computed, WorkerError> {
+        let networks = self.weights.networks();
+        self.training.compute(networks, batch, drawing, rng)
+    }
+
+    fn push(&mut self, weights: &Weights) -> Result<(), LinkClosed> {
+        let report = self.acting.report();
+        self.training.push(&mut *self.link, weights, report)
+    }
 }
