@@ -19,7 +19,7 @@ help: ## Show this list
 setup: ## Check prerequisites; fill .libtorch and .venv (switches: see scripts/setup.sh)
 	@scripts/setup.sh
 
-build: setup ## Build troop, troop-learner and troop-actor
+build: setup ## Build troop, troop-learner, troop-actor and troop-bench
 	$(CARGO) build --release --workspace --locked
 
 train: build ## Set up, build and train: PRESET=cartpole ARGS="--seed 1"

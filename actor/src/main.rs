@@ -3,20 +3,17 @@
 mod args;
 mod run;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use troop_common::causes::with_causes;
 use troop_common::pem::PemError;
-use troop_common::process::{USAGE, complain};
+use troop_common::process::conclude;
 use troop_common::telemetry::probe;
 use troop_common::token::TokenError;
 
 use args::Args;
 
-/// Frames and messages come and go by the megabyte: the system's allocator would give their pages
-/// back and fault them in again each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+troop_common::use_allocator!();
 
 fn main() -> ExitCode {
     let args = Args::from_command_line();
@@ -26,14 +23,10 @@ fn main() -> ExitCode {
             .map_err(Into::into),
         None => run::run(&args),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            complain(format_args!("error: {}", with_causes(error.as_ref())));
-            let usage = error
-                .chain()
-                .any(|cause| cause.is::<TokenError>() || cause.is::<PemError>());
-            ExitCode::from(if usage { USAGE } else { 1 })
-        }
-    }
+    conclude(outcome, is_usage)
+}
+
+/// Whether an error is the user's to mend.
+fn is_usage(error: &(dyn Error + 'static)) -> bool {
+    error.is::<TokenError>() || error.is::<PemError>()
 }

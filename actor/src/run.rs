@@ -14,7 +14,7 @@ use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::{ActorSettings, EnvironmentSettings, Experiment};
-use troop_common::process::{INTERRUPTED, Signals, Wish, die, say};
+use troop_common::process::{INTERRUPTED, Signals, Wish, cores, die, say, worker_count};
 use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 
@@ -28,7 +28,7 @@ type Caught = Arc<OnceLock<Wish>>;
 
 /// One thread carries the sessions of several workers, to whom the cores belong.
 fn network_threads() -> usize {
-    1 + std::thread::available_parallelism().map_or(0, |cores| cores.get() / 8)
+    1 + cores() / 8
 }
 
 /// The workers of this process and what they share.
@@ -134,7 +134,7 @@ impl Actor {
             Ok(first) => first,
             Err(closed) => return finished(closed),
         };
-        let workers = count(workers.unwrap_or(first.1.actor.workers));
+        let workers = worker_count(workers.unwrap_or(first.1.actor.workers));
         tracing::info!(
             learner = self.endpoint.url,
             experiment = first.1.experiment.name,
@@ -231,14 +231,6 @@ fn own_programs(
              it where the file is and name it without that directory, or install it as a module"
         ))
     })
-}
-
-/// 0 takes one a core.
-fn count(workers: usize) -> usize {
-    match workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        chosen => chosen,
-    }
 }
 
 /// Whether there is nothing wrong with how a link closed.

@@ -16,7 +16,7 @@ use troop_common::token::BearerToken;
 use troop_learner::dashboard::{self, RunsDirectory};
 use troop_learner::{http, service};
 
-use crate::exit::UsageError;
+use crate::usage::UsageError;
 
 /// Show the runs of a directory in a browser: those that ended, and those that go on.
 ///

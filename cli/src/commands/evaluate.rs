@@ -11,8 +11,8 @@ use troop_learner::checkpoint::Checkpoint;
 use troop_learner::checkpoints::Checkpoints;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
 
-use crate::evaluation_progress::EpisodesBar;
-use crate::exit::UsageError;
+use crate::terminal::EpisodesBar;
+use crate::usage::UsageError;
 
 /// Env steps that an episode is given on average, unless something else is asked for: a game of half an
 /// hour, 108 000 frames, four of them a step, and a tenth more for what a failure drops.

@@ -8,18 +8,16 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use clap::Args;
 use troop_common::experiment::{Experiment, LearnerSettings, StalenessPolicy, resolve};
-use troop_common::process::{INTERRUPTED, say};
-use troop_learner::learning::NOT_LEARNT;
+use troop_common::process::{INTERRUPTED, NOT_LEARNT, say, worker_count};
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{Resumed, RunDirectory};
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::summary::Summary;
 use troop_learner::{ParameterServer, Phase, http};
 
-use crate::exit::UsageError;
-use crate::progress_bar::RunProgress;
-use crate::services::{Bound, Services};
-use crate::workers::{Workers, worker_count};
+use crate::embedded::{OpenListener, Services, Workers};
+use crate::terminal::RunProgress;
+use crate::usage::UsageError;
 
 /// Time between two looks at the run: the bar, the checkpoint clock, Ctrl-C.
 const TICK: Duration = Duration::from_millis(50);
@@ -86,7 +84,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
     troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
     // Listened on first: where that fails no run directory is left behind.
-    let bound = Bound::new(&experiment)?;
+    let listener = OpenListener::new(&experiment)?;
     let (server, directory) = start.begin()?;
     if let Phase::Finished(reason) = &*server.phase().borrow() {
         say(format_args!(
@@ -95,7 +93,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut keeper = RunKeeper::new(Arc::clone(&server), directory)?;
-    let mut services = bound.serve(&keeper, &server)?;
+    let mut services = listener.serve(&keeper, &server)?;
     tracing::info!(
         experiment = experiment.experiment.name,
         seed = experiment.experiment.seed,
@@ -192,7 +190,7 @@ impl Start {
 /// The first synchronous round waits for all workers of this process, unless the experiment says
 /// for how many: which of them comes first would decide what is learned.
 fn wait_for_all_workers(experiment: &mut Experiment) {
-    let workers = worker_count(experiment);
+    let workers = worker_count(experiment.actor.workers);
     let learner = &mut experiment.learner;
     let unset = LearnerSettings::default().synchronous_workers;
     if learner.staleness == StalenessPolicy::Synchronous && learner.synchronous_workers == unset {

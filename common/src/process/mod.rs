@@ -1,13 +1,15 @@
-//! What every program of Troop does alike: exit codes, signals, what it prints.
+//! What every program of Troop does alike: its allocator, exit codes, signals, threads, what it prints.
 
+mod allocator;
+mod cores;
+mod exit;
 mod output;
+mod programs;
 mod signals;
 
+pub use allocator::Allocator;
+pub use cores::{cores, worker_count};
+pub use exit::{INTERRUPTED, NOT_LEARNT, USAGE, conclude};
 pub use output::{complain, say};
+pub use programs::{NoProgram, become_program};
 pub use signals::{Signals, Wish, die};
-
-/// The usage or the configuration is wrong; clap uses the same.
-pub const USAGE: u8 = 2;
-
-/// What SIGINT asks for was done.
-pub const INTERRUPTED: u8 = 130;

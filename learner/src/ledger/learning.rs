@@ -3,9 +3,6 @@
 use super::gradient_counts::GradientCounts;
 use crate::answers::Verdict;
 
-/// Exit code of a run that is over and has not learnt, or from little of what came.
-pub const NOT_LEARNT: u8 = 3;
-
 /// Refusals that say that a gradient was wrong. The others say that it came at the wrong time, which
 /// an experiment may ask for: with `drop` a run that refused 61 % was among the fastest
 /// (docs/benchmarks.md).

@@ -9,7 +9,7 @@ use troop_learner::history::ProgressPoint;
 use troop_learner::run_directory::{EXPERIMENT, RunDirectory};
 use troop_learner::summary::Summary;
 
-use crate::exit::UsageError;
+use crate::usage::UsageError;
 
 /// A run that has ended by itself.
 pub(super) struct FinishedRun {

@@ -1,9 +1,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use tempfile::TempDir;
 use troop_common::address::Address;
+use troop_common::process::become_program;
 
 use super::certificates::Certificates;
 use super::exposition::Exposition;
@@ -153,7 +153,7 @@ fn command(directory: &Path) -> anyhow::Result<Command> {
         command.env_remove(name);
     }
     command
-        .args(["bench", "learner", "--experiment", "cartpole"])
+        .args(["learner", "--experiment", "cartpole"])
         .arg("--run-dir")
         .arg(directory.join("run"))
         .args(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
@@ -170,23 +170,9 @@ pub(crate) struct LearnerArgs {
 /// Makes this process the learner: one that ends with its parent must have asked for that itself.
 ///
 /// # Errors
-/// Where there is no such program; otherwise it never returns.
+/// If there is no such program; otherwise it never returns.
 pub(super) fn become_learner(args: &LearnerArgs) -> anyhow::Result<()> {
-    let error = Command::new(program()).args(&args.arguments).exec();
-    Err(match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!(
-            "found no `{PROGRAM}` beside this program or in PATH; build it, e.g. with \
-             `cargo build --release --workspace`"
-        ),
-        _ => anyhow::Error::from(error).context(format!("cannot start {PROGRAM}")),
-    })
-}
-
-/// The learner beside this program; else whatever the system finds by its name.
-fn program() -> PathBuf {
-    let beside = std::env::current_exe().map(|program| program.with_file_name(PROGRAM));
-    let beside = beside.ok().filter(|path| path.is_file());
-    beside.unwrap_or_else(|| PROGRAM.into())
+    Err(become_program(PROGRAM, &args.arguments).into())
 }
 
 /// What the learner says first: where it listens for gRPC and for HTTP. None where it ends.

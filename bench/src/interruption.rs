@@ -4,40 +4,32 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use troop_common::process::Signals;
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Makes SIGINT and SIGTERM an error of the next wait, so that whatever was started is ended.
+/// Makes a signal that asks the process to end an error of the next wait, so that whatever was started is ended.
 pub(super) struct Interruption(Arc<AtomicBool>);
 
 impl Interruption {
     /// Catches the signals from now on.
     ///
     /// # Errors
-    /// Where they cannot be caught.
+    /// If they cannot be caught.
     pub(super) fn catch() -> anyhow::Result<Self> {
         let caught = Arc::new(AtomicBool::new(false));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the thread that catches signals")?;
-        let (mut interrupt, mut terminate) = {
+        let mut signals = {
             let _inside = runtime.enter();
-            (
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-            )
+            Signals::catch()?
         };
         let raised = Arc::clone(&caught);
         thread::spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            });
+            runtime.block_on(signals.next());
             raised.store(true, Ordering::Relaxed);
         });
         Ok(Self(caught))
@@ -46,7 +38,7 @@ impl Interruption {
     /// Waits.
     ///
     /// # Errors
-    /// Where a signal has come.
+    /// If a signal has come.
     pub(super) fn sleep(&self, duration: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + duration;
         loop {

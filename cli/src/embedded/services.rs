@@ -1,5 +1,3 @@
-//! What runs beside the workers of `troop train`: HTTP, and the ear for Ctrl-C.
-
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -17,8 +15,8 @@ use troop_learner::dashboard::LiveRun;
 use troop_learner::run_keeper::RunKeeper;
 use troop_learner::{ParameterServer, http, last_scrape, service};
 
-/// Runs as long as it lives.
-pub(crate) struct Services {
+/// What runs beside the workers of an embedded run: HTTP, and the ear for Ctrl-C. It runs as long as it lives.
+pub struct Services {
     interrupted: watch::Receiver<bool>,
     http: SocketAddr,
     served: JoinHandle<()>,
@@ -28,18 +26,18 @@ pub(crate) struct Services {
 }
 
 /// An address that is listened on and not served yet.
-pub(crate) struct Bound {
+pub struct OpenListener {
     runtime: Runtime,
     listener: TcpListener,
     token: Option<BearerToken>,
 }
 
-impl Bound {
+impl OpenListener {
     /// Listens on `learner.http`.
     ///
     /// # Errors
-    /// Where the address cannot be listened on, or the token cannot be read.
-    pub(crate) fn new(experiment: &Experiment) -> anyhow::Result<Self> {
+    /// If the address cannot be listened on, or the token cannot be read.
+    pub fn new(experiment: &Experiment) -> anyhow::Result<Self> {
         descriptors::raise_limit()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -60,12 +58,8 @@ impl Bound {
     /// Serves what there is to tell of the run that `keeper` keeps, and listens for SIGINT and SIGTERM.
     ///
     /// # Errors
-    /// Where signals cannot be caught.
-    pub(crate) fn serve(
-        self,
-        keeper: &RunKeeper,
-        server: &ParameterServer,
-    ) -> anyhow::Result<Services> {
+    /// If signals cannot be caught.
+    pub fn serve(self, keeper: &RunKeeper, server: &ParameterServer) -> anyhow::Result<Services> {
         let Self {
             runtime,
             listener,
@@ -96,23 +90,23 @@ impl Bound {
 
 impl Services {
     /// Where HTTP is served.
-    pub(crate) fn http(&self) -> SocketAddr {
+    pub fn http(&self) -> SocketAddr {
         self.http
     }
 
     /// The runtime that serves.
-    pub(crate) fn runtime(&self) -> &Handle {
+    pub fn runtime(&self) -> &Handle {
         self.runtime.handle()
     }
 
     /// Whether a signal has come.
-    pub(crate) fn interrupted(&self) -> bool {
+    pub fn interrupted(&self) -> bool {
         *self.interrupted.borrow()
     }
 
-    /// Waits until Prometheus has read how the run ended, where that is asked for; a signal ends
+    /// Waits until Prometheus has read how the run ended, if that is asked for; a signal ends
     /// the waiting.
-    pub(crate) fn wait_for_last_scrape(&mut self, server: &ParameterServer) {
+    pub fn wait_for_last_scrape(&mut self, server: &ParameterServer) {
         let interrupted = &mut self.interrupted;
         self.runtime.block_on(async {
             tokio::select! {
@@ -123,7 +117,7 @@ impl Services {
     }
 
     /// Ends what runs; who looks at the page is told how the run ended first.
-    pub(crate) fn stop(self) {
+    pub fn stop(self) {
         self.closing.send_replace(true);
         if let Err(error) = self.runtime.block_on(self.served) {
             tracing::warn!(%error, "HTTP ended with a panic");

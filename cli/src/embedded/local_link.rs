@@ -1,5 +1,3 @@
-//! The link between a worker and a learner of the same process.
-
 use std::mem;
 use std::sync::Arc;
 
@@ -12,8 +10,9 @@ use troop_learner::{
     Gradient, Joined, OpenError, Origin, Outcome, ParameterServer, Phase, Verdict,
 };
 
-/// Calls the parameter server's core straight from the worker's thread.
-pub(crate) struct LocalLink {
+/// The link between a worker and a learner of the same process: calls the parameter server's core straight from the
+/// worker's thread.
+pub struct LocalLink {
     server: Arc<ParameterServer>,
     joined: Joined,
     sequence: u64,
@@ -26,7 +25,7 @@ pub(crate) struct LocalLink {
 
 impl LocalLink {
     /// A link for the session that `joined` describes.
-    pub(crate) fn new(server: Arc<ParameterServer>, joined: Joined, runtime: Handle) -> Self {
+    pub fn new(server: Arc<ParameterServer>, joined: Joined, runtime: Handle) -> Self {
         Self {
             server,
             joined,

@@ -1,12 +1,10 @@
-//! What a person sees while episodes are acted.
-
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use troop_actor::evaluation::EvaluationProgress;
 
-use crate::progress_bar::LogWriter;
+use super::log_writer::LogWriter;
 
 /// Time between two log lines if there is no terminal to draw on, and between two drawings if there
 /// is one.

@@ -1,5 +1,3 @@
-//! The workers of `troop train`, a thread each.
-
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -9,20 +7,13 @@ use troop_actor::metrics::ActorMetrics;
 use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
 use troop_common::causes::with_causes;
 use troop_common::experiment::Experiment;
+use troop_common::process::worker_count;
 use troop_learner::{Joined, ParameterServer};
 
-use crate::local_link::LocalLink;
+use super::local_link::LocalLink;
 
-/// Workers that the experiment asks for; 0 is one a core.
-pub(crate) fn worker_count(experiment: &Experiment) -> usize {
-    match experiment.actor.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        chosen => chosen,
-    }
-}
-
-/// Threads that train until the run is over.
-pub(crate) struct Workers {
+/// The workers of an embedded run: a thread each, that trains until the run is over.
+pub struct Workers {
     threads: Vec<JoinHandle<Result<(), WorkerError>>>,
 }
 
@@ -30,14 +21,14 @@ impl Workers {
     /// Starts as many as the experiment says, of a run that is called `run`. They wait on `runtime`.
     ///
     /// # Errors
-    /// Where the learner refuses one, or a thread cannot start.
-    pub(crate) fn start(
+    /// If the learner refuses one, or a thread cannot start.
+    pub fn start(
         server: &Arc<ParameterServer>,
         run: &str,
         runtime: &Handle,
     ) -> anyhow::Result<Self> {
         let experiment = server.experiment();
-        let count = worker_count(experiment);
+        let count = worker_count(experiment.actor.workers);
         let metrics = ActorMetrics::within(server.metrics().registry.clone())?;
         metrics.run.set(run, experiment);
         // All join before any starts, so that each one's number and seed do not depend on timing.
@@ -59,12 +50,12 @@ impl Workers {
     }
 
     /// Whether any of them still trains.
-    pub(crate) fn are_running(&self) -> bool {
+    pub fn are_running(&self) -> bool {
         self.threads.iter().any(|thread| !thread.is_finished())
     }
 
     /// Waits for them; gives why the first one failed, if one did.
-    pub(crate) fn join(self) -> Option<String> {
+    pub fn join(self) -> Option<String> {
         let mut first = None;
         for thread in self.threads {
             let failure = match thread.join() {
@@ -88,7 +79,7 @@ fn work(
     let identity = Identity {
         seed: worker_seed(experiment.experiment.seed, joined.epoch, joined.session),
         index: joined.worker_index as usize,
-        workers_here: worker_count(experiment),
+        workers_here: worker_count(experiment.actor.workers),
     };
     let experiment = experiment.clone();
     move || Bundled::new(&experiment, identity, Box::new(link), metrics)?.run()

@@ -5,7 +5,6 @@ mod report;
 
 use std::hint::black_box;
 use std::io::Write;
-use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use troop_common::experiment::{LearnerSettings, Optimizer, OptimizerSettings};
+use troop_common::process::cores;
 use troop_common::wire::Elements;
 use troop_learner::apply::{Rule, Step, StripedParameters, global_norm};
 
@@ -113,7 +113,6 @@ impl Gradient {
 
 impl Bench {
     fn new(args: &ApplyArgs) -> Self {
-        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         let appliers = args.appliers.unwrap_or_else(cores);
         let len = args.params;
         let gradient: Vec<f32> = (0..len).map(|i| (i % 255) as f32 * 1e-4 - 0.0127).collect();

@@ -1,13 +1,12 @@
-//! What a person sees while a run goes on.
-
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tracing_subscriber::fmt::MakeWriter;
 use troop_learner::ProgressView;
 
-/// Time between two log lines where there is no terminal to draw on.
+use super::log_writer::LogWriter;
+
+/// Time between two log lines if there is no terminal to draw on.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A bar on a terminal, else a log line now and then.
@@ -64,36 +63,5 @@ impl RunProgress {
     /// Leaves the last state on the screen.
     pub(crate) fn finish(&self) {
         self.bar.abandon();
-    }
-}
-
-/// Writes whole log lines above the bar.
-#[derive(Clone)]
-pub(crate) struct LogWriter {
-    bar: ProgressBar,
-}
-
-impl LogWriter {
-    /// For logs that are written while `bar` is drawn.
-    pub(crate) fn around(bar: &ProgressBar) -> Self {
-        Self { bar: bar.clone() }
-    }
-}
-
-impl Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bar.suspend(|| io::stderr().write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-impl MakeWriter<'_> for LogWriter {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }

@@ -31,7 +31,7 @@ impl Helper {
     pub(super) fn start(name: &'static str, arguments: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut child = Command::new(program)
-            .args(["bench", name])
+            .arg(name)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

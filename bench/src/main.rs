@@ -1,0 +1,111 @@
+//! `troop-bench`, which `troop bench` starts: what this machine can carry, measured over the real wire in processes of
+//! their own, beside what the machine itself can do in the same run.
+
+mod apply;
+mod certificates;
+mod exposition;
+mod helper;
+mod histogram;
+mod ingest;
+mod interruption;
+mod learner_process;
+mod memory_copy;
+mod message_buffer;
+mod optimizer_alone;
+mod parent;
+mod process_usage;
+mod publish;
+mod raw_peer;
+mod raw_socket;
+mod replay;
+mod sender;
+mod socket;
+mod stage;
+mod subscriber;
+mod summary;
+mod tally;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use troop_common::experiment::ConfigError;
+use troop_common::process::conclude;
+use troop_common::token::TokenError;
+
+troop_common::use_allocator!();
+
+/// Measure what this machine can carry: gradients into a learner, weights out of it.
+#[derive(Parser)]
+#[command(
+    name = "troop bench",
+    bin_name = "troop bench",
+    version,
+    propagate_version = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Gradients into a learner: gradients/s, GB/s, CPU, memory, queue wait, staleness.
+    Ingest(ingest::IngestArgs),
+    /// Weights out of a learner to many subscribers: GB/s, publishes/s, memory.
+    Publish(publish::PublishArgs),
+    /// The optimisers' kernels alone, and several appliers at once.
+    Apply(apply::ApplyArgs),
+    /// A worker's replay memory of Atari frames: memory, and transitions/s.
+    Replay(replay::ReplayArgs),
+    #[command(flatten)]
+    Helper(HelperCommand),
+}
+
+/// Processes that a bench starts.
+#[derive(Subcommand)]
+enum HelperCommand {
+    #[command(hide = true, disable_help_flag = true)]
+    Learner(learner_process::LearnerArgs),
+    #[command(hide = true)]
+    Sender(sender::SenderArgs),
+    #[command(hide = true)]
+    Subscriber(subscriber::SubscriberArgs),
+    #[command(hide = true)]
+    RawSender(raw_peer::RawPeerArgs),
+    #[command(hide = true)]
+    RawReceiver(raw_peer::RawPeerArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = run(&CommandLine::parse().bench);
+    conclude(outcome.map(|()| ExitCode::SUCCESS), is_usage)
+}
+
+/// Whether an error is the user's to mend.
+fn is_usage(error: &(dyn Error + 'static)) -> bool {
+    error.is::<ConfigError>() || error.is::<TokenError>()
+}
+
+/// # Errors
+/// If a process cannot start or ends early, or the bench is interrupted.
+fn run(bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Ingest(args) => ingest::run(args),
+        Bench::Publish(args) => publish::run(args),
+        Bench::Apply(args) => apply::run(args),
+        Bench::Replay(args) => replay::run(args),
+        Bench::Helper(command) => help(command),
+    }
+}
+
+fn help(command: &HelperCommand) -> anyhow::Result<()> {
+    parent::end_with_parent()?;
+    match command {
+        HelperCommand::Learner(args) => learner_process::become_learner(args),
+        HelperCommand::Sender(args) => sender::run(args),
+        HelperCommand::Subscriber(args) => subscriber::run(args),
+        HelperCommand::RawSender(args) => raw_peer::send(args),
+        HelperCommand::RawReceiver(args) => raw_peer::receive(args),
+    }
+}
