@@ -74,7 +74,7 @@ class Project:
         self.compose("down", "--volumes", "--timeout=5")
 
     def compose(self, *arguments):
-        own = {name: value for name, value in os.environ.items() if not name.startswith("TROOP__")}
+        own = {name: value for name, value in os.environ.items() if name != "ARGS"}
         env = own | PORTS | {"COMPOSE_PROJECT_NAME": self.name} | self.variables
         return execute(*compose_command(), *self.files, *arguments, env=env)
 

@@ -6,15 +6,13 @@ import subprocess
 from compose import IMAGES, LIMIT_S, SERVICES, Project, execute, inspect, wait_until
 
 NAME = os.environ.get("COMPOSE_PROJECT_NAME", f"troop-test-{os.getpid()}")
-ENDLESS = str(10**12)
+ENDLESS = f"--steps {10**12}"
 
 
 def test_cartpole_from_up_to_its_end():
     variables = {
         "ACTORS": "3",
-        "TROOP__EXPERIMENT__TOTAL_ENV_STEPS": ENDLESS,
-        "TROOP__CHECKPOINT__INTERVAL_S": "5",
-        "TROOP__ACTOR__RECONNECT_MAX_MS": "200",
+        "ARGS": f"{ENDLESS} --set checkpoint.interval_s=5 --set actor.reconnect_max_ms=200",
     }
     with Project(NAME, **variables) as project:
         project.up()
@@ -29,7 +27,7 @@ def test_cartpole_from_up_to_its_end():
 
 
 def test_gymnasium_environments_run_in_the_actors_image():
-    variables = {"PRESET": "pong", "ACTORS": "1", "TROOP__EXPERIMENT__TOTAL_ENV_STEPS": "3000"}
+    variables = {"PRESET": "pong", "ACTORS": "1", "ARGS": "--steps 3000"}
     with Project(NAME, **variables) as project:
         project.up()
         wait_until("the run's end", lambda: project.ended_well("learner") and project.ended_well("actor"))
@@ -49,7 +47,7 @@ def test_a_cluster_asks_for_its_token(tmp_path):
         "TOKEN_FILE": str(token),
         "GRPC_ADDRESS": "127.0.0.1",
         "GRPC_PORT": "0",
-        "TROOP__EXPERIMENT__TOTAL_ENV_STEPS": ENDLESS,
+        "ARGS": ENDLESS,
     }
     files = ("docker-compose.yml", "deploy/docker/cluster.yml")
     with Project(NAME, files, token="open-sesame", **variables) as project:
@@ -138,7 +136,7 @@ def a_finished_run_stays_finished(project):
     """The learner is made anew for the changed variable; the actors find it again by themselves."""
     # Seconds of work for those that have found it, and `reconnect_max_ms` is far less.
     enough = project.status()["progress"]["env_steps"] + 5_000_000
-    project.variables["TROOP__EXPERIMENT__TOTAL_ENV_STEPS"] = str(enough)
+    project.variables["ARGS"] = f"--steps {enough} --set checkpoint.interval_s=5 --set actor.reconnect_max_ms=200"
     # Alone: nothing is to wait for the health of a learner that may soon be done.
     project.compose("up", "--detach", "--no-build", "--no-deps", "learner")
     wait_until("the run's end", lambda: project.ended_well("learner") and project.ended_well("actor"))
