@@ -29,7 +29,7 @@ impl Workers {
     ) -> anyhow::Result<Self> {
         let experiment = server.experiment();
         let count = worker_count(experiment.actor.workers);
-        let metrics = ActorMetrics::within(server.metrics().registry.clone())?;
+        let metrics = ActorMetrics::register(server.metrics().registry.clone())?;
         metrics.run.set(run, experiment);
         // All join before any starts, so that each one's number and seed do not depend on timing.
         let joined: Vec<Joined> = (0..count)

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio::sync::{Notify, oneshot};
 
+use super::metrics::{DROPPED, OPEN};
 use crate::descriptors::{self, RESERVED};
+use crate::telemetry::Metric;
 
 /// A process has room for so many, whatever its limit says.
 const FEWEST: u64 = 16;
@@ -69,8 +71,8 @@ impl Gate {
     /// If the registry has them already.
     pub fn of_process(prefix: &str, registry: &Registry) -> prometheus::Result<Self> {
         let gate = Self::new(prefix, Self::most_of_process())?;
-        registry.register(Box::new(gate.shared.open.clone()))?;
-        registry.register(Box::new(gate.shared.dropped.clone()))?;
+        registry.register(gate.shared.open.collector())?;
+        registry.register(gate.shared.dropped.collector())?;
         Ok(gate)
     }
 
@@ -85,17 +87,8 @@ impl Gate {
     /// # Errors
     /// If no metric can be called `<prefix>_connections`.
     pub fn new(prefix: &str, most: usize) -> prometheus::Result<Self> {
-        let open = IntGauge::new(
-            format!("{prefix}_connections"),
-            "Connections to this process, over gRPC and HTTP.",
-        )?;
-        let dropped = IntCounterVec::new(
-            Opts::new(
-                format!("{prefix}_connections_dropped_total"),
-                "Connections that were dropped, by why.",
-            ),
-            &["cause"],
-        )?;
+        let open = OPEN.make(prefix)?;
+        let dropped: IntCounterVec = DROPPED.make(prefix)?;
         for cause in Cause::ALL {
             dropped.with_label_values(&[cause.name()]);
         }

@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::experiment::Experiment;
-    use crate::telemetry::{RunInfo, VERSION, register_process};
+    use crate::telemetry::{BUILD_INFO, MetricRow, RunInfo, VERSION, register_process};
 
     fn door() -> Door {
         Door {
@@ -214,7 +214,12 @@ mod tests {
     async fn serves_metrics_and_health_until_told_to_stop() {
         let registry = Registry::new();
         register_process(&registry).unwrap();
-        let run = RunInfo::register(&registry, "troop_part").unwrap();
+        let row = MetricRow {
+            name: "run_info",
+            labels: &["run", "experiment", "environment", "method"],
+            ..BUILD_INFO
+        };
+        let run: RunInfo = row.register("troop_part", &registry).unwrap();
         run.set("earlier", &Experiment::default());
         run.set("cart\"pole", &Experiment::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
