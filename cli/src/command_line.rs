@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use troop_common::process::conclude;
 
-use crate::commands::{bench, config, dashboard, evaluate, presets, report, train};
+use crate::commands::{bench, config, dashboard, evaluate, presets, reference, report, train};
 use crate::usage::is_usage;
 
 /// Distributed reinforcement learning on CPUs.
@@ -28,6 +28,9 @@ enum Command {
     Dashboard(dashboard::DashboardArgs),
     /// Make a page of tables and learning curves from finished runs.
     Report(report::ReportArgs),
+    /// Write the tables of keys and metrics into a checkout's documents.
+    #[command(hide = true)]
+    Reference(reference::ReferenceArgs),
     /// Measure what this machine can carry: gradients into a learner, weights out of it.
     #[command(
         disable_help_flag = true,
@@ -49,6 +52,7 @@ impl CommandLine {
             Command::Config(args) => config::run(args).map(done),
             Command::Dashboard(args) => dashboard::run(args).map(done),
             Command::Report(args) => report::run(args).map(done),
+            Command::Reference(args) => reference::run(args).map(done),
             Command::Bench(args) => bench::run(args).map(done),
         };
         conclude(outcome, is_usage)

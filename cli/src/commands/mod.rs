@@ -5,5 +5,6 @@ pub(crate) mod config;
 pub(crate) mod dashboard;
 pub(crate) mod evaluate;
 pub(crate) mod presets;
+pub(crate) mod reference;
 pub(crate) mod report;
 pub(crate) mod train;

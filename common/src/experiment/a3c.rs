@@ -1,43 +1,32 @@
-use serde::{Deserialize, Serialize};
-
 use super::method::{Learns, MethodRules, check_segment};
+use super::settings::settings;
 use super::violation::Violations;
 use super::{Experiment, Reduction, View};
 
-/// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct A3cSettings {
-    /// Steps of each environment in a segment.
-    pub t_max: usize,
-    /// Discount γ of a step.
-    pub discount: f32,
-    /// λ of generalised advantage estimation; 1 is the paper's n-step advantage.
-    pub gae_lambda: f32,
-    /// β, the weight of the policy's entropy.
-    pub entropy_weight: f64,
-    /// Weight of the squared value error.
-    pub value_weight: f64,
-    /// How per-step losses become one.
-    pub reduction: Reduction,
-    /// Whether advantages are shifted and scaled to mean 0 and deviation 1 within a segment.
-    pub normalize_advantages: bool,
-    /// How errors reach earlier states.
-    pub view: View,
-}
-
-impl Default for A3cSettings {
-    fn default() -> Self {
-        Self {
-            t_max: 5,
-            discount: 0.99,
-            gae_lambda: 1.0,
-            entropy_weight: 0.01,
-            value_weight: 0.5,
-            reduction: Reduction::Mean,
-            normalize_advantages: false,
-            view: View::Forward,
-        }
+settings! {
+    /// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
+    pub struct A3cSettings {
+        /// Steps of each environment in a segment.
+        #[unit = "env steps"]
+        pub t_max: usize = 5,
+        /// Discount γ.
+        #[unit = "an env step"]
+        pub discount: f32 = 0.99,
+        /// λ of generalised advantage estimation; 1 is the paper's n-step advantage.
+        pub gae_lambda: f32 = 1.0,
+        /// β, the weight of the policy's entropy.
+        pub entropy_weight: f64 = 0.01,
+        /// Weight of the squared value error.
+        pub value_weight: f64 = 0.5,
+        /// How the per-step losses of a segment become one: accumulated, as in the paper, or averaged over time and
+        /// environments.
+        pub reduction: Reduction = Reduction::Mean,
+        /// Whether advantages are shifted and scaled to mean 0 and deviation 1 within a segment; not with the
+        /// backward view.
+        pub normalize_advantages: bool = false,
+        /// How errors reach earlier states: each looks ahead to its return, or each error is handed back along an
+        /// eligibility trace. The gradient is the same.
+        pub view: View = View::Forward,
     }
 }
 

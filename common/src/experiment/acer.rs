@@ -1,66 +1,55 @@
-use serde::{Deserialize, Serialize};
-
 use super::method::{Learns, MethodRules, check_segment};
+use super::settings::settings;
 use super::violation::Violations;
 use super::{Experiment, Reduction};
 
-/// Actor-critic with experience replay (Wang et al. 2017, arXiv 1611.01224), for discrete and for
-/// continuous actions. The defaults are those of its Atari experiments (§5.1).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AcerSettings {
-    /// Steps of each environment in a segment, `k`; §5.1: 20, in continuous control 50.
-    pub t_max: usize,
-    /// Discount γ of a step; §5.1.
-    pub discount: f32,
-    /// Mean number of updates on replayed segments for each one on a live segment, which is drawn
-    /// from Poisson's distribution; §5.1: 0, 1, 4 and 8 were tried.
-    pub replay_ratio: f64,
-    /// Steps that each worker remembers, its environments together; §5.1: 50 000 frames, in
-    /// continuous control 5 000.
-    pub replay_capacity_env_steps: usize,
-    /// Steps that a worker takes before it replays.
-    pub replay_start_env_steps: usize,
-    /// c, where importance weights are truncated; what lies above is made up for by the bias
-    /// correction. Absent: they are not. §5.1: 10, in continuous control 5.
-    #[serde(with = "super::optional")]
-    pub importance_weight_limit: Option<f64>,
-    /// δ, how far a step may move the policy away from the average one, to first order in the KL
-    /// divergence. Absent: any distance. §5.1: 1, in continuous control from U\[0.1, 2\].
-    #[serde(with = "super::optional")]
-    pub trust_region: Option<f64>,
-    /// α of the average network, an update; §5.1: 0.99, in continuous control 0.995.
-    pub average_decay: f64,
-    /// β, the weight of the policy's entropy; §5.1.
-    pub entropy_weight: f64,
-    /// Weight of the squared errors of the action values: 1 is algorithm 2's, ½ algorithm 3's.
-    pub value_weight: f64,
-    /// How per-step losses become one.
-    pub reduction: Reduction,
-    /// Continuous actions: n, samples of the policy in a stochastic duelling network (§4.2).
-    pub duelling_samples: usize,
-    /// Continuous actions: σ, the policy's fixed standard deviation in every dimension (§5.2), in the
-    /// action's own units.
-    pub action_deviation: f64,
-}
-
-impl Default for AcerSettings {
-    fn default() -> Self {
-        Self {
-            t_max: 20,
-            discount: 0.99,
-            replay_ratio: 4.0,
-            replay_capacity_env_steps: 50_000,
-            replay_start_env_steps: 0,
-            importance_weight_limit: Some(10.0),
-            trust_region: Some(1.0),
-            average_decay: 0.99,
-            entropy_weight: 0.001,
-            value_weight: 0.5,
-            reduction: Reduction::Mean,
-            duelling_samples: 5,
-            action_deviation: 0.3,
-        }
+settings! {
+    /// Actor-critic with experience replay (Wang et al. 2017, arXiv 1611.01224), for discrete and for
+    /// continuous actions. The defaults are those of its Atari experiments (§5.1).
+    pub struct AcerSettings {
+        /// Steps of each environment in a segment, k; MuJoCo: 50.
+        #[unit = "env steps"]
+        pub t_max: usize = 20, // §5.1; in continuous control 50
+        /// Discount γ.
+        #[unit = "an env step"]
+        pub discount: f32 = 0.99, // §5.1
+        /// Mean number of gradients on replayed segments that follow the one on a live segment, drawn from Poisson's
+        /// distribution; 0 is without replay, at most 100.
+        #[unit = "gradients a segment"]
+        pub replay_ratio: f64 = 4.0, // §5.1: 0, 1, 4 and 8 were tried
+        /// Env steps that each worker remembers, its environments together; MuJoCo: 5000. Each observation, or frame
+        /// of a stack, is stored once.
+        #[unit = "env steps"]
+        pub replay_capacity_env_steps: usize = 50_000, // §5.1: frames; in continuous control 5 000
+        /// Env steps that a worker takes before it replays.
+        #[unit = "env steps"]
+        pub replay_start_env_steps: usize = 0,
+        /// c, where importance weights are truncated; the bias correction makes up for it. `"none"`: never. MuJoCo:
+        /// 5.
+        #[serde(with = "super::optional")]
+        pub importance_weight_limit: Option<f64> = Some(10.0), // §5.1; in continuous control 5
+        /// δ, how far a step may move the policy away from the average one, to first order in the KL divergence.
+        /// `"none"`: any distance. MuJoCo: from U\[0.1, 2\].
+        #[unit = "KL divergence"]
+        #[serde(with = "super::optional")]
+        pub trust_region: Option<f64> = Some(1.0), // §5.1; in continuous control from U[0.1, 2]
+        /// α of the average network; MuJoCo: 0.995.
+        #[unit = "an update"]
+        pub average_decay: f64 = 0.99, // §5.1; in continuous control 0.995
+        /// β, the weight of the policy's entropy.
+        pub entropy_weight: f64 = 0.001, // §5.1
+        /// Weight of the squared errors of the values: 1 is algorithm 2's, ½ algorithm 3's.
+        pub value_weight: f64 = 0.5,
+        /// How the per-step losses of a segment become one: accumulated, as in the paper, or averaged over time and
+        /// environments.
+        pub reduction: Reduction = Reduction::Mean,
+        /// Continuous actions: n, samples of the policy in a stochastic duelling network.
+        #[unit = "actions"]
+        pub duelling_samples: usize = 5, // §4.2
+        /// Continuous actions: σ, the policy's fixed standard deviation in every dimension, in the action's own
+        /// units.
+        #[unit = "action"]
+        pub action_deviation: f64 = 0.3, // §5.2
     }
 }
 

@@ -1,42 +1,34 @@
-use serde::{Deserialize, Serialize};
-
+use super::settings::settings;
 use super::validate::is_positive;
 use super::violation::Violations;
 
 /// Longest mean delay of a gradient, in milliseconds.
 const LONGEST_PUSH_DELAY_MS: u64 = 60_000;
 
-/// `[actor]`: the processes that act.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ActorSettings {
-    /// Workers of each process; 0 takes one a core.
-    pub workers: usize,
-    /// First pause before the learner is tried again, in milliseconds; it doubles, with jitter.
-    pub reconnect_initial_ms: u64,
-    /// Longest pause between two tries, in milliseconds.
-    pub reconnect_max_ms: u64,
-    /// An actor that has not reached the learner for this long gives up, in seconds.
-    pub give_up_after_s: u64,
-    /// A worker scales a gradient with a larger global norm down to it, before it is sent; absent:
-    /// none is.
-    #[serde(with = "super::optional")]
-    pub max_gradient_norm: Option<f64>,
-    /// Mean of the exponentially distributed time by which a worker delays each gradient, in
-    /// milliseconds: makes gradients stale for experiments.
-    pub push_delay_ms: u64,
-}
-
-impl Default for ActorSettings {
-    fn default() -> Self {
-        Self {
-            workers: 0,
-            reconnect_initial_ms: 100,
-            reconnect_max_ms: 5_000,
-            give_up_after_s: 300,
-            max_gradient_norm: None,
-            push_delay_ms: 0,
-        }
+settings! {
+    /// `[actor]`: the processes that act.
+    pub struct ActorSettings {
+        /// Workers of each process; 0 takes one a core.
+        #[unit = "threads"]
+        pub workers: usize = 0,
+        /// First pause before the learner is tried again; it doubles, with jitter.
+        #[unit = "ms"]
+        pub reconnect_initial_ms: u64 = 100,
+        /// Longest pause between two tries.
+        #[unit = "ms"]
+        pub reconnect_max_ms: u64 = 5_000,
+        /// An actor that has not reached the learner for this long gives up.
+        #[unit = "s"]
+        pub give_up_after_s: u64 = 300,
+        /// A worker scales a gradient with a larger global norm down to it before it is sent;
+        /// `optimizer.max_gradient_norm` is the learner's own limit.
+        #[unit = "global norm"]
+        #[serde(with = "super::optional")]
+        pub max_gradient_norm: Option<f64> = None,
+        /// Mean of an exponentially distributed delay before each gradient is sent, for experiments on staleness; at
+        /// most 60000.
+        #[unit = "ms"]
+        pub push_delay_ms: u64 = 0,
     }
 }
 

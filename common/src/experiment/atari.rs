@@ -1,5 +1,4 @@
-use serde::{Deserialize, Serialize};
-
+use super::settings::settings;
 use super::violation::Violations;
 
 /// Smallest screen that leaves the convolutional nets something to see, in pixels.
@@ -8,40 +7,32 @@ const MIN_SCREEN: u32 = 36;
 /// Lines of the emulator's own screen; there is nothing more to see.
 const MAX_SCREEN: u32 = 210;
 
-/// `[environment.atari]`: Mnih et al. 2015, methods; used for `ALE/…` ids only.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AtariSettings {
-    /// Emulator ticks an env step; the last two are merged by their maximum.
-    pub frame_skip: u32,
-    /// Grey frames stacked as channels.
-    pub stack: u32,
-    /// Height and width of a frame after scaling, in pixels.
-    pub screen_size: u32,
-    /// Up to this many no-ops after a reset.
-    pub noop_max: u32,
-    /// Whether losing a life ends the episode for learning.
-    pub terminal_on_life_loss: bool,
-    /// Probability that the emulator repeats the last action ("sticky actions"); 0 in the papers.
-    pub repeat_action_probability: f32,
-    /// Whether all 18 actions are offered in place of the game's own.
-    pub full_action_space: bool,
-    /// Episodes are truncated after this many frames; 108 000 = 30 minutes.
-    pub max_episode_frames: u32,
-}
-
-impl Default for AtariSettings {
-    fn default() -> Self {
-        Self {
-            frame_skip: 4,
-            stack: 4,
-            screen_size: 84,
-            noop_max: 30,
-            terminal_on_life_loss: false,
-            repeat_action_probability: 0.0,
-            full_action_space: false,
-            max_episode_frames: 108_000,
-        }
+settings! {
+    /// `[environment.atari]`: Mnih et al. 2015, methods; used for `ALE/…` ids only.
+    pub struct AtariSettings {
+        /// Emulator ticks an env step; the last two are merged by their maximum.
+        #[unit = "frames"]
+        pub frame_skip: u32 = 4,
+        /// Grey frames stacked as channels.
+        #[unit = "frames"]
+        pub stack: u32 = 4,
+        /// Height and width of a frame after scaling, 36 to 210.
+        #[unit = "pixels"]
+        pub screen_size: u32 = 84,
+        /// Up to this many no-ops after a reset.
+        #[unit = "env steps"]
+        pub noop_max: u32 = 30,
+        /// Whether losing a life ends the episode for learning; the game goes on, and returns are those of whole
+        /// games.
+        pub terminal_on_life_loss: bool = false,
+        /// That the emulator repeats the last action ("sticky actions"); 0 in the papers.
+        #[unit = "probability"]
+        pub repeat_action_probability: f32 = 0.0,
+        /// Whether all 18 actions are offered in place of the game's own.
+        pub full_action_space: bool = false,
+        /// Episodes are truncated after this many; the default is 30 minutes.
+        #[unit = "frames"]
+        pub max_episode_frames: u32 = 108_000,
     }
 }
 

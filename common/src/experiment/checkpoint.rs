@@ -1,23 +1,15 @@
-use serde::{Deserialize, Serialize};
-
+use super::settings::settings;
 use super::violation::Violations;
 
-/// `[checkpoint]`: what is saved, and when.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CheckpointSettings {
-    /// Seconds between two checkpoints; one is written at the end in any case.
-    pub interval_s: u64,
-    /// Newest checkpoints that are kept.
-    pub keep: usize,
-}
-
-impl Default for CheckpointSettings {
-    fn default() -> Self {
-        Self {
-            interval_s: 60,
-            keep: 3,
-        }
+settings! {
+    /// `[checkpoint]`: what is saved, and when.
+    pub struct CheckpointSettings {
+        /// Time between two checkpoints; one is written at the end in any case.
+        #[unit = "s"]
+        pub interval_s: u64 = 60,
+        /// Newest checkpoints that are kept.
+        #[unit = "checkpoints"]
+        pub keep: usize = 3,
     }
 }
 

@@ -1,80 +1,68 @@
-use serde::{Deserialize, Serialize};
-
 use super::method::{Learns, MethodRules, check_segment, check_target_sync};
+use super::settings::settings;
 use super::validate::is_positive;
 use super::violation::Violations;
 use super::{Experiment, TargetSync};
 
-/// Deep Q-learning from replay, gradients going to a parameter server: Gorila (Nair et al. 2015) in its bundled
-/// mode, where each worker acts, remembers and learns. With what came after it as options: double Q (van Hasselt et al. 2016),
-/// prioritised replay (Schaul et al. 2016), multi-step targets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DqnSettings {
-    /// Steps of each environment between two looks at the learner's weights.
-    pub t_max: usize,
-    /// Discount γ of a step.
-    pub discount: f32,
-    /// When the target network is refreshed.
-    pub target_sync: TargetSync,
-    /// Whether the online network chooses the action whose value the target network gives
-    /// (van Hasselt et al. 2016, eq. 4).
-    pub double_q: bool,
-    /// Steps of a return, `n`, before the value behind them.
-    pub n_step: usize,
-    /// Transitions of a gradient.
-    pub batch_size: usize,
-    /// Transitions replayed for each env step that the worker takes.
-    pub replay_ratio: f64,
-    /// Env steps whose observations a worker remembers, its environments together.
-    pub replay_capacity_env_steps: usize,
-    /// A worker computes its first gradient after this many env steps of its own.
-    pub replay_start_env_steps: u64,
-    /// ω: transitions are drawn in proportion to `(|δ| + ε)^ω`; 0 draws uniformly.
-    pub priority_exponent: f64,
-    /// ε of the priorities.
-    pub priority_epsilon: f64,
-    /// β at the start: gradients are weighted by `(N·P)^−β` where transitions have priorities.
-    pub importance_exponent_initial: f64,
-    /// β once annealed.
-    pub importance_exponent_final: f64,
-    /// β is annealed linearly over the first this many frames of the run.
-    pub importance_anneal_frames: u64,
-    /// TD errors beyond ± this have a linear loss; absent: all have a squared one.
-    #[serde(with = "super::optional")]
-    pub td_error_clip: Option<f64>,
-    /// A gradient is discarded where its loss exceeds the running mean by more than this many
-    /// running standard deviations; absent: none is.
-    #[serde(with = "super::optional")]
-    pub outlier_deviations: Option<f64>,
-    /// Weight of the past in the running mean and deviation.
-    pub outlier_decay: f64,
-    /// None is discarded before so many were seen.
-    pub outlier_min_gradients: u64,
-}
-
-impl Default for DqnSettings {
-    fn default() -> Self {
-        Self {
-            t_max: 4,                                 // Mnih et al. 2015, table 1: update frequency
-            discount: 0.99,                           // Mnih et al. 2015, table 1
-            target_sync: TargetSync::Updates(60_000), // Nair et al. 2015, §4
-            double_q: false,                          // as in Nair et al. 2015
-            n_step: 1,                                // as in Nair et al. 2015
-            batch_size: 32,                           // Mnih et al. 2015, table 1
-            replay_ratio: 8.0, // Mnih et al. 2015, table 1: 32 every 4 env steps
-            replay_capacity_env_steps: 1_000_000, // Nair et al. 2015, §4
-            replay_start_env_steps: 50_000, // Mnih et al. 2015, table 1
-            priority_exponent: 0.0, // uniform, as in Nair et al. 2015
-            priority_epsilon: 1e-6, // small, Schaul et al. 2016, §3.3
-            importance_exponent_initial: 0.4, // Schaul et al. 2016, §4
-            importance_exponent_final: 1.0, // Schaul et al. 2016, §4
-            importance_anneal_frames: 200_000_000, // the whole of a run on Atari, Schaul et al. 2016, §4
-            td_error_clip: Some(1.0),              // Mnih et al. 2015, methods
-            outlier_deviations: Some(5.0),         // "several", Nair et al. 2015, §3: not published
-            outlier_decay: 0.999,                  // not published
-            outlier_min_gradients: 1_000,          // not published
-        }
+settings! {
+    /// Deep Q-learning from replay, gradients going to a parameter server: Gorila (Nair et al. 2015) in its bundled
+    /// mode, where each worker acts, remembers and learns. With what came after it as options: double Q (van Hasselt et al. 2016),
+    /// prioritised replay (Schaul et al. 2016), multi-step targets.
+    pub struct DqnSettings {
+        /// Steps of each environment between two looks at the learner's weights.
+        #[unit = "env steps"]
+        pub t_max: usize = 4, // Mnih et al. 2015, table 1: update frequency
+        /// Discount γ.
+        #[unit = "an env step"]
+        pub discount: f32 = 0.99, // Mnih et al. 2015, table 1
+        /// The target network is refreshed each time the run's count crosses a multiple of this.
+        #[unit = "frames or updates"]
+        pub target_sync: TargetSync = TargetSync::Updates(60_000), // Nair et al. 2015, §4
+        /// Whether the online network chooses the action whose value the target network gives (van Hasselt et al.
+        /// 2016).
+        pub double_q: bool = false, // as in Nair et al. 2015
+        /// Rewards of a return before the value behind them; fewer at the end of an episode.
+        #[unit = "env steps"]
+        pub n_step: usize = 1, // as in Nair et al. 2015
+        /// Transitions of a gradient.
+        #[unit = "transitions"]
+        pub batch_size: usize = 32, // Mnih et al. 2015, table 1
+        /// Transitions replayed for each env step that a worker takes: 8 is a batch of 32 every 4 steps.
+        #[unit = "transitions an env step"]
+        pub replay_ratio: f64 = 8.0, // Mnih et al. 2015, table 1: 32 every 4 env steps
+        /// Env steps whose observations a worker remembers, its environments together. Single frames are stored, not
+        /// stacks: 7.1 GB for a million of Atari's.
+        #[unit = "env steps"]
+        pub replay_capacity_env_steps: usize = 1_000_000, // Nair et al. 2015, §4
+        /// Env steps of a worker's own, before its first gradient.
+        #[unit = "env steps"]
+        pub replay_start_env_steps: u64 = 50_000, // Mnih et al. 2015, table 1
+        /// ω: transitions are drawn in proportion to `(abs(δ) + ε)^ω` (Schaul et al. 2016); 0 draws uniformly.
+        pub priority_exponent: f64 = 0.0, // uniform, as in Nair et al. 2015
+        /// ε of the priorities.
+        pub priority_epsilon: f64 = 1e-6, // small, Schaul et al. 2016, §3.3
+        /// β at the start: with priorities, gradients are weighted by `(N·P)^−β` over the largest weight of the
+        /// batch.
+        pub importance_exponent_initial: f64 = 0.4, // Schaul et al. 2016, §4
+        /// β once annealed.
+        pub importance_exponent_final: f64 = 1.0, // Schaul et al. 2016, §4
+        /// β is annealed linearly over the first this many frames of the run.
+        #[unit = "frames"]
+        pub importance_anneal_frames: u64 = 200_000_000, // the whole of a run on Atari, Schaul et al. 2016, §4
+        /// TD errors beyond ± this have a linear loss in place of a squared one.
+        #[serde(with = "super::optional")]
+        pub td_error_clip: Option<f64> = Some(1.0), // Mnih et al. 2015, methods
+        /// A gradient whose loss exceeds the worker's running mean by more running standard deviations is not sent.
+        #[unit = "deviations"]
+        #[serde(with = "super::optional")]
+        pub outlier_deviations: Option<f64> = Some(5.0), // "several", Nair et al. 2015, §3: not published
+        /// Weight of the past in the running mean and deviation. A rejected loss enters them as the limit that it
+        /// exceeded.
+        #[unit = "a gradient"]
+        pub outlier_decay: f64 = 0.999, // not published
+        /// None is rejected before so many were seen.
+        #[unit = "gradients"]
+        pub outlier_min_gradients: u64 = 1_000, // not published
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::AtariSettings;
+use super::settings::settings;
 use super::validate::is_positive;
 use super::violation::Violations;
 
@@ -25,70 +26,57 @@ pub enum Host {
     Gymnasium,
 }
 
-/// `[environment]`: what the agent acts in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EnvironmentSettings {
-    /// A Gymnasium id, e.g. `CartPole-v1` or `ALE/Pong-v5`.
-    pub id: String,
-    /// Who steps it.
-    pub host: Host,
-    /// Environments that each worker steps together, `E`.
-    pub envs_per_worker: usize,
-    /// Rewards are clipped to `[−x, x]` for learning; reported returns stay raw. Absent: no clipping.
-    #[serde(with = "super::optional")]
-    pub reward_clip: Option<f32>,
-    /// Rewards are multiplied by this for learning, before they are clipped; reported returns stay raw.
-    pub reward_scale: f32,
-    /// Whether each dimension of the observations is shifted and scaled to mean 0 and deviation 1, by
-    /// the moments of all that the run's workers have seen so far.
-    pub normalize_observations: bool,
-    /// Normalised observations are clipped to `[−x, x]`. Absent: no clipping.
-    #[serde(with = "super::optional")]
-    pub observation_clip: Option<f32>,
-    /// The newest so many observations are shown together, the oldest first; the first one of an
-    /// episode fills the places of those before it. 1: each alone.
-    pub frame_stack: usize,
-    /// Each step of a worker's environments takes this much longer, in microseconds, for
-    /// experiments on speed-ups.
-    pub step_sleep_us: u64,
-    /// The Python interpreter of the Gymnasium host; absent: the project's `.venv`, else `python3`.
-    #[serde(with = "super::optional")]
-    pub python: Option<PathBuf>,
-    /// Python modules imported before the environment is made, so that they can register ids.
-    pub imports: Vec<String>,
-    /// Keyword arguments for `gymnasium.make`.
-    pub kwargs: toml::Table,
-    /// A host that has not started after this long is given up, in milliseconds.
-    pub start_timeout_ms: u64,
-    /// A host that has not answered a step after this long is restarted, in milliseconds.
-    pub step_timeout_ms: u64,
-    /// After this many restarts in a row without a hundred good steps between them the worker ends.
-    pub max_consecutive_restarts: u32,
-    /// Preprocessing of `ALE/…` ids.
-    pub atari: AtariSettings,
-}
-
-impl Default for EnvironmentSettings {
-    fn default() -> Self {
-        Self {
-            id: "CartPole-v1".into(),
-            host: Host::Auto,
-            envs_per_worker: 16,
-            reward_clip: None,
-            reward_scale: 1.0,
-            normalize_observations: false,
-            observation_clip: Some(10.0),
-            frame_stack: 1,
-            step_sleep_us: 0,
-            python: None,
-            imports: Vec::new(),
-            kwargs: toml::Table::new(),
-            start_timeout_ms: 60_000,
-            step_timeout_ms: 30_000,
-            max_consecutive_restarts: 5,
-            atari: AtariSettings::default(),
-        }
+settings! {
+    /// `[environment]`: what the agent acts in.
+    pub struct EnvironmentSettings {
+        /// A Gymnasium id, e.g. `ALE/Pong-v5`, or `Troop/TMaze-v0`, see [below](#the-t-maze).
+        pub id: String = "CartPole-v1".into(),
+        /// Who steps it: Rust in the worker's thread, a Python process, or the first of them that has it.
+        pub host: Host = Host::Auto,
+        /// Environments that each worker steps together.
+        #[unit = "environments"]
+        pub envs_per_worker: usize = 16,
+        /// Rewards are clipped to ± this for learning; reported returns stay raw.
+        #[unit = "reward"]
+        #[serde(with = "super::optional")]
+        pub reward_clip: Option<f32> = None,
+        /// Rewards are multiplied by this for learning, before they are clipped; reported returns stay raw.
+        pub reward_scale: f32 = 1.0,
+        /// Whether each dimension of the observations is shifted and scaled to mean 0 and deviation 1, by the moments
+        /// of all that the run's workers have seen; floats only, see [below](#normalised-observations).
+        pub normalize_observations: bool = false,
+        /// Normalised observations are clipped to ± this.
+        #[unit = "deviations"]
+        #[serde(with = "super::optional")]
+        pub observation_clip: Option<f32> = Some(10.0),
+        /// The newest so many observations are shown together, the oldest first; the first one of an episode fills
+        /// the places of those before it. Atari has a key of its own.
+        #[unit = "observations"]
+        pub frame_stack: usize = 1,
+        /// Each step of a worker's environments takes so much longer, for experiments on speed-ups; `troop evaluate`
+        /// does without.
+        #[unit = "µs"]
+        pub step_sleep_us: u64 = 0,
+        /// Python interpreter of the Gymnasium host; `"none"`: the `.venv` of the checkout that the program lies in,
+        /// else `python3`. Not what a learner says: an actor has its own `--python`.
+        #[serde(with = "super::optional")]
+        pub python: Option<PathBuf> = None,
+        /// Python modules imported first, so that they can register ids.
+        pub imports: Vec<String> = Vec::new(),
+        /// Keyword arguments for `gymnasium.make`.
+        pub kwargs: toml::Table = toml::Table::new(),
+        /// A host that has not started after this long is given up, and one is replaced whose first reset, of all its
+        /// environments, takes longer.
+        #[unit = "ms"]
+        pub start_timeout_ms: u64 = 60_000,
+        /// A host that has not answered a step after this long is restarted.
+        #[unit = "ms"]
+        pub step_timeout_ms: u64 = 30_000,
+        /// After this many restarts in a row without a hundred good steps between them the worker ends.
+        #[unit = "restarts"]
+        pub max_consecutive_restarts: u32 = 5,
+        /// Preprocessing of `ALE/…` ids.
+        pub atari: AtariSettings = AtariSettings::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::settings::settings;
 use super::violation::Violations;
 
 /// How far from 1 the sum of probabilities may be.
@@ -26,41 +27,37 @@ pub enum ExplorationSchedule {
     Ladder,
 }
 
-/// `[exploration]`: ε-greedy of value methods.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ExplorationSettings {
-    /// Where a worker's ε comes from.
-    pub schedule: ExplorationSchedule,
-    /// ε at the start of the run.
-    pub epsilon_initial: f64,
-    /// Each worker draws its final ε from these.
-    pub epsilon_final: Vec<EpsilonChoice>,
-    /// ε is annealed linearly over the first this many frames of the run.
-    pub anneal_frames: u64,
-    /// `ladder`: ε, that of the first worker.
-    pub ladder_epsilon: f64,
-    /// `ladder`: α; the last worker has `ε^{1 + α}`.
-    pub ladder_exponent: f64,
-    /// `ladder`: N, all workers of the run together; 0 takes `actor.workers`. Worker N has worker 0's.
-    pub ladder_workers: usize,
+const fn choice(epsilon: f64, probability: f64) -> EpsilonChoice {
+    EpsilonChoice {
+        epsilon,
+        probability,
+    }
 }
 
-impl Default for ExplorationSettings {
-    fn default() -> Self {
-        let choice = |epsilon, probability| EpsilonChoice {
-            epsilon,
-            probability,
-        };
-        Self {
-            schedule: ExplorationSchedule::Annealed,
-            epsilon_initial: 1.0,
-            epsilon_final: vec![choice(0.1, 0.4), choice(0.01, 0.3), choice(0.5, 0.3)],
-            anneal_frames: 4_000_000,
-            ladder_epsilon: 0.4,
-            ladder_exponent: 7.0,
-            ladder_workers: 0,
-        }
+settings! {
+    /// `[exploration]`: ε-greedy of value methods.
+    pub struct ExplorationSettings {
+        /// ε is annealed to a final one that each worker draws (Mnih et al. 2016, §5.1), or a constant `ε_i = ε^(1 +
+        /// α·i/(N−1))` of worker i (Horgan et al. 2018, §4).
+        pub schedule: ExplorationSchedule = ExplorationSchedule::Annealed,
+        /// ε, the probability of a random action, at the start of the run.
+        #[unit = "probability"]
+        pub epsilon_initial: f64 = 1.0,
+        /// Each worker draws its final ε from these; the probabilities sum to 1.
+        #[unit = "probabilities"]
+        pub epsilon_final: Vec<EpsilonChoice> = vec![choice(0.1, 0.4), choice(0.01, 0.3), choice(0.5, 0.3)],
+        /// ε is annealed linearly over the first this many frames of the run.
+        #[unit = "frames"]
+        pub anneal_frames: u64 = 4_000_000,
+        /// `ladder`: ε, that of the first worker.
+        #[unit = "probability"]
+        pub ladder_epsilon: f64 = 0.4,
+        /// `ladder`: α; the last worker has `ε^(1 + α)`.
+        pub ladder_exponent: f64 = 7.0,
+        /// `ladder`: N, all workers of the run; 0 takes `actor.workers`. The learner numbers its workers from 0;
+        /// number N starts the ladder again.
+        #[unit = "workers"]
+        pub ladder_workers: usize = 0,
     }
 }
 

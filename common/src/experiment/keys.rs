@@ -81,7 +81,8 @@ impl Keys {
         })
     }
 
-    fn find(&self, path: &[String]) -> Option<&toml::Value> {
+    /// The default at a path.
+    pub(super) fn find(&self, path: &[String]) -> Option<&toml::Value> {
         let (last, sections) = path.split_last()?;
         let mut table = &self.tree;
         for section in sections {

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::settings;
 use super::violation::Violations;
 use crate::address::Address;
 
@@ -35,61 +36,61 @@ pub enum StalenessPolicy {
     Synchronous,
 }
 
-/// `[learner]`: the parameter server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LearnerSettings {
-    /// Address of the gRPC service, a port (0 takes a free one) or a Unix socket.
-    pub listen: Address,
-    /// Address of the live page, `/metrics`, `/healthz` and `/api/status`; port 0 takes a free one.
-    pub http: SocketAddr,
-    /// When weights are published.
-    pub publish: Publish,
-    /// What becomes of stale gradients.
-    pub staleness: StalenessPolicy,
-    /// `drop`: a gradient that is more updates old than this is rejected.
-    pub max_staleness_updates: u64,
-    /// `compensate`: λ, the weight of the correction.
-    pub compensation: f64,
-    /// `compensate`: publishes that are kept to know how far the parameters have moved.
-    pub compensation_history: usize,
-    /// `bound`: s, the gradients that a worker may be ahead of the slowest when it begins another.
-    pub bound_updates: u64,
-    /// `synchronous`: the first update waits for this many sessions.
-    pub synchronous_workers: usize,
-    /// `synchronous`: after the first gradient of a round the others have this long, in
-    /// milliseconds. `bound`: a session of which no gradient was applied for three times this long
-    /// is not waited for. None is for ever.
-    #[serde(with = "super::optional")]
-    pub straggler_timeout_ms: Option<u64>,
-    /// Memory for gradients between their first byte and their apply, in bytes; one fits always.
-    pub bytes_in_flight: u64,
-    /// Parts of the parameter vector with a lock each.
-    pub stripes: usize,
-    /// Sessions beyond this many are refused.
-    pub max_sessions: usize,
-    /// A draining learner waits this long for its sessions to leave, in milliseconds.
-    pub drain_timeout_ms: u64,
-}
-
-impl Default for LearnerSettings {
-    fn default() -> Self {
-        Self {
-            listen: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 7700))),
-            http: SocketAddr::from(([127, 0, 0, 1], 7780)),
-            publish: Publish::Updates(1),
-            staleness: StalenessPolicy::Drop,
-            max_staleness_updates: 1_000,
-            compensation: 0.04,
-            compensation_history: 16,
-            bound_updates: 4,
-            synchronous_workers: 1,
-            straggler_timeout_ms: Some(10_000),
-            bytes_in_flight: 1 << 30,
-            stripes: 16,
-            max_sessions: 4_096,
-            drain_timeout_ms: 5_000,
-        }
+settings! {
+    /// `[learner]`: the parameter server.
+    pub struct LearnerSettings {
+        /// Address of the gRPC service: a port (0 takes a free one), or `unix:` and the absolute path of a socket.
+        /// Other than loopback or a socket needs something of `[security]`.
+        pub listen: Address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 7700))),
+        /// Address of the [live page](dashboard.md), `/metrics`, `/healthz` and `/api/status`, always a port and
+        /// without TLS. Other than loopback needs a token or `security.allow_insecure_listen`.
+        pub http: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7780)),
+        /// When the current parameters become the ones that actors get next: with the first update (or gradient that
+        /// is too old) after an interval, or after every so many updates.
+        #[unit = "ms or updates"]
+        pub publish: Publish = Publish::Updates(1),
+        /// What becomes of gradients that are τ updates old: they are applied as they are; rejected above a limit;
+        /// applied at the learning rate × 1/max(1, τ); corrected, `g + λ·g⊙g⊙(θ_now − θ_computed_on)`. Or workers
+        /// wait: the fast for the slow; all for all, so that the mean of their gradients makes one update (A2C; needs
+        /// `publish = { updates = 1 }`).
+        pub staleness: StalenessPolicy = StalenessPolicy::Drop,
+        /// `drop`: a gradient that is more updates old than this is rejected.
+        #[unit = "updates"]
+        pub max_staleness_updates: u64 = 1_000,
+        /// `compensate`: λ, the weight of the correction.
+        pub compensation: f64 = 0.04,
+        /// `compensate`: publishes that are kept to know how far the parameters have moved, each as large as the
+        /// parameters; a gradient computed on an older one is rejected as stale.
+        #[unit = "publishes"]
+        pub compensation_history: usize = 16,
+        /// `bound`: a worker that is more than this many gradients ahead of the slowest waits before its next
+        /// gradient.
+        #[unit = "gradients"]
+        pub bound_updates: u64 = 4,
+        /// `synchronous`: the first update waits for this many sessions; `troop train` takes its number of workers if
+        /// it is 1.
+        #[unit = "sessions"]
+        pub synchronous_workers: usize = 1,
+        /// `synchronous`: after the first gradient of a round the others have this long; then the round ends without
+        /// them. A worker that three rounds in a row waited for in vain is waited for again once it sends a gradient.
+        /// `bound`: a worker of which no gradient was applied for three times this long is not waited for until one
+        /// is. `"none"` waits for ever.
+        #[unit = "ms"]
+        #[serde(with = "super::optional")]
+        pub straggler_timeout_ms: Option<u64> = Some(10_000),
+        /// Memory for gradients between their first byte and their apply; senders wait for room. One gradient fits
+        /// always; `synchronous` needs room for one of each session.
+        #[unit = "bytes"]
+        pub bytes_in_flight: u64 = 1 << 30,
+        /// Parts of the parameter vector, with a lock each; fewer if they would have less than 16 384 elements.
+        #[unit = "parts"]
+        pub stripes: usize = 16,
+        /// Sessions beyond this many are refused.
+        #[unit = "sessions"]
+        pub max_sessions: usize = 4_096,
+        /// A draining learner waits this long for its sessions to leave.
+        #[unit = "ms"]
+        pub drain_timeout_ms: u64 = 5_000,
     }
 }
 

@@ -27,11 +27,13 @@ mod parts;
 mod preset;
 #[cfg(test)]
 mod preset_tests;
+mod reference;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 mod run;
 mod security;
+mod settings;
 mod suggestion;
 mod telemetry;
 mod text;
@@ -41,6 +43,7 @@ mod validate;
 #[cfg(test)]
 mod validate_tests;
 mod value_check;
+mod value_kind;
 mod violation;
 mod wire;
 
@@ -61,6 +64,7 @@ pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, Optimizer, OptimizerSettings};
 pub use preset::{PRESETS, Preset};
+pub use reference::key_table;
 pub use resolve::{Resolved, resolve};
 pub use run::RunSettings;
 pub use security::SecuritySettings;

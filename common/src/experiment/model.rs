@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::settings::settings;
 use super::violation::Violations;
 use super::{Learns, MethodSettings};
 
@@ -38,41 +39,35 @@ pub enum Initialization {
     Orthogonal,
 }
 
-/// `[model]`: the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ModelSettings {
-    /// The layers that every head shares.
-    pub body: Body,
-    /// Units of each hidden layer of an `mlp` body.
-    pub hidden: Vec<usize>,
-    /// What stands between an `mlp` body's layers; the convolutional nets use ReLU.
-    pub activation: Activation,
-    /// How weights are first drawn.
-    pub initialization: Initialization,
-    /// Units of an LSTM between body and heads.
-    #[serde(with = "super::optional")]
-    pub lstm: Option<usize>,
-    /// Whether the value has a body (and an LSTM) of its own, so that it shares nothing with the policy.
-    pub separate_value: bool,
-    /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
-    pub dueling: bool,
-    /// Whether observations in bytes are divided by 255, as brightness is; else they are numbers from 0 to 255.
-    pub scale_bytes: bool,
-}
-
-impl Default for ModelSettings {
-    fn default() -> Self {
-        Self {
-            body: Body::Mlp,
-            hidden: vec![64, 64],
-            activation: Activation::Tanh,
-            initialization: Initialization::Orthogonal,
-            lstm: None,
-            separate_value: false,
-            dueling: false,
-            scale_bytes: true,
-        }
+settings! {
+    /// `[model]`: the network.
+    pub struct ModelSettings {
+        /// The layers that every head shares: fully connected, or the nets of Mnih et al. 2016 or 2015 for pixels.
+        pub body: Body = Body::Mlp,
+        /// Units of each hidden layer of an `mlp` body; empty for a linear one.
+        #[unit = "units"]
+        pub hidden: Vec<usize> = vec![64, 64],
+        /// What stands between an `mlp` body's layers; the convolutional nets use ReLU.
+        pub activation: Activation = Activation::Tanh,
+        /// How weights are first drawn: `U(−1/√fan_in, 1/√fan_in)`, biases too; or orthogonal with gain √2 (value
+        /// heads and LSTMs 1, policy heads 0.01), biases 0. An LSTM's forget gate has a bias of 1 then, so that
+        /// memory does not fade at the start; with `"torch"` it is drawn like the others, as PyTorch does. Orthogonal
+        /// layers wider than 2 048 × 2 048 are drawn by a faster method than narrower ones (4 096 × 4 096: some 2 s
+        /// of a core); beyond about 13 000 × 13 000 they are refused.
+        pub initialization: Initialization = Initialization::Orthogonal,
+        /// Units of an LSTM between body and heads; its state is kept from segment to segment and begins at 0 with
+        /// each episode.
+        #[unit = "units"]
+        #[serde(with = "super::optional")]
+        pub lstm: Option<usize> = None,
+        /// Whether the value has a body (and an LSTM) of its own and shares nothing with the policy (Mnih et al.
+        /// 2016, §9, continuous control).
+        pub separate_value: bool = false,
+        /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
+        pub dueling: bool = false,
+        /// Whether observations in bytes are divided by 255, as brightness is; `false` takes them as numbers from 0
+        /// to 255, e.g. MiniGrid's.
+        pub scale_bytes: bool = true,
     }
 }
 

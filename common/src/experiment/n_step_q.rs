@@ -1,34 +1,26 @@
-use serde::{Deserialize, Serialize};
-
 use super::method::{Learns, MethodRules, check_segment, check_target_sync};
+use super::settings::settings;
 use super::violation::Violations;
 use super::{Experiment, Reduction, TargetSync, View};
 
-/// Asynchronous n-step Q-learning (Mnih et al. 2016, algorithm S2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NStepQSettings {
-    /// Steps of each environment in a segment.
-    pub t_max: usize,
-    /// Discount γ of a step.
-    pub discount: f32,
-    /// When the target network is refreshed.
-    pub target_sync: TargetSync,
-    /// How per-step losses become one.
-    pub reduction: Reduction,
-    /// How errors reach earlier states.
-    pub view: View,
-}
-
-impl Default for NStepQSettings {
-    fn default() -> Self {
-        Self {
-            t_max: 5,
-            discount: 0.99,
-            target_sync: TargetSync::Frames(40_000),
-            reduction: Reduction::Mean,
-            view: View::Forward,
-        }
+settings! {
+    /// Asynchronous n-step Q-learning (Mnih et al. 2016, algorithm S2).
+    pub struct NStepQSettings {
+        /// Steps of each environment in a segment.
+        #[unit = "env steps"]
+        pub t_max: usize = 5,
+        /// Discount γ.
+        #[unit = "an env step"]
+        pub discount: f32 = 0.99,
+        /// The target network is refreshed each time the run's count crosses a multiple of this.
+        #[unit = "frames or updates"]
+        pub target_sync: TargetSync = TargetSync::Frames(40_000),
+        /// How the per-step losses of a segment become one: accumulated, as in the paper, or averaged over time and
+        /// environments.
+        pub reduction: Reduction = Reduction::Mean,
+        /// How errors reach earlier states: each looks ahead to its return, or each error is handed back along an
+        /// eligibility trace. The gradient is the same.
+        pub view: View = View::Forward,
     }
 }
 

@@ -1,31 +1,24 @@
-use serde::{Deserialize, Serialize};
-
 use super::method::{Learns, MethodRules, check_segment, check_target_sync};
+use super::settings::settings;
 use super::violation::Violations;
 use super::{Experiment, Reduction, TargetSync};
 
-/// Asynchronous one-step Q-learning and SARSA (Mnih et al. 2016, algorithm 1 and §4).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OneStepSettings {
-    /// Steps of each environment in a segment, the paper's `I_AsyncUpdate`.
-    pub t_max: usize,
-    /// Discount γ of a step.
-    pub discount: f32,
-    /// When the target network is refreshed, the paper's `I_target`.
-    pub target_sync: TargetSync,
-    /// How per-step losses become one.
-    pub reduction: Reduction,
-}
-
-impl Default for OneStepSettings {
-    fn default() -> Self {
-        Self {
-            t_max: 5,
-            discount: 0.99,
-            target_sync: TargetSync::Frames(40_000),
-            reduction: Reduction::Mean,
-        }
+settings! {
+    /// Asynchronous one-step Q-learning and SARSA (Mnih et al. 2016, algorithm 1 and §4).
+    pub struct OneStepSettings {
+        /// Steps of each environment in a segment, the paper's `I_AsyncUpdate`.
+        #[unit = "env steps"]
+        pub t_max: usize = 5,
+        /// Discount γ.
+        #[unit = "an env step"]
+        pub discount: f32 = 0.99,
+        /// The target network is refreshed each time the run's count crosses a multiple of this, the paper's
+        /// `I_target`.
+        #[unit = "frames or updates"]
+        pub target_sync: TargetSync = TargetSync::Frames(40_000),
+        /// How the per-step losses of a segment become one: accumulated, as in the paper, or averaged over time and
+        /// environments.
+        pub reduction: Reduction = Reduction::Mean,
     }
 }
 

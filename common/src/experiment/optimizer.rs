@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::settings::settings;
 use super::validate::is_positive;
 use super::violation::Violations;
 
@@ -40,50 +41,34 @@ pub enum Anneal {
     Linear,
 }
 
-/// `[optimizer]`: how the learner applies gradients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OptimizerSettings {
-    /// The rule.
-    pub name: Optimizer,
-    /// η at the start, or after the warm-up where there is one.
-    pub learning_rate: f64,
-    /// How η moves.
-    pub anneal: Anneal,
-    /// η at the end of linear annealing.
-    pub final_learning_rate: f64,
-    /// η grows linearly to what annealing says over so many env steps; 0: no warm-up.
-    pub warmup_env_steps: u64,
-    /// μ of `momentum`.
-    pub momentum: f64,
-    /// α of `rmsprop`.
-    pub decay: f64,
-    /// β₁ of `adam`, of the gradient's mean.
-    pub beta1: f64,
-    /// β₂ of `adam`, of the squared gradient's mean.
-    pub beta2: f64,
-    /// ε: inside the root for `rmsprop`, added to the root for `adagrad` and `adam`.
-    pub epsilon: f64,
-    /// A gradient with a larger global norm is scaled down to it; absent: none is.
-    #[serde(with = "super::optional")]
-    pub max_gradient_norm: Option<f64>,
-}
-
-impl Default for OptimizerSettings {
-    fn default() -> Self {
-        Self {
-            name: Optimizer::Rmsprop,
-            learning_rate: 7e-4,
-            anneal: Anneal::Linear,
-            final_learning_rate: 0.0,
-            warmup_env_steps: 0,
-            momentum: 0.9,
-            decay: 0.99,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 0.1,
-            max_gradient_norm: Some(40.0),
-        }
+settings! {
+    /// `[optimizer]`: how the learner applies gradients.
+    pub struct OptimizerSettings {
+        /// The rule, see [below](#optimisers).
+        pub name: Optimizer = Optimizer::Rmsprop,
+        /// η at the start, or after the warm-up.
+        pub learning_rate: f64 = 7e-4,
+        /// How η moves: not at all, or linearly to `optimizer.final_learning_rate` at `experiment.total_env_steps`.
+        pub anneal: Anneal = Anneal::Linear,
+        /// η at the end of linear annealing.
+        pub final_learning_rate: f64 = 0.0,
+        /// η is multiplied by a factor that grows linearly to 1 over so many env steps; 0: no warm-up.
+        #[unit = "env steps"]
+        pub warmup_env_steps: u64 = 0,
+        /// μ of `momentum`.
+        pub momentum: f64 = 0.9,
+        /// α of `rmsprop`.
+        pub decay: f64 = 0.99,
+        /// β₁ of `adam`, of the gradient's mean.
+        pub beta1: f64 = 0.9,
+        /// β₂ of `adam`, of the squared gradient's mean.
+        pub beta2: f64 = 0.999,
+        /// ε: inside the root for `rmsprop`, added to the root for `adagrad` and `adam`, where 1e-8 is usual.
+        pub epsilon: f64 = 0.1,
+        /// A gradient with a larger global norm is scaled down to it.
+        #[unit = "global norm"]
+        #[serde(with = "super::optional")]
+        pub max_gradient_norm: Option<f64> = Some(40.0),
     }
 }
 

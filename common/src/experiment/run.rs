@@ -1,36 +1,24 @@
-use serde::{Deserialize, Serialize};
-
+use super::settings::settings;
 use super::violation::Violations;
 
-/// `[experiment]`: what is run, how long, from which seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunSettings {
-    /// Names the run's directory and its summary.
-    pub name: String,
-    /// One line for `troop presets`.
-    pub description: String,
-    /// Every random number of the run comes from it.
-    pub seed: u64,
-    /// The run ends after this many env steps, all workers together; schedules end here too.
-    pub total_env_steps: u64,
-    /// Mean return of the last 100 episodes from which the task counts as solved.
-    #[serde(with = "super::optional")]
-    pub solve_return: Option<f64>,
-    /// Whether the run ends as soon as the task is solved.
-    pub stop_when_solved: bool,
-}
-
-impl Default for RunSettings {
-    fn default() -> Self {
-        Self {
-            name: "unnamed".into(),
-            description: String::new(),
-            seed: 1,
-            total_env_steps: 1_000_000,
-            solve_return: None,
-            stop_when_solved: false,
-        }
+settings! {
+    /// `[experiment]`: what is run, how long, from which seed.
+    pub struct RunSettings {
+        /// Names the run's directory and its summary; a plain file name.
+        pub name: String = "unnamed".into(),
+        /// One line for `troop presets`.
+        pub description: String = String::new(),
+        /// Every random number of the run comes from it.
+        pub seed: u64 = 1,
+        /// The run ends after this many env steps, all workers together; schedules end here too.
+        #[unit = "env steps"]
+        pub total_env_steps: u64 = 1_000_000,
+        /// Mean raw return of the last 100 episodes from which the task counts as solved.
+        #[unit = "return"]
+        #[serde(with = "super::optional")]
+        pub solve_return: Option<f64> = None,
+        /// Whether the run ends as soon as the task is solved.
+        pub stop_when_solved: bool = false,
     }
 }
 

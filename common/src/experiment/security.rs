@@ -1,32 +1,33 @@
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::LearnerSettings;
+use super::settings::settings;
 use super::violation::Violations;
 use crate::address::Address;
 
-/// `[security]`: who may connect. Never sent to actors.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SecuritySettings {
-    /// Lets a listener leave loopback although anyone who reaches it may then train and read.
-    pub allow_insecure_listen: bool,
-    /// A file whose only line every caller must present as a bearer token.
-    #[serde(with = "super::optional")]
-    pub token_file: Option<PathBuf>,
-    /// A PEM file with the certificate that the gRPC service presents, its intermediates after it.
-    #[serde(with = "super::optional")]
-    pub tls_certificate_file: Option<PathBuf>,
-    /// A PEM file with that certificate's private key.
-    #[serde(with = "super::optional")]
-    pub tls_key_file: Option<PathBuf>,
-    /// A PEM file with the CA that must have signed a caller's own certificate.
-    #[serde(with = "super::optional")]
-    pub tls_client_ca_file: Option<PathBuf>,
-    /// Names beside addresses, `localhost` and those of one label by which HTTP may be asked without a token,
-    /// e.g. a proxy's.
-    pub http_hosts: Vec<String>,
+settings! {
+    /// `[security]`: who may connect. Never sent to actors.
+    pub struct SecuritySettings {
+        /// Lets a listener leave loopback although anyone who reaches it may then train and read.
+        pub allow_insecure_listen: bool = false,
+        /// A file whose only line every caller must present as a bearer token.
+        #[serde(with = "super::optional")]
+        pub token_file: Option<PathBuf> = None,
+        /// A PEM file with the certificate that the gRPC service presents, its intermediates after it; goes with
+        /// `tls_key_file`.
+        #[serde(with = "super::optional")]
+        pub tls_certificate_file: Option<PathBuf> = None,
+        /// A PEM file with that certificate's private key.
+        #[serde(with = "super::optional")]
+        pub tls_key_file: Option<PathBuf> = None,
+        /// A PEM file with the CA that must have signed a caller's own certificate; without it TLS asks callers for
+        /// none.
+        #[serde(with = "super::optional")]
+        pub tls_client_ca_file: Option<PathBuf> = None,
+        /// Names, beside addresses, `localhost` and those of one label, by which HTTP may be asked without a token,
+        /// e.g. a proxy's: a page from elsewhere cannot read it by a name of its own.
+        pub http_hosts: Vec<String> = Vec::new(),
+    }
 }
 
 impl SecuritySettings {

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use super::settings::settings;
 use super::violation::Violations;
 
 /// How log lines look.
@@ -14,28 +15,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// `[telemetry]`: logs, and what others read of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TelemetrySettings {
-    /// A `tracing` filter, e.g. `info` or `troop_learner=debug`; `TROOP_LOG` wins over it.
-    pub log: String,
-    /// How log lines look.
-    pub log_format: LogFormat,
-    /// A learner whose run is over waits this long for `/metrics` to be read twice more, in seconds.
-    pub last_scrape_s: u64,
-    /// Whether the run directory gets event files for TensorBoard.
-    pub tensorboard: bool,
-}
-
-impl Default for TelemetrySettings {
-    fn default() -> Self {
-        Self {
-            log: "info".into(),
-            log_format: LogFormat::Text,
-            last_scrape_s: 0,
-            tensorboard: true,
-        }
+settings! {
+    /// `[telemetry]`: logs, and what others read of a run.
+    pub struct TelemetrySettings {
+        /// A log filter, e.g. `info` or `troop_learner=debug,warn`; `TROOP_LOG` wins over it.
+        pub log: String = "info".into(),
+        /// For people, or one JSON object a line.
+        pub log_format: LogFormat = LogFormat::Text,
+        /// A learner whose run is over waits up to this long until its `/metrics` is read twice more. Above two of
+        /// Prometheus' scrape intervals, the end of a run is no alarm ([monitoring.md](monitoring.md)).
+        #[unit = "s"]
+        pub last_scrape_s: u64 = 0,
+        /// Whether the run directory gets [event files for TensorBoard](tensorboard.md).
+        pub tensorboard: bool = true,
     }
 }
 

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Publish;
+use super::settings::settings;
 use super::violation::Violations;
 
 /// How tensors travel.
@@ -25,34 +26,24 @@ pub enum SendWeights {
     AfterGradient,
 }
 
-/// `[wire]`: what crosses the network, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WireSettings {
-    /// How gradients travel.
-    pub gradients: WireEncoding,
-    /// How weights travel.
-    pub weights: WireEncoding,
-    /// When weights travel.
-    pub send_weights: SendWeights,
-    /// Gradients that a worker may have sent without an answer yet.
-    pub gradients_in_flight: usize,
-    /// Either side pings a silent connection after this long, in milliseconds.
-    pub keepalive_interval_ms: u64,
-    /// A connection whose ping is not answered for this long is dropped, in milliseconds.
-    pub keepalive_timeout_ms: u64,
-}
-
-impl Default for WireSettings {
-    fn default() -> Self {
-        Self {
-            gradients: WireEncoding::F32,
-            weights: WireEncoding::F32,
-            send_weights: SendWeights::EachPublish,
-            gradients_in_flight: 2,
-            keepalive_interval_ms: 10_000,
-            keepalive_timeout_ms: 10_000,
-        }
+settings! {
+    /// `[wire]`: what crosses the network, and how.
+    pub struct WireSettings {
+        /// How gradients travel: exact, or half the bytes with 8 bits of precision.
+        pub gradients: WireEncoding = WireEncoding::F32,
+        /// How weights travel.
+        pub weights: WireEncoding = WireEncoding::F32,
+        /// When a session is sent weights: with each publish, or the newest once for each gradient that it has sent.
+        pub send_weights: SendWeights = SendWeights::EachPublish,
+        /// Gradients that a worker may have sent without an answer yet.
+        #[unit = "gradients"]
+        pub gradients_in_flight: usize = 2,
+        /// Either side pings a silent connection after this long.
+        #[unit = "ms"]
+        pub keepalive_interval_ms: u64 = 10_000,
+        /// A connection whose ping is not answered for this long is dropped.
+        #[unit = "ms"]
+        pub keepalive_timeout_ms: u64 = 10_000,
     }
 }
 
