@@ -65,6 +65,9 @@ pub(super) struct Chart {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type Plot<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
+/// Whether the backend took it.
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
 impl Chart {
     /// The picture as SVG.
     ///
@@ -80,7 +83,7 @@ impl Chart {
         Ok(text)
     }
 
-    fn draw(&self, root: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, root: &Area<'_>) -> Drawn {
         let (left, right) = root.split_horizontally(SIZE.0 as i32 - LEGEND);
         let mut plot = ChartBuilder::on(&left)
             .margin(12)
@@ -112,12 +115,7 @@ impl Chart {
         self.draw_legend(&right)
     }
 
-    fn draw_series(
-        &self,
-        plot: &mut Plot<'_, '_>,
-        series: &Series,
-        colour: RGBColor,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_series(&self, plot: &mut Plot<'_, '_>, series: &Series, colour: RGBColor) -> Drawn {
         let place = |(x, y): &Point| (self.x.place(*x), self.y.place(*y));
         for line in series.thin.iter().filter(|line| !line.is_empty()) {
             let style = colour.mix(0.45).stroke_width(1);
@@ -136,7 +134,7 @@ impl Chart {
         Ok(())
     }
 
-    fn draw_legend(&self, area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_legend(&self, area: &Area<'_>) -> Drawn {
         let style = ("sans-serif", 14).into_font().color(&INK);
         let series = self.series.iter().enumerate();
         let rows = series.map(|(index, series)| (colour(index).stroke_width(3), &*series.label));
