@@ -91,17 +91,17 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<()> {
 struct Bench {
     parameters: Vec<f32>,
     /// One for each applier: gradients of different workers lie in different places.
-    gradients: Vec<Gradient>,
+    gradients: Vec<GradientPair>,
     time: Duration,
 }
 
 /// The same numbers for plain loops and for optimisers.
-struct Gradient {
+struct GradientPair {
     values: Arc<[f32]>,
     elements: Elements,
 }
 
-impl Gradient {
+impl GradientPair {
     fn new(values: &[f32]) -> Self {
         let values: Arc<[f32]> = values.into();
         Self {
@@ -118,7 +118,9 @@ impl Bench {
         let gradient: Vec<f32> = (0..len).map(|i| (i % 255) as f32 * 1e-4 - 0.0127).collect();
         Self {
             parameters: vec![0.5; len],
-            gradients: (0..appliers).map(|_| Gradient::new(&gradient)).collect(),
+            gradients: (0..appliers)
+                .map(|_| GradientPair::new(&gradient))
+                .collect(),
             time: Duration::from_secs_f64(args.seconds),
         }
     }
@@ -176,7 +178,7 @@ impl Bench {
     /// Throughput of 1, 2, … appliers and of as many plain loops, which say what the memory has
     /// left for more than one. In each round one after the other.
     fn concurrent(&self, target: &Target, written: usize, slice: Duration) -> Vec<Concurrent> {
-        let plain = |_: &Gradient| PlainLoop::new(&self.parameters, written);
+        let plain = |_: &GradientPair| PlainLoop::new(&self.parameters, written);
         let mut loops: Vec<PlainLoop> = self.gradients.iter().map(plain).collect();
         let counts = 1..=self.gradients.len();
         let mut round = |count: usize| {

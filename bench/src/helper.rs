@@ -14,6 +14,9 @@ use super::tally::Tally;
 /// says nothing for so long is stuck, and the bench fails instead of waiting for ever.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
+/// Between the start of helpers and the first count.
+pub(super) const SETTLE: Duration = Duration::from_millis(300);
+
 /// Another process of this program that does one part of a bench. It is killed when it is dropped,
 /// and by the system where this process is gone.
 pub(super) struct Helper {

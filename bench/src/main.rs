@@ -11,6 +11,7 @@ mod interruption;
 mod learner_process;
 mod memory_copy;
 mod message_buffer;
+mod numbers;
 mod optimizer_alone;
 mod parent;
 mod process_usage;

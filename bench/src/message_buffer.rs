@@ -8,7 +8,7 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 /// The memory that a message of the raw measurement passes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Memory {
+pub(super) enum Buffering {
     /// As large as the message, which is there as a whole: what any use of it needs.
     Whole,
     /// One small block again and again, which stays in the cache: no use of the message, only the
@@ -16,7 +16,7 @@ pub(super) enum Memory {
     Block,
 }
 
-impl Memory {
+impl Buffering {
     /// As `--memory` takes it.
     pub(super) fn argument(self) -> &'static str {
         match self {
@@ -35,10 +35,10 @@ pub(super) struct MessageBuffer {
 
 impl MessageBuffer {
     /// Its pages have been touched: the first message costs what later ones cost.
-    pub(super) fn new(memory: Memory, message_bytes: usize) -> Self {
+    pub(super) fn new(memory: Buffering, message_bytes: usize) -> Self {
         let bytes = match memory {
-            Memory::Whole => message_bytes,
-            Memory::Block => message_bytes.min(BLOCK_BYTES),
+            Buffering::Whole => message_bytes,
+            Buffering::Block => message_bytes.min(BLOCK_BYTES),
         };
         Self {
             memory: vec![1; bytes],
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn either_memory_carries_messages_of_the_given_size() {
-        for memory in [Memory::Whole, Memory::Block] {
+        for memory in [Buffering::Whole, Buffering::Block] {
             for bytes in [1, BLOCK_BYTES, 2 * BLOCK_BYTES + 1] {
                 let mut buffer = MessageBuffer::new(memory, bytes);
                 let mut wire = Narrow(Vec::new());
@@ -127,10 +127,10 @@ mod tests {
     #[test]
     fn only_a_whole_message_is_there_at_the_end() {
         let message: Vec<u8> = (0..2 * BLOCK_BYTES + 1).map(|i| (i % 251) as u8).collect();
-        let mut whole = MessageBuffer::new(Memory::Whole, message.len());
+        let mut whole = MessageBuffer::new(Buffering::Whole, message.len());
         whole.read_from(&mut message.as_slice()).unwrap();
         assert_eq!(whole.memory, message);
-        let block = MessageBuffer::new(Memory::Block, message.len());
+        let block = MessageBuffer::new(Buffering::Block, message.len());
         assert_eq!(block.memory.len(), BLOCK_BYTES);
     }
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::helper::Helper;
-use super::ingest::{SETTLE, above_0, positive};
+use super::helper::{Helper, SETTLE};
 use super::interruption::Interruption;
 use super::learner_process::{LearnerProcess, Transport};
-use super::message_buffer::Memory;
+use super::message_buffer::Buffering;
+use super::numbers::{above_0, positive};
 use super::raw_socket::{RawSocket, RawTraffic, shares};
 use super::summary;
 use super::tally::Tally;
@@ -137,8 +137,8 @@ impl PublishArgs {
             reply_bytes: 0,
             in_flight: 1,
             // Subscribers keep no weights: they count what comes and forget it.
-            sender_memory: Memory::Whole,
-            receiver_memory: Memory::Block,
+            sender_memory: Buffering::Whole,
+            receiver_memory: Buffering::Block,
         }
     }
 }

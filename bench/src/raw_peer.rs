@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use troop_common::address::Address;
 
-use super::message_buffer::{Memory, MessageBuffer};
+use super::message_buffer::{Buffering, MessageBuffer};
 use super::socket::{self, Stream};
 use super::stage::{Stage, say};
 
@@ -38,8 +38,8 @@ pub(crate) struct RawPeerArgs {
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
     /// What messages and replies are written from and read into.
-    #[arg(long, value_enum, default_value_t = Memory::Whole)]
-    memory: Memory,
+    #[arg(long, value_enum, default_value_t = Buffering::Whole)]
+    memory: Buffering,
 }
 
 impl RawPeerArgs {

@@ -5,9 +5,9 @@ use anyhow::Context;
 use serde::Serialize;
 use troop_common::address::Address;
 
-use super::helper::Helper;
+use super::helper::{Helper, SETTLE};
 use super::interruption::Interruption;
-use super::message_buffer::Memory;
+use super::message_buffer::Buffering;
 use super::tally::Tally;
 
 /// What a measurement over raw sockets is like.
@@ -27,9 +27,9 @@ pub(super) struct RawTraffic {
     /// Messages of a connection that may be without a reply.
     pub(super) in_flight: usize,
     /// What senders write from.
-    pub(super) sender_memory: Memory,
+    pub(super) sender_memory: Buffering,
     /// What receivers read into.
-    pub(super) receiver_memory: Memory,
+    pub(super) receiver_memory: Buffering,
 }
 
 /// All processes of one direction.
@@ -37,7 +37,7 @@ pub(super) struct RawTraffic {
 struct Side {
     name: &'static str,
     processes: usize,
-    memory: Memory,
+    memory: Buffering,
 }
 
 /// What plain blocking sockets carry between as many processes, connections and messages.
@@ -74,7 +74,7 @@ impl RawSocket {
         for helper in receivers.iter_mut().chain(&mut senders) {
             helper.go()?;
         }
-        interruption.sleep(super::ingest::SETTLE)?;
+        interruption.sleep(SETTLE)?;
         let first = Sample::take(&senders, &mut receivers)?;
         interruption.sleep(Duration::from_secs_f64(seconds))?;
         let last = Sample::take(&senders, &mut receivers)?;

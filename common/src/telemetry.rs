@@ -14,7 +14,7 @@ mod run_info;
 pub use hosts::Hosts;
 pub use http::{Door, asked, metrics_router, serve};
 pub use logging::{LOG_VARIABLE, LoggingError, init_logging, init_logging_to};
-pub use metric::{Kind, Metric};
+pub use metric::{Metric, MetricKind};
 pub use metric_row::{MetricRow, markdown_row, powers};
 pub use probe::{ProbeError, probe};
 pub use process_metrics::{

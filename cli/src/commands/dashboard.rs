@@ -72,6 +72,19 @@ impl DashboardArgs {
     }
 }
 
+impl DashboardArgs {
+    /// Who gets in: with a token whoever has it, else those who ask by a name of this machine's.
+    fn door(&self, has_token: bool) -> anyhow::Result<Door> {
+        Ok(Door {
+            gate: Gate::new("troop_dashboard", Gate::most_of_process())?,
+            hosts: match has_token {
+                true => Hosts::all(),
+                false => Hosts::local_and(&self.allow_hosts),
+            },
+        })
+    }
+}
+
 async fn serve(args: &DashboardArgs) -> anyhow::Result<()> {
     let token = args.token_file.as_deref().map(BearerToken::read);
     let token = token.transpose()?;
@@ -81,13 +94,7 @@ async fn serve(args: &DashboardArgs) -> anyhow::Result<()> {
     let (closing, closed) = watch::channel(false);
     let runs = RunsDirectory::new(&args.directory);
     descriptors::raise_limit()?;
-    let door = Door {
-        gate: Gate::new("troop_dashboard", Gate::most_of_process())?,
-        hosts: match token {
-            Some(_) => Hosts::all(),
-            None => Hosts::local_and(&args.allow_hosts),
-        },
-    };
+    let door = args.door(token.is_some())?;
     let router = dashboard::router(runs, closed, token);
     say(format_args!("page  {}", http::page_url(address)));
     let told = async move {

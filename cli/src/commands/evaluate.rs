@@ -79,15 +79,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         parameters: &checkpoint.parameters,
         observations: checkpoint.observations.as_ref(),
     };
-    let plan = Plan {
-        episodes: args.episodes as usize,
-        max_env_steps: args
-            .max_env_steps
-            .unwrap_or_else(|| STEPS_PER_EPISODE * u64::from(args.episodes)),
-        greedy: args.greedy,
-        seed: args.seed,
-    };
-    let acted = evaluate(&experiment, learned, &plan, &mut |progress| {
+    let acted = evaluate(&experiment, learned, &args.plan(), &mut |progress| {
         bar.show(progress);
     })?;
     bar.finish();
@@ -100,20 +92,25 @@ pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     complain(&acted, args.episodes)
 }
 
+impl EvaluateArgs {
+    fn plan(&self) -> Plan {
+        let enough = || STEPS_PER_EPISODE * u64::from(self.episodes);
+        Plan {
+            episodes: self.episodes as usize,
+            max_env_steps: self.max_env_steps.unwrap_or_else(enough),
+            greedy: self.greedy,
+            seed: self.seed,
+        }
+    }
+}
+
 /// What there is has been shown; whether that is enough.
 fn complain(acted: &Acted, episodes: u32) -> anyhow::Result<()> {
     let ended = acted.episodes.len();
     match &acted.stopped {
         None => Ok(()),
         Some(Stopped::StepLimit(_)) if ended > 0 => {
-            let env_steps = acted.env_steps;
-            tracing::warn!(
-                env_steps,
-                ended,
-                episodes,
-                "the limit of env steps came before all episodes had ended: long ones are missing \
-                 (--max-env-steps)"
-            );
+            warn_of_missing(acted, episodes);
             Ok(())
         }
         Some(Stopped::StepLimit(_)) => bail!(
@@ -125,6 +122,17 @@ fn complain(acted: &Acted, episodes: u32) -> anyhow::Result<()> {
             bail!("the environment ended it after {ended} of {episodes} episodes: {why}")
         }
     }
+}
+
+fn warn_of_missing(acted: &Acted, episodes: u32) {
+    let (env_steps, ended) = (acted.env_steps, acted.episodes.len());
+    tracing::warn!(
+        env_steps,
+        ended,
+        episodes,
+        "the limit of env steps came before all episodes had ended: long ones are missing \
+         (--max-env-steps)"
+    );
 }
 
 fn in_words(evaluation: &Evaluation) -> String {

@@ -103,16 +103,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         "training"
     );
     say(format_args!("page  {}", http::page_url(services.http())));
-    let run = keeper.directory().name();
-    let workers = Workers::start(&server, &run, services.runtime())?;
-    watch(&server, &workers, &mut keeper, &mut progress, &services);
-    let failure = workers.join();
-    // One of several may have failed in a run that is over all the same.
-    if let (Some(reason), Phase::Running) = (failure, &*server.phase().borrow()) {
-        keeper.fail(&reason);
-    }
-    progress.show(&server.progress());
-    progress.finish();
+    work(&server, &mut keeper, &mut progress, &services)?;
     let path = keeper.directory().path().to_owned();
     let summary = keeper.close().context("cannot write the run's end")?;
     print(&summary, &path);
@@ -125,6 +116,26 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         Phase::Draining(_) => ExitCode::from(INTERRUPTED),
         Phase::Running => ExitCode::FAILURE,
     })
+}
+
+/// Lets the workers train until they end.
+fn work(
+    server: &Arc<ParameterServer>,
+    keeper: &mut RunKeeper,
+    progress: &mut RunProgress,
+    services: &Services,
+) -> anyhow::Result<()> {
+    let run = keeper.directory().name();
+    let workers = Workers::start(server, &run, services.runtime())?;
+    watch(server, &workers, keeper, progress, services);
+    let failure = workers.join();
+    // One of several may have failed in a run that is over all the same.
+    if let (Some(reason), Phase::Running) = (failure, &*server.phase().borrow()) {
+        keeper.fail(&reason);
+    }
+    progress.show(&server.progress());
+    progress.finish();
+    Ok(())
 }
 
 /// How a run begins; nothing has been written yet.

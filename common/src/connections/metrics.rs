@@ -1,9 +1,9 @@
-use crate::telemetry::{Kind, MetricRow};
+use crate::telemetry::{MetricKind, MetricRow};
 
 /// Connections that there are.
 pub(super) const OPEN: MetricRow = MetricRow {
     name: "connections",
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     labels: &[],
     unit: "connections",
     meaning: "Connections to this process: over gRPC and HTTP to a learner, over HTTP to an actor",
@@ -14,7 +14,7 @@ pub(super) const OPEN: MetricRow = MetricRow {
 /// Connections that did not end by themselves.
 pub(super) const DROPPED: MetricRow = MetricRow {
     name: "connections_dropped_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     labels: &["cause"],
     unit: "connections",
     meaning: "Connections that were dropped: *silent*, nothing was asked for over it within 10 s; *crowded*, others \

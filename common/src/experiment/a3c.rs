@@ -1,7 +1,7 @@
-use super::method::{Learns, MethodRules, check_segment};
+use super::method_rules::{Learns, MethodRules, check_segment};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{Experiment, Reduction, View};
+use super::{EnvironmentSettings, Reduction, RunSettings, View};
 
 settings! {
     /// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
@@ -43,8 +43,13 @@ impl MethodRules for A3cSettings {
         true
     }
 
-    fn check(&self, experiment: &Experiment, violations: &mut Violations) {
-        let envs_per_worker = experiment.environment.envs_per_worker;
+    fn check(
+        &self,
+        _: &RunSettings,
+        environment: &EnvironmentSettings,
+        violations: &mut Violations,
+    ) {
+        let envs_per_worker = environment.envs_per_worker;
         check_segment(self.t_max, self.discount, violations);
         violations.expect(
             (0.0..=1.0).contains(&self.gae_lambda),

@@ -1,7 +1,7 @@
-use super::method::{Learns, MethodRules, check_segment};
+use super::method_rules::{Learns, MethodRules, check_segment};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{Experiment, Reduction};
+use super::{EnvironmentSettings, Reduction, RunSettings};
 
 settings! {
     /// Actor-critic with experience replay (Wang et al. 2017, arXiv 1611.01224), for discrete and for
@@ -62,9 +62,14 @@ impl MethodRules for AcerSettings {
         self.t_max
     }
 
-    fn check(&self, experiment: &Experiment, violations: &mut Violations) {
+    fn check(
+        &self,
+        _: &RunSettings,
+        environment: &EnvironmentSettings,
+        violations: &mut Violations,
+    ) {
         check_segment(self.t_max, self.discount, violations);
-        self.check_replay(experiment.environment.envs_per_worker, violations);
+        self.check_replay(environment.envs_per_worker, violations);
         self.check_policy(violations);
         self.check_weights(violations);
     }

@@ -1,5 +1,5 @@
+use super::checks::is_positive;
 use super::settings::settings;
-use super::validate::is_positive;
 use super::violation::Violations;
 
 /// Longest mean delay of a gradient, in milliseconds.

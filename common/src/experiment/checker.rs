@@ -1,6 +1,6 @@
+use super::MethodSettings;
 use super::keys::{Keys, Kind, child};
-use super::layer::{Assignment, Layer, Part};
-use super::method::MethodSettings;
+use super::layer::{Assignment, Fragment, Layer};
 use super::{suggestion, value_check};
 
 /// Turns what the layers say into values of known keys, and notes everything that is wrong.
@@ -23,7 +23,7 @@ impl<'a> Checker<'a> {
 
     /// One layer's values. Keys that only the layer's own method knows are dropped: a higher
     /// layer has switched the method.
-    pub(super) fn layer(&mut self, parts: &[Part], own_method: Option<&Keys>) -> Layer {
+    pub(super) fn layer(&mut self, parts: &[Fragment], own_method: Option<&Keys>) -> Layer {
         let mut layer = Layer::default();
         for part in parts {
             self.section(&part.table, &[], &part.origin, own_method, &mut layer);

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::AtariSettings;
+use super::checks::is_positive;
 use super::settings::settings;
-use super::validate::is_positive;
 use super::violation::Violations;
 
 /// A longer sleep than this keeps a worker from noticing that it is to stop.

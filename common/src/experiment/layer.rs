@@ -2,7 +2,7 @@ use config::{Map, Value, ValueKind};
 
 /// One part of a layer as it was written: a whole file, one variable, one `--set`.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct Fragment {
     /// What it says.
     pub(super) table: toml::Table,
     /// Where it comes from, for people.

@@ -7,23 +7,27 @@ mod annotated;
 mod atari;
 mod checker;
 mod checkpoint;
+mod checks;
+mod document;
 #[cfg(test)]
 mod document_tests;
 mod dqn;
 mod environment;
 mod error;
 mod exploration;
+mod fragments;
 mod identity;
 mod keys;
 mod layer;
 mod learner;
 mod method;
+mod method_choices;
+mod method_rules;
 mod model;
 mod n_step_q;
 mod one_step;
 mod optimizer;
 mod optional;
-mod parts;
 mod preset;
 #[cfg(test)]
 mod preset_tests;
@@ -52,13 +56,16 @@ pub use acer::AcerSettings;
 pub use actor::ActorSettings;
 pub use atari::AtariSettings;
 pub use checkpoint::CheckpointSettings;
+pub use document::Experiment;
 pub use dqn::DqnSettings;
 pub use environment::{EnvironmentSettings, Host};
 pub use error::ConfigError;
 pub use exploration::{EpsilonChoice, ExplorationSchedule, ExplorationSettings};
 pub use identity::KeyChange;
 pub use learner::{LearnerSettings, Publish, StalenessPolicy};
-pub use method::{Learns, MethodSettings, Reduction, TargetSync, View};
+pub use method::MethodSettings;
+pub use method_choices::{Reduction, TargetSync, View};
+pub use method_rules::Learns;
 pub use model::{Activation, Body, Initialization, ModelSettings};
 pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
@@ -71,37 +78,3 @@ pub use security::SecuritySettings;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use violation::{Violation, Violations};
 pub use wire::{SendWeights, WireEncoding, WireSettings};
-
-use serde::{Deserialize, Serialize};
-
-/// One configuration, as a preset or a run's `experiment.toml` holds it.
-///
-/// The defaults of every key stand in the `Default` of its section, and nowhere else.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Experiment {
-    /// What is run, how long, from which seed.
-    pub experiment: RunSettings,
-    /// What the agent acts in.
-    pub environment: EnvironmentSettings,
-    /// The network.
-    pub model: ModelSettings,
-    /// What turns a segment into a gradient.
-    pub method: MethodSettings,
-    /// How value methods explore.
-    pub exploration: ExplorationSettings,
-    /// How the learner applies gradients.
-    pub optimizer: OptimizerSettings,
-    /// The parameter server.
-    pub learner: LearnerSettings,
-    /// The processes that act.
-    pub actor: ActorSettings,
-    /// What crosses the network, and how.
-    pub wire: WireSettings,
-    /// What is saved, and when.
-    pub checkpoint: CheckpointSettings,
-    /// Logs.
-    pub telemetry: TelemetrySettings,
-    /// Who may connect.
-    pub security: SecuritySettings,
-}

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::checks::is_positive;
 use super::settings::settings;
-use super::validate::is_positive;
 use super::violation::Violations;
 
 /// The rule that turns a gradient into a step.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::checker::Checker;
 use super::keys::{Keys, Kind, child};
-use super::layer::{Assignment, Layer, Part};
-use super::{ConfigError, Experiment, MethodSettings, Preset, parts, value_check};
+use super::layer::{Assignment, Fragment, Layer};
+use super::{ConfigError, Experiment, MethodSettings, Preset, fragments, value_check};
 
 /// The origin of a value that nothing sets.
 const DEFAULT: &str = "default";
@@ -44,8 +44,8 @@ pub(super) fn resolve_with(
 ) -> Result<Resolved, ConfigError> {
     let base = base(source)?;
     let mut problems = Vec::new();
-    let environment = parts::of_environment(variables, &mut problems);
-    let overrides = parts::of_overrides(overrides, &mut problems);
+    let environment = fragments::of_environment(variables, &mut problems);
+    let overrides = fragments::of_overrides(overrides, &mut problems);
     let resolved = merge(&[vec![base], environment, overrides], problems)?;
     let validity = resolved.experiment.validate();
     validity.map_err(|violations| violations.with_origins(&resolved.origins))?;
@@ -53,7 +53,10 @@ pub(super) fn resolve_with(
 }
 
 /// Merges layers, lowest first, over the defaults; values are not validated yet.
-pub(super) fn merge(layers: &[Vec<Part>], problems: Vec<String>) -> Result<Resolved, ConfigError> {
+pub(super) fn merge(
+    layers: &[Vec<Fragment>],
+    problems: Vec<String>,
+) -> Result<Resolved, ConfigError> {
     let methods = methods(layers);
     let method = methods
         .last()
@@ -64,8 +67,8 @@ pub(super) fn merge(layers: &[Vec<Part>], problems: Vec<String>) -> Result<Resol
     };
     let mut checker = Checker::new(&keys, method, problems);
     let mut values = vec![Layer(defaults(&keys))];
-    for (parts, own_method) in layers.iter().zip(methods) {
-        values.push(checker.layer(parts, Keys::of_method(own_method).as_ref()));
+    for (fragments, own_method) in layers.iter().zip(methods) {
+        values.push(checker.layer(fragments, Keys::of_method(own_method).as_ref()));
     }
     let problems = checker.into_problems();
     if !problems.is_empty() {
@@ -75,10 +78,10 @@ pub(super) fn merge(layers: &[Vec<Part>], problems: Vec<String>) -> Result<Resol
 }
 
 /// Loads the preset or the file.
-fn base(source: &str) -> Result<Part, ConfigError> {
+fn base(source: &str) -> Result<Fragment, ConfigError> {
     if !source.contains('/') && !source.ends_with(".toml") {
         let preset = Preset::find(source)?;
-        return parts::of_text(preset.text, &format!("preset {source}"));
+        return fragments::of_text(preset.text, &format!("preset {source}"));
     }
     let path = Path::new(source);
     let read = |error| ConfigError::Read {
@@ -86,11 +89,11 @@ fn base(source: &str) -> Result<Part, ConfigError> {
         source: error,
     };
     let text = std::fs::read_to_string(path).map_err(read)?;
-    parts::of_text(&text, &format!("file {source}"))
+    fragments::of_text(&text, &format!("file {source}"))
 }
 
 /// The method's name in effect at each layer.
-fn methods(layers: &[Vec<Part>]) -> Vec<&str> {
+fn methods(layers: &[Vec<Fragment>]) -> Vec<&str> {
     let mut name = MethodSettings::default().name();
     let mut names = Vec::new();
     for parts in layers {
@@ -104,11 +107,11 @@ fn methods(layers: &[Vec<Part>]) -> Vec<&str> {
     names
 }
 
-fn method_name(part: &Part) -> Option<&str> {
+fn method_name(part: &Fragment) -> Option<&str> {
     part.table.get("method")?.get("name")?.as_str()
 }
 
-fn unknown_method(method: &str, layers: &[Vec<Part>]) -> String {
+fn unknown_method(method: &str, layers: &[Vec<Fragment>]) -> String {
     let mut parts = layers.iter().flatten().rev();
     let origin = parts
         .find(|part| method_name(part) == Some(method))

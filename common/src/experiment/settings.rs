@@ -14,7 +14,7 @@ pub(super) struct Key {
 /// Declares a section of an experiment, each of its keys once: its field, its default, and its row in
 /// docs/configuration.md, whose text is the field's comment.
 ///
-/// ```ignore
+/// ```text
 /// settings! {
 ///     /// `[oven]`: what bakes.
 ///     pub struct OvenSettings {

@@ -1,5 +1,5 @@
 use super::resolve::merge;
-use super::{ConfigError, Experiment, SecuritySettings, parts};
+use super::{ConfigError, Experiment, SecuritySettings, fragments};
 
 impl Experiment {
     /// The experiment as TOML, every key written; [`super::resolve`] of a file with this text
@@ -17,7 +17,7 @@ impl Experiment {
     /// # Errors
     /// Where the text is not TOML, keys are unknown, or values have a wrong type or cannot work.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let part = parts::of_text(text, "the experiment's text")?;
+        let part = fragments::of_text(text, "the experiment's text")?;
         let experiment = merge(&[vec![part]], Vec::new())?.experiment;
         experiment.validate_values()?;
         Ok(experiment)
@@ -40,7 +40,7 @@ impl Experiment {
     /// The experiment as text and as what the text says.
     fn written(&self) -> Result<(String, toml::Table), ConfigError> {
         let text = toml::to_string(self)?;
-        let table = parts::of_text(&text, "the experiment as it would be written")?.table;
+        let table = fragments::of_text(&text, "the experiment as it would be written")?.table;
         Ok((text, table))
     }
 }

@@ -12,14 +12,23 @@ impl Experiment {
         let mut violations = Violations::default();
         self.check_values(&mut violations);
         self.check_listeners(&mut violations);
-        violations.into_result(self)
+        self.judge(violations)
     }
 
     /// [`Self::validate`] without what concerns listeners.
     pub(super) fn validate_values(&self) -> Result<(), Violations> {
         let mut violations = Violations::default();
         self.check_values(&mut violations);
-        violations.into_result(self)
+        self.judge(violations)
+    }
+
+    /// `Ok` if there is no violation, else all of them with the values found.
+    fn judge(&self, mut violations: Violations) -> Result<(), Violations> {
+        if violations.0.is_empty() {
+            return Ok(());
+        }
+        violations.show_values(&self.to_table().unwrap_or_default());
+        Err(violations)
     }
 
     fn check_values(&self, violations: &mut Violations) {
@@ -27,7 +36,9 @@ impl Experiment {
         self.environment.check(violations);
         self.environment.atari.check(violations);
         self.model.check(&self.method, violations);
-        self.method.rules().check(self, violations);
+        self.method
+            .rules()
+            .check(&self.experiment, &self.environment, violations);
         self.exploration.check(self.actor.workers, violations);
         self.optimizer.check(violations);
         self.learner.check(violations);
@@ -47,9 +58,4 @@ impl Experiment {
             "must differ from `learner.listen`: one port cannot serve both",
         );
     }
-}
-
-/// Whether a value is a number that can scale something.
-pub(super) fn is_positive(value: f64) -> bool {
-    value > 0.0 && value.is_finite()
 }

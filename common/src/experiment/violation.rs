@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Experiment;
-
 /// One value that cannot work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
@@ -44,19 +42,14 @@ impl Violations {
         }
     }
 
-    /// `Ok` where there is none, else completed by the experiment's values.
-    pub(super) fn into_result(mut self, experiment: &Experiment) -> Result<(), Self> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let tree = experiment.to_table().unwrap_or_default();
+    /// Adds the values that the keys have in an experiment.
+    pub(super) fn show_values(&mut self, experiment: &toml::Table) {
         for violation in &mut self.0 {
             let mut path = violation.key.split('.');
-            let root = path.next().and_then(|section| tree.get(section));
+            let root = path.next().and_then(|section| experiment.get(section));
             let value = path.fold(root, |value, key| value?.get(key));
             violation.found = value.map_or_else(|| "?".into(), ToString::to_string);
         }
-        Err(self)
     }
 
     /// Adds where each value comes from.

@@ -5,7 +5,7 @@ use prometheus::{
 
 /// A metric's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Counts up from 0.
     Counter,
     /// Goes up and down.
@@ -17,7 +17,7 @@ pub enum Kind {
 /// What a row of a table can be made into.
 pub trait Metric: Sized {
     /// Its type.
-    const KIND: Kind;
+    const KIND: MetricKind;
 
     /// The metric; only histograms look at the buckets, only those with labels at these.
     ///
@@ -33,7 +33,7 @@ pub trait Metric: Sized {
 macro_rules! metrics {
     ($($Type:ty, $kind:ident: |$options:pat_param, $labels:pat_param| $make:expr;)*) => {
         $(impl Metric for $Type {
-            const KIND: Kind = Kind::$kind;
+            const KIND: MetricKind = MetricKind::$kind;
 
             fn make($options: HistogramOpts, $labels: &[&str]) -> prometheus::Result<Self> {
                 $make

@@ -2,7 +2,7 @@ use std::fmt;
 
 use prometheus::{HistogramOpts, Opts, Registry};
 
-use super::metric::{Kind, Metric};
+use super::metric::{Metric, MetricKind};
 
 /// One metric, as `/metrics` shows it and as docs/metrics.md describes it. Its texts are Markdown.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +10,7 @@ pub struct MetricRow {
     /// Its name, without what all metrics of the part begin with.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
     /// What it counts or measures.
@@ -84,7 +84,7 @@ fn plain(markdown: &str) -> String {
     text + rest
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MetricKind {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         text.write_str(match self {
             Self::Counter => "counter",

@@ -1,7 +1,7 @@
 use prometheus::{IntGaugeVec, Registry};
 
 use super::MetricRow;
-use super::metric::Kind;
+use super::metric::MetricKind;
 
 /// The software's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -14,7 +14,7 @@ pub const BUILD_INFO: MetricRow = MetricRow {
     labels: &["version"],
     ..row(
         "build_info",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "–",
         "The running software; always 1",
         "Several versions at once: bring learner and actors to the same one",
@@ -27,32 +27,32 @@ pub const PROCESS_PREFIX: &str = "process";
 /// What that library shows on Linux; it makes and explains them itself.
 #[rustfmt::skip]
 pub const PROCESS_ROWS: &[MetricRow] = &[
-    row("cpu_seconds_total", Kind::Counter, "s",
+    row("cpu_seconds_total", MetricKind::Counter, "s",
         "CPU time of all threads, in whole seconds; its rate is the number of busy cores",
         "A learner near its cores while actors wait: it is the bottleneck"),
-    row("resident_memory_bytes", Kind::Gauge, "bytes",
+    row("resident_memory_bytes", MetricKind::Gauge, "bytes",
         "Memory that the process holds",
         "Growing without end: report it. Near the container's limit: raise that, or lower `learner.bytes_in_flight`"),
-    row("virtual_memory_bytes", Kind::Gauge, "bytes",
+    row("virtual_memory_bytes", MetricKind::Gauge, "bytes",
         "Address space",
         "libtorch reserves far more than it uses"),
-    row("start_time_seconds", Kind::Gauge, "s",
+    row("start_time_seconds", MetricKind::Gauge, "s",
         "Unix time at which the process started",
         "Changes: something restarts it"),
-    row("open_fds", Kind::Gauge, "files",
+    row("open_fds", MetricKind::Gauge, "files",
         "Open files and sockets",
         "Near `process_max_fds`: the learner needs two for each session"),
-    row("max_fds", Kind::Gauge, "files",
+    row("max_fds", MetricKind::Gauge, "files",
         "How many may be open",
         "`ulimit -n`"),
-    row("threads", Kind::Gauge, "threads",
+    row("threads", MetricKind::Gauge, "threads",
         "Threads",
         ""),
 ];
 
 const fn row(
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     unit: &'static str,
     meaning: &'static str,
     hint: &'static str,

@@ -1,7 +1,7 @@
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, IntGaugeVec};
 
-use super::metric::{Kind, Metric};
+use super::metric::{Metric, MetricKind};
 use crate::experiment::Experiment;
 
 /// `…_run_info`, always 1, whose labels tell runs apart on dashboards: `run`, `experiment`, `environment` and `method`.
@@ -21,7 +21,7 @@ impl RunInfo {
 }
 
 impl Metric for RunInfo {
-    const KIND: Kind = Kind::Gauge;
+    const KIND: MetricKind = MetricKind::Gauge;
 
     fn make(options: HistogramOpts, labels: &[&str]) -> prometheus::Result<Self> {
         IntGaugeVec::make(options, labels).map(Self)

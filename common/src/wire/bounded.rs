@@ -4,7 +4,7 @@ use bytes::Buf;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key};
 
-use super::train::field;
+use super::field::field;
 use super::{Rope, WireError};
 use crate::bounds::{self, OverBound};
 use crate::proto::v1;

@@ -3,6 +3,7 @@ use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
 use super::bounded::{Bounded, read_open, read_report};
+use super::field::field;
 use super::{Outgoing, Rope, WireError};
 use crate::bounds::{self, Bound};
 use crate::proto::v1;
@@ -146,16 +147,6 @@ fn apart<M: Message + Default>(
         }
     }
     Ok((message, data))
-}
-
-/// The bytes of a field that begins with its length.
-pub(super) fn field(rope: &mut Rope) -> Result<Rope, WireError> {
-    let length = prost::decode_length_delimiter(&mut *rope)?;
-    let remaining = rope.len();
-    if length > remaining {
-        return Err(WireError::Truncated { length, remaining });
-    }
-    Ok(rope.split_to(length))
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "DIR", required = true)]
     directories: Vec<PathBuf>,
     /// What the page is about.
-    #[arg(long, value_enum, default_value_t = Kind::Methods)]
-    kind: Kind,
+    #[arg(long, value_enum, default_value_t = PageKind::Methods)]
+    kind: PageKind,
     /// Write the page there and its pictures into a folder of its name beside it; without it the
     /// page is printed, without pictures.
     #[arg(long, value_name = "FILE")]
@@ -36,7 +36,7 @@ pub(crate) struct ReportArgs {
 
 /// What a page is about.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
+enum PageKind {
     /// Every preset: steps and seconds to the threshold, scores, learning curves.
     Methods,
     /// How much sooner more workers get there.
@@ -51,9 +51,9 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     troop_common::telemetry::init_logging(&TelemetrySettings::default())?;
     let runs = FinishedRun::find(&args.directories)?;
     let page = match args.kind {
-        Kind::Methods => methods::page(&runs)?,
-        Kind::SpeedUp => speed_up::page(&runs)?,
-        Kind::Robustness => robustness::page(&runs),
+        PageKind::Methods => methods::page(&runs)?,
+        PageKind::SpeedUp => speed_up::page(&runs)?,
+        PageKind::Robustness => robustness::page(&runs),
     };
     match &args.output {
         Some(path) => page.write(path),

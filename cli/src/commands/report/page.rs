@@ -10,10 +10,10 @@ use super::chart::Chart;
 /// A Markdown page. Pictures lie in a folder beside it that has its name.
 #[derive(Default)]
 pub(super) struct Page {
-    parts: Vec<Part>,
+    blocks: Vec<Block>,
 }
 
-enum Part {
+enum Block {
     Text(String),
     Picture {
         file: String,
@@ -25,7 +25,7 @@ enum Part {
 impl Page {
     /// Adds a paragraph, a heading or a table.
     pub(super) fn text(&mut self, text: impl Into<String>) {
-        self.parts.push(Part::Text(text.into()));
+        self.blocks.push(Block::Text(text.into()));
     }
 
     /// Adds a picture; `name` becomes its file's, `caption` says in words what it shows.
@@ -35,7 +35,7 @@ impl Page {
             _ => '-',
         };
         let file: String = name.chars().map(plain).collect();
-        self.parts.push(Part::Picture {
+        self.blocks.push(Block::Picture {
             file: format!("{file}.svg"),
             caption: caption.into(),
             chart,
@@ -54,9 +54,9 @@ impl Page {
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let folder = path.with_extension("");
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let pictures = self.parts.iter().filter_map(|part| match part {
-            Part::Picture { file, chart, .. } => Some((file, chart)),
-            Part::Text(_) => None,
+        let pictures = self.blocks.iter().filter_map(|part| match part {
+            Block::Picture { file, chart, .. } => Some((file, chart)),
+            Block::Text(_) => None,
         });
         for (file, chart) in pictures {
             fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -67,9 +67,9 @@ impl Page {
     }
 
     fn markdown(&self, picture: impl Fn(&str, &str) -> String) -> String {
-        let parts = self.parts.iter().map(|part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Picture { file, caption, .. } => picture(file, caption),
+        let parts = self.blocks.iter().map(|part| match part {
+            Block::Text(text) => text.clone(),
+            Block::Picture { file, caption, .. } => picture(file, caption),
         });
         let parts: Vec<String> = parts.collect();
         parts.join("\n\n") + "\n"

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::ConfigError;
-use super::layer::Part;
+use super::layer::Fragment;
 
 /// Begins every environment variable that sets a key.
 const PREFIX: &str = "TROOP__";
@@ -12,13 +12,13 @@ const PREFIX: &str = "TROOP__";
 const SEPARATOR: &str = "__";
 
 /// The part that a TOML text is.
-pub(super) fn of_text(text: &str, origin: &str) -> Result<Part, ConfigError> {
+pub(super) fn of_text(text: &str, origin: &str) -> Result<Fragment, ConfigError> {
     let syntax = |error: toml::de::Error| ConfigError::Syntax {
         origin: origin.into(),
         message: error.to_string(),
     };
     let table = text.parse::<toml::Table>().map_err(syntax)?;
-    Ok(Part {
+    Ok(Fragment {
         table,
         origin: origin.into(),
     })
@@ -28,7 +28,7 @@ pub(super) fn of_text(text: &str, origin: &str) -> Result<Part, ConfigError> {
 pub(super) fn of_environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     problems: &mut Vec<String>,
-) -> Vec<Part> {
+) -> Vec<Fragment> {
     let mut named = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
@@ -43,7 +43,7 @@ pub(super) fn of_environment(
     let part = |(name, value): (String, String)| {
         let path = name[PREFIX.len()..].to_lowercase();
         let path: Vec<&str> = path.split(SEPARATOR).collect();
-        Part {
+        Fragment {
             table: nest(&path, typed(&value)),
             origin: format!("environment {name}"),
         }
@@ -52,13 +52,13 @@ pub(super) fn of_environment(
 }
 
 /// A part for each `section.key=value`, in their order.
-pub(super) fn of_overrides(overrides: &[String], problems: &mut Vec<String>) -> Vec<Part> {
+pub(super) fn of_overrides(overrides: &[String], problems: &mut Vec<String>) -> Vec<Fragment> {
     let mut parts = Vec::new();
     for text in overrides {
         match text.split_once('=') {
             Some((key, value)) if !key.trim().is_empty() => {
                 let path: Vec<&str> = key.trim().split('.').collect();
-                parts.push(Part {
+                parts.push(Fragment {
                     table: nest(&path, typed(value)),
                     origin: "--set".into(),
                 });

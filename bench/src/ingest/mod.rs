@@ -1,0 +1,104 @@
+//! `troop bench ingest`: gradients into a learner.
+
+mod args;
+mod measurement;
+
+pub(crate) use args::IngestArgs;
+
+use serde::Serialize;
+
+use crate::interruption::Interruption;
+use crate::memory_copy::MemoryCopy;
+use crate::message_buffer::Buffering;
+use crate::optimizer_alone::OptimizerAlone;
+use crate::raw_socket::RawSocket;
+use crate::summary;
+use measurement::Ingest;
+
+/// # Errors
+/// Where a process fails, or the bench is interrupted.
+pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
+    let interruption = Interruption::catch()?;
+    let rounds = (0..args.repeat).map(|_| {
+        let round = Round::measure(args, &interruption)?;
+        anyhow::Ok(serde_json::to_value(round)?)
+    });
+    let rounds = rounds.collect::<Result<_, _>>()?;
+    summary::print(serde_json::to_value(args)?, rounds, args.json)
+}
+
+#[derive(Debug, Serialize)]
+struct Round {
+    learner: Ingest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learner_without_tls: Option<Ingest>,
+    /// From memory to memory.
+    raw_socket: RawSocket,
+    /// What is sent and received is nowhere as a whole: the upper limit.
+    raw_socket_one_hot_block: RawSocket,
+    memory_copy: MemoryCopy,
+    optimizer_alone: OptimizerAlone,
+    ratios: Ratios,
+}
+
+/// What is compared.
+#[derive(Debug, Serialize)]
+struct Ratios {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gradients_per_second_to_those_without_tls: Option<f64>,
+    gigabytes_per_second_to_raw_socket: f64,
+    gradients_per_second_to_optimizer_alone: f64,
+    gradients_per_second_to_socket_and_optimizer: f64,
+    peak_memory_to_parameters: f64,
+}
+
+impl Round {
+    fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
+        let learner = Ingest::measure(args, interruption)?;
+        let plain = IngestArgs {
+            tls: false,
+            ..args.clone()
+        };
+        let learner_without_tls = args
+            .tls
+            .then(|| Ingest::measure(&plain, interruption))
+            .transpose()?;
+        let raw_socket = |memory| {
+            let seconds = args.seconds / 2.0;
+            RawSocket::measure(&args.raw_traffic(memory), seconds, interruption)
+        };
+        let (raw_socket, raw_socket_one_hot_block) =
+            (raw_socket(Buffering::Whole)?, raw_socket(Buffering::Block)?);
+        let optimizer_alone = OptimizerAlone::measure(&args.optimizer, args.params)?;
+        let ratios = Ratios {
+            gradients_per_second_to_those_without_tls: learner_without_tls
+                .as_ref()
+                .map(|plain| learner.gradients_per_second / plain.gradients_per_second),
+            gigabytes_per_second_to_raw_socket: learner.gigabytes_per_second
+                / raw_socket.gigabytes_per_second,
+            gradients_per_second_to_optimizer_alone: learner.gradients_per_second
+                / optimizer_alone.steps_per_second,
+            gradients_per_second_to_socket_and_optimizer: learner.gradients_per_second
+                / both_per_second(&raw_socket, &optimizer_alone),
+            peak_memory_to_parameters: learner.peak_memory_bytes as f64
+                / learner.parameter_bytes as f64,
+        };
+        Ok(Self {
+            learner,
+            learner_without_tls,
+            raw_socket,
+            raw_socket_one_hot_block,
+            memory_copy: MemoryCopy::measure(args.message_bytes()),
+            optimizer_alone,
+            ratios,
+        })
+    }
+}
+
+/// Messages a second that the cores which the raw socket kept busy would carry and apply, if each
+/// cost what the socket and the optimiser take by themselves.
+fn both_per_second(raw_socket: &RawSocket, optimizer: &OptimizerAlone) -> f64 {
+    let carrying = raw_socket.cpu_seconds_per_message();
+    let applying = optimizer.steps_per_second.recip();
+    raw_socket.messages_per_second * carrying / (carrying + applying)
+}

@@ -1,0 +1,68 @@
+use super::violation::Violations;
+use super::{EnvironmentSettings, RunSettings, TargetSync};
+
+/// What a method learns, and so which networks it can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learns {
+    /// `Q(s, a)`: explores by ε, may have duelling heads.
+    ActionValues,
+    /// `π(a|s)` and `V(s)`: draws its actions, may keep both apart.
+    Policy,
+}
+
+/// What the rest of an experiment asks the settings of a method.
+pub(super) trait MethodRules {
+    /// What it learns.
+    fn learns(&self) -> Learns;
+
+    /// Steps of each environment in a segment.
+    fn t_max(&self) -> usize;
+
+    /// Env steps that a worker of so many environments may live through before it sends a gradient,
+    /// those of a segment aside: what a replay memory is filled with is reported with the first one.
+    fn env_steps_before_gradient(&self, _environments: u64) -> u64 {
+        0
+    }
+
+    /// Whether it unrolls recurrent networks, `model.lstm`.
+    fn is_recurrent(&self) -> bool {
+        false
+    }
+
+    /// When its target network is refreshed, if it has one.
+    fn target_sync(&self) -> Option<TargetSync> {
+        None
+    }
+
+    /// Notes every value that cannot work.
+    fn check(
+        &self,
+        run: &RunSettings,
+        environment: &EnvironmentSettings,
+        violations: &mut Violations,
+    );
+}
+
+/// Notes what cannot work in the keys that every method has.
+pub(super) fn check_segment(t_max: usize, discount: f32, violations: &mut Violations) {
+    violations.expect(
+        t_max >= 1,
+        "method.t_max",
+        "must be at least 1: a segment without steps has no gradient",
+    );
+    violations.expect(
+        (0.0..=1.0).contains(&discount),
+        "method.discount",
+        "must be from 0 to 1: above 1 returns diverge",
+    );
+}
+
+/// Notes an interval that nothing crosses.
+pub(super) fn check_target_sync(target_sync: TargetSync, violations: &mut Violations) {
+    let (TargetSync::Frames(every) | TargetSync::Updates(every)) = target_sync;
+    violations.expect(
+        every >= 1,
+        "method.target_sync",
+        "must be at least 1: nothing crosses a multiple of 0",
+    );
+}
