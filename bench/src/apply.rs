@@ -73,7 +73,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Measures and prints.
 ///
 /// # Errors
-/// Where standard output is closed.
+/// If standard output is closed.
 pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     let chosen = |name: &str| args.optimizer == ALL || args.optimizer == name;
     let report = Bench::new(args).measure(OPTIMIZERS.into_iter().filter(|(name, _)| chosen(name)));

@@ -18,7 +18,7 @@ impl Certificates {
     /// Makes them and writes them to `directory`, which should be nobody else's.
     ///
     /// # Errors
-    /// Where a key cannot be made, or a file cannot be written.
+    /// If a key cannot be made, or a file cannot be written.
     pub(super) fn write(directory: &Path) -> anyhow::Result<Self> {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

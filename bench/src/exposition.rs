@@ -15,7 +15,7 @@ impl Exposition {
     /// Reads Prometheus' text format.
     ///
     /// # Errors
-    /// Where a line is neither a comment nor a sample.
+    /// If a line is neither a comment nor a sample.
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let lines = text.lines();
         let samples = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -30,7 +30,7 @@ impl Exposition {
         })
     }
 
-    /// A counter's value, over all of its labels; 0 where it has not appeared yet.
+    /// A counter's value, over all of its labels; 0 if it has not appeared yet.
     pub(super) fn total(&self, metric: &str) -> f64 {
         let of_metric = |name: &str| {
             let rest = name.strip_prefix(metric);
@@ -40,7 +40,7 @@ impl Exposition {
         samples.map(|(_, value)| value).sum()
     }
 
-    /// A histogram without labels; empty where there is none.
+    /// A histogram without labels; empty if there is none.
     pub(super) fn histogram(&self, metric: &str) -> Histogram {
         let prefix = format!("{metric}_bucket{{le=\"");
         let bucket = |(name, value): (&String, &f64)| {

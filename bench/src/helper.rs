@@ -18,7 +18,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 pub(super) const SETTLE: Duration = Duration::from_millis(300);
 
 /// Another process of this program that does one part of a bench. It is killed when it is dropped,
-/// and by the system where this process is gone.
+/// and by the system if this process is gone.
 pub(super) struct Helper {
     name: &'static str,
     child: Child,
@@ -30,7 +30,7 @@ impl Helper {
     /// Starts `troop bench NAME ARGUMENTS…`.
     ///
     /// # Errors
-    /// Where this program cannot be started once more.
+    /// If this program cannot be started once more.
     pub(super) fn start(name: &'static str, arguments: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut child = Command::new(program)
@@ -53,7 +53,7 @@ impl Helper {
     /// Waits for the address that it listens on.
     ///
     /// # Errors
-    /// Where it ends instead.
+    /// If it ends instead.
     pub(super) fn address(&mut self) -> anyhow::Result<String> {
         self.answer()
     }
@@ -61,7 +61,7 @@ impl Helper {
     /// Waits until it is ready.
     ///
     /// # Errors
-    /// Where it ends instead.
+    /// If it ends instead.
     pub(super) fn wait_ready(&mut self) -> anyhow::Result<()> {
         let line = self.answer()?;
         anyhow::ensure!(
@@ -75,7 +75,7 @@ impl Helper {
     /// Starts the counting.
     ///
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(super) fn go(&mut self) -> anyhow::Result<()> {
         self.tell(GO)
     }
@@ -83,7 +83,7 @@ impl Helper {
     /// What it has counted so far.
     ///
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(super) fn tally(&mut self) -> anyhow::Result<Tally> {
         self.tell(COUNT)?;
         Ok(serde_json::from_str(&self.answer()?)?)
@@ -92,7 +92,7 @@ impl Helper {
     /// CPU time that it has used, in seconds.
     ///
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         process_usage::cpu_seconds(self.child.id())
     }
@@ -100,7 +100,7 @@ impl Helper {
     /// Ends helpers, all at the same time; gives what they counted together.
     ///
     /// # Errors
-    /// Where one fails.
+    /// If one fails.
     pub(super) fn finish(mut helpers: Vec<Self>) -> anyhow::Result<Tally> {
         for helper in &mut helpers {
             helper.commands = None;

@@ -42,13 +42,13 @@ impl Histogram {
         self.buckets.last().map_or(0.0, |bucket| bucket.below)
     }
 
-    /// Mean of the values; none where there are none.
+    /// Mean of the values; none if there are none.
     pub(super) fn mean(&self) -> Option<f64> {
         let count = self.count();
         (count > 0.0).then(|| self.sum / count)
     }
 
-    /// The smallest bound that a share of `q` of all values does not exceed. None where there are
+    /// The smallest bound that a share of `q` of all values does not exceed. None if there are
     /// no values, or no bound.
     pub(super) fn quantile_at_most(&self, q: f64) -> Option<f64> {
         let rank = q * self.count();

@@ -59,7 +59,7 @@ impl LearnerProcess {
     /// Starts one and waits until it listens.
     ///
     /// # Errors
-    /// Where there is no such program, or it ends instead.
+    /// If there is no such program, or it ends instead.
     pub(super) fn start(transport: Transport, settings: &[String]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let log = directory.path().join("learner.log");
@@ -113,7 +113,7 @@ impl LearnerProcess {
     /// What its `/metrics` shows.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// If it does not answer.
     pub(super) fn metrics(&self) -> anyhow::Result<Exposition> {
         let text = get(self.http, "/metrics").context("the learner does not show its metrics")?;
         Exposition::parse(&text)
@@ -122,7 +122,7 @@ impl LearnerProcess {
     /// CPU time that it has used, in seconds.
     ///
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         process_usage::cpu_seconds(self.child.id())
     }
@@ -130,7 +130,7 @@ impl LearnerProcess {
     /// The most memory that it has had at once, in bytes.
     ///
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(super) fn peak_memory_bytes(&self) -> anyhow::Result<u64> {
         process_usage::peak_memory_bytes(self.child.id())
     }
@@ -175,7 +175,7 @@ pub(super) fn become_learner(args: &LearnerArgs) -> anyhow::Result<()> {
     Err(become_program(PROGRAM, &args.arguments).into())
 }
 
-/// What the learner says first: where it listens for gRPC and for HTTP. None where it ends.
+/// What the learner says first: where it listens for gRPC and for HTTP. None if it ends.
 fn addresses(stdout: &mut impl BufRead) -> Option<(String, SocketAddr)> {
     let mut word_after = |prefix: &str| {
         let lines = stdout.by_ref().lines().map_while(Result::ok);

@@ -49,7 +49,7 @@ impl MessageBuffer {
     /// Writes one message, as much at once as the system takes.
     ///
     /// # Errors
-    /// Where the connection is lost.
+    /// If the connection is lost.
     pub(super) fn write_to(&self, stream: &mut impl Write) -> io::Result<()> {
         let mut written = 0;
         while written < self.message_bytes {
@@ -65,7 +65,7 @@ impl MessageBuffer {
     /// Reads one message, as much at once as there is; `false` at the connection's end.
     ///
     /// # Errors
-    /// Where the connection is lost.
+    /// If the connection is lost.
     pub(super) fn read_from(&mut self, stream: &mut impl Read) -> io::Result<bool> {
         let mut read = 0;
         while read < self.message_bytes {

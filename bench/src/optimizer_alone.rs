@@ -24,7 +24,7 @@ impl OptimizerAlone {
     /// Measures the rule of this name [optimizer.name] with so many parameters.
     ///
     /// # Errors
-    /// Where there is no such rule.
+    /// If there is no such rule.
     pub(super) fn measure(name: &str, parameters: usize) -> anyhow::Result<Self> {
         let rule = Rule::new(&OptimizerSettings {
             name: serde_json::from_value(Value::from(name)).context("unknown optimiser")?,

@@ -8,7 +8,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 /// to the bench, this process is killed, also after it has become another program.
 ///
 /// # Errors
-/// Where the bench is gone already, or the system refuses.
+/// If the bench is gone already, or the system refuses.
 pub(super) fn end_with_parent() -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("cannot be tied to the process that started this one")?;

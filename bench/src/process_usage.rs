@@ -7,7 +7,7 @@ use anyhow::Context;
 /// CPU time that a process has used in user and kernel mode, in seconds.
 ///
 /// # Errors
-/// Where there is no such process.
+/// If there is no such process.
 pub(super) fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{process}/stat");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
@@ -18,7 +18,7 @@ pub(super) fn cpu_seconds(process: u32) -> anyhow::Result<f64> {
 /// The most memory that a process has had at once, in bytes.
 ///
 /// # Errors
-/// Where there is no such process.
+/// If there is no such process.
 pub(super) fn peak_memory_bytes(process: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{process}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;

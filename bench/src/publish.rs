@@ -49,7 +49,7 @@ pub(crate) struct PublishArgs {
 }
 
 /// # Errors
-/// Where a process fails, or the bench is interrupted.
+/// If a process fails, or the bench is interrupted.
 pub(super) fn run(args: &PublishArgs) -> anyhow::Result<()> {
     let interruption = Interruption::catch()?;
     let rounds = (0..args.repeat).map(|_| {

@@ -60,7 +60,7 @@ impl RawPeerArgs {
 /// Sends messages over every connection.
 ///
 /// # Errors
-/// Where a connection cannot be made.
+/// If a connection cannot be made.
 pub(super) fn send(args: &RawPeerArgs) -> anyhow::Result<()> {
     match args.reply_bytes {
         0 => broadcast(args),
@@ -72,7 +72,7 @@ pub(super) fn send(args: &RawPeerArgs) -> anyhow::Result<()> {
 /// Receives and answers messages over every connection.
 ///
 /// # Errors
-/// Where a connection cannot be made.
+/// If a connection cannot be made.
 pub(super) fn receive(args: &RawPeerArgs) -> anyhow::Result<()> {
     play(args, |stream, stage| answer(args, stream, stage))
 }

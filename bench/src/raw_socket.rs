@@ -60,7 +60,7 @@ impl RawSocket {
     /// Measures for a time. Where there is one receiver it listens, else the one sender does.
     ///
     /// # Errors
-    /// Where a process fails, or the bench is interrupted.
+    /// If a process fails, or the bench is interrupted.
     pub(super) fn measure(
         traffic: &RawTraffic,
         seconds: f64,

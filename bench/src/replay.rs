@@ -56,7 +56,7 @@ struct Report {
 /// Fills, measures and prints.
 ///
 /// # Errors
-/// Where there is not enough memory, or standard output is closed.
+/// If there is not enough memory, or standard output is closed.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let report = measure(args)?;
     let mut out = std::io::stdout();

@@ -28,7 +28,7 @@ pub(crate) struct SenderArgs {
     /// The learner's address.
     #[arg(long)]
     url: String,
-    /// The CA of its certificate, where it speaks TLS.
+    /// The CA of its certificate, if it speaks TLS.
     #[arg(long)]
     tls_ca: Option<PathBuf>,
     /// The sender's own certificate.
@@ -51,7 +51,7 @@ pub(crate) struct SenderArgs {
 /// Sends until standard input is closed.
 ///
 /// # Errors
-/// Where the learner cannot be joined.
+/// If the learner cannot be joined.
 pub(super) fn run(args: &SenderArgs) -> anyhow::Result<()> {
     // As an actor with one worker has.
     let runtime = tokio::runtime::Builder::new_multi_thread()

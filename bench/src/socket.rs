@@ -11,7 +11,7 @@ use troop_common::wire::tune_if_local;
 /// Listens.
 ///
 /// # Errors
-/// Where that cannot be.
+/// If that cannot be.
 pub(super) fn listen(address: &Address) -> io::Result<Listener> {
     Ok(match address {
         Address::Tcp(address) => Listener::Tcp(TcpListener::bind(address)?),
@@ -22,7 +22,7 @@ pub(super) fn listen(address: &Address) -> io::Result<Listener> {
 /// Connects.
 ///
 /// # Errors
-/// Where nobody listens.
+/// If nobody listens.
 pub(super) fn connect(address: &Address) -> io::Result<Stream> {
     match address {
         Address::Tcp(address) => Stream::tcp(TcpStream::connect(address)?),
@@ -40,7 +40,7 @@ impl Listener {
     /// Where it listens, with the port that it was given.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// If the system does not say.
     pub(super) fn address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Tcp(listener) => Address::Tcp(listener.local_addr()?),
@@ -51,7 +51,7 @@ impl Listener {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// Where the system cannot take one.
+    /// If the system cannot take one.
     pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => Stream::tcp(listener.accept()?.0),
@@ -77,7 +77,7 @@ impl Stream {
     /// The same connection once more, for another thread.
     ///
     /// # Errors
-    /// Where the process has too many files.
+    /// If the process has too many files.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
@@ -88,7 +88,7 @@ impl Stream {
     /// Says that nothing more is sent.
     ///
     /// # Errors
-    /// Where the connection is lost.
+    /// If the connection is lost.
     pub(super) fn end(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),

@@ -50,7 +50,7 @@ impl Stage {
     /// fails ends the process: whoever started it sees that.
     ///
     /// # Errors
-    /// Where a thread cannot start, or standard input or output fails.
+    /// If a thread cannot start, or standard input or output fails.
     pub(super) fn run<P>(&self, parts: Vec<P>) -> anyhow::Result<()>
     where
         P: FnOnce(&Self) -> anyhow::Result<()> + Send,

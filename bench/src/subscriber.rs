@@ -32,7 +32,7 @@ pub(crate) struct SubscriberArgs {
 /// Follows until standard input is closed.
 ///
 /// # Errors
-/// Where the learner cannot be reached.
+/// If the learner cannot be reached.
 pub(super) fn run(args: &SubscriberArgs) -> anyhow::Result<()> {
     // One thread reads for all of them; those of the stage only count.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -16,7 +16,7 @@ const SECTIONS: [&str; 9] = [
     "ratios",
 ];
 
-/// Shows a report on standard output: `settings`, the medians over all rounds, and where there are
+/// Shows a report on standard output: `settings`, the medians over all rounds, and if there are
 /// several the rounds themselves. A number's unit is in its name.
 pub(super) fn print(settings: Value, rounds: Vec<Value>, json: bool) -> anyhow::Result<()> {
     let mut report = Map::from_iter([("settings".to_owned(), settings)]);

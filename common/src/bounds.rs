@@ -57,7 +57,7 @@ impl Bound {
     /// Whether `found` is within it.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If it is not.
     pub fn check(self, found: usize) -> Result<(), OverBound> {
         if found <= self.most {
             return Ok(());
@@ -68,7 +68,7 @@ impl Bound {
     /// Whether there is room for one more beside `held`.
     ///
     /// # Errors
-    /// Where there is not.
+    /// If there is not.
     pub fn check_room(self, held: usize) -> Result<(), OverBound> {
         self.check(held.saturating_add(1))
     }

@@ -89,7 +89,7 @@ impl CallError {
         status
     }
 
-    /// Reads an answer; none where it does not come from this table, e.g. from a proxy.
+    /// Reads an answer; none if it does not come from this table, e.g. from a proxy.
     pub fn of(status: &Status) -> Option<Self> {
         let name = status.metadata().get(HEADER)?.to_str().ok()?;
         Self::ALL.into_iter().find(|error| error.name() == name)

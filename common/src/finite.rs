@@ -20,7 +20,7 @@ pub struct Finite(f64);
 pub struct NotFinite(f64);
 
 impl Finite {
-    /// The number, where it is one.
+    /// The number, if it is one.
     pub fn new(value: f64) -> Option<Self> {
         value.is_finite().then_some(Self(value))
     }
@@ -30,7 +30,7 @@ impl Finite {
         self.0
     }
 
-    /// The nearest 32-bit float: the largest one where it is too large for any.
+    /// The nearest 32-bit float: the largest one if it is too large for any.
     pub fn to_f32(self) -> f32 {
         self.0.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
     }

@@ -49,13 +49,13 @@ impl TensorSpec {
         self.len() == 0
     }
 
-    /// Rows and columns, where it is a matrix: the first axis, and the others.
+    /// Rows and columns, if it is a matrix: the first axis, and the others.
     fn matrix(&self) -> (usize, usize) {
         let rows = self.shape.first().copied().unwrap_or(1);
         (rows, self.len() / rows.max(1))
     }
 
-    /// What it takes to make it orthogonal; nothing where it is not.
+    /// What it takes to make it orthogonal; nothing if it is not.
     fn orthogonal_work(&self) -> u64 {
         match self.initializer {
             Initializer::Orthogonal(_) => {
@@ -131,7 +131,7 @@ impl Layout {
     /// Checks names and sizes.
     ///
     /// # Errors
-    /// Where there is no tensor, two share a name, or there are more than [`MAX_PARAMETERS`].
+    /// If there is no tensor, two share a name, or there are more than [`MAX_PARAMETERS`].
     pub fn new(tensors: Vec<TensorSpec>) -> Result<Self, LayoutError> {
         let mut names = std::collections::HashSet::new();
         let mut total = 0_usize;

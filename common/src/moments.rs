@@ -42,7 +42,7 @@ impl Moments {
     /// The moments with these parts.
     ///
     /// # Errors
-    /// Where nothing can have them.
+    /// If nothing can have them.
     pub fn from_parts(count: u64, mean: Vec<f64>, m2: Vec<f64>) -> Result<Self, MomentsError> {
         if mean.len() != m2.len() || mean.len() > MOST_DIMENSIONS {
             let (mean, m2) = (mean.len(), m2.len());
@@ -65,7 +65,7 @@ impl Moments {
         self.count
     }
 
-    /// Mean of each dimension, `[D]`; empty where there were no vectors.
+    /// Mean of each dimension, `[D]`; empty if there were no vectors.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
@@ -84,7 +84,7 @@ impl Moments {
     /// Adds the vectors `[N, D]`, flattened (Welford 1962).
     ///
     /// # Panics
-    /// Where `dimensions` is 0 or not that of the vectors before.
+    /// If `dimensions` is 0 or not that of the vectors before.
     pub fn extend(&mut self, vectors: &[f32], dimensions: usize) {
         if self.count == 0 {
             self.mean.resize(dimensions, 0.0);
@@ -105,7 +105,7 @@ impl Moments {
     /// Adds the vectors that `other` is of (Chan, Golub and LeVeque 1979, equation 2.1).
     ///
     /// # Panics
-    /// Where both are of vectors, but with different dimensions; see [`combines_with`](Self::combines_with).
+    /// If both are of vectors, but with different dimensions; see [`combines_with`](Self::combines_with).
     pub fn merge(&mut self, other: &Self) {
         assert!(self.combines_with(other), "dimensions of the moments");
         if self.count == 0 {
@@ -128,7 +128,7 @@ impl Moments {
         self.count == 0 || other.count == 0 || self.mean.len() == other.mean.len()
     }
 
-    /// Makes them those of `most` vectors with the same mean and variance, where there were more.
+    /// Makes them those of `most` vectors with the same mean and variance, if there were more.
     pub fn weigh_at_most(&mut self, most: u64) {
         if self.count > most {
             let factor = most as f64 / self.count as f64;

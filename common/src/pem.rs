@@ -38,7 +38,7 @@ pub enum PemError {
 /// Reads a file with one certificate or more; `setting` names it in errors.
 ///
 /// # Errors
-/// Where the file cannot be read, or has no certificate.
+/// If the file cannot be read, or has no certificate.
 pub fn certificates(setting: &'static str, path: &Path) -> Result<String, PemError> {
     read(setting, path, "CERTIFICATE")
 }
@@ -47,7 +47,7 @@ pub fn certificates(setting: &'static str, path: &Path) -> Result<String, PemErr
 /// names it in errors.
 ///
 /// # Errors
-/// Where the file cannot be read, or has no key.
+/// If the file cannot be read, or has no key.
 pub fn private_key(setting: &'static str, path: &Path) -> Result<String, PemError> {
     read(setting, path, "PRIVATE KEY")
 }

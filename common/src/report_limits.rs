@@ -4,7 +4,7 @@ use crate::bounds::EPISODES;
 use crate::experiment::Experiment;
 
 /// Segments that a report may cover beside what a method lives through before a gradient. One is the
-/// rule; there are more where a method would rather not learn from some.
+/// rule; there are more if a method would rather not learn from some.
 const SEGMENTS: u64 = 16;
 
 /// Restarts that a report may have.

@@ -38,7 +38,7 @@ impl BearerToken {
     /// Reads the only line of a file.
     ///
     /// # Errors
-    /// Where the file cannot be read, is empty, or has more than one line of visible ASCII.
+    /// If the file cannot be read, is empty, or has more than one line of visible ASCII.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
         let text = std::fs::read_to_string(path).map_err(|source| TokenError::Read {
             path: path.into(),
@@ -47,7 +47,7 @@ impl BearerToken {
         Self::new(text.trim()).ok_or_else(|| TokenError::Unusable { path: path.into() })
     }
 
-    /// A token of visible ASCII characters; none where it has others, or no characters at all.
+    /// A token of visible ASCII characters; none if it has others, or no characters at all.
     pub fn new(token: &str) -> Option<Self> {
         let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         usable.then(|| Self(token.to_owned()))

@@ -24,8 +24,8 @@ pub struct Weights {
     pub env_steps: u64,
     /// The flat vector, in the layout's order.
     pub parameters: Arc<Vec<f32>>,
-    /// The target network, where the method has one.
+    /// The target network, if the method has one.
     pub target: Option<Target>,
-    /// Moments of all workers' observations, where the experiment normalises them.
+    /// Moments of all workers' observations, if the experiment normalises them.
     pub observations: Option<Arc<Moments>>,
 }

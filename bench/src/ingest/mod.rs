@@ -16,7 +16,7 @@ use crate::summary;
 use measurement::Ingest;
 
 /// # Errors
-/// Where a process fails, or the bench is interrupted.
+/// If a process fails, or the bench is interrupted.
 pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
     let interruption = Interruption::catch()?;
     let rounds = (0..args.repeat).map(|_| {

@@ -20,7 +20,7 @@ pub(crate) struct ConfigArgs {
 /// Prints the resolved experiment.
 ///
 /// # Errors
-/// Where it does not resolve, or standard output is closed.
+/// If it does not resolve, or standard output is closed.
 pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
     let resolved = resolve(&args.experiment, &args.set)?;
     let text = match args.json {

@@ -41,7 +41,7 @@ pub(crate) struct DashboardArgs {
 }
 
 /// # Errors
-/// Where there is no such directory, or the address cannot be listened on.
+/// If there is no such directory, or the address cannot be listened on.
 pub(crate) fn run(args: &DashboardArgs) -> anyhow::Result<()> {
     args.check()?;
     telemetry::init_logging(&TelemetrySettings::default())?;

@@ -66,7 +66,7 @@ struct Evaluation {
 }
 
 /// # Errors
-/// Where there is no checkpoint, it is damaged, its environment cannot be made or cannot go on, or no
+/// If there is no checkpoint, it is damaged, its environment cannot be made or cannot go on, or no
 /// episode ended.
 pub(crate) fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let run = run_of(&args.path)?;

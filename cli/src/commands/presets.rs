@@ -10,7 +10,7 @@ pub(crate) struct PresetsArgs {}
 /// Prints a table of all presets.
 ///
 /// # Errors
-/// Where standard output is closed.
+/// If standard output is closed.
 pub(crate) fn run(_: &PresetsArgs) -> anyhow::Result<()> {
     say(table()?.trim_end());
     Ok(())

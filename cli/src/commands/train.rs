@@ -77,7 +77,7 @@ impl TrainArgs {
 }
 
 /// # Errors
-/// Where the run cannot start, or what came of it cannot be written.
+/// If the run cannot start, or what came of it cannot be written.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Start::new(args)?;
     let experiment = start.experiment.clone();
@@ -209,7 +209,7 @@ fn wait_for_all_workers(experiment: &mut Experiment) {
     }
 }
 
-/// `--resume` takes the experiment from the run directory; where one is named it must be the same.
+/// `--resume` takes the experiment from the run directory; if one is named it must be the same.
 fn ensure_same(named: &Experiment, resumed: &Experiment) -> Result<(), UsageError> {
     let (expected, found) = (&named.experiment.name, &resumed.experiment.name);
     if expected == found {
@@ -241,7 +241,7 @@ fn watch(
     }
 }
 
-/// The exit code of a run that is over; says why it is no success where it is none.
+/// The exit code of a run that is over; says why it is no success if it is none.
 fn over(summary: &Summary) -> ExitCode {
     let Some(complaint) = summary.learning().complaint() else {
         return ExitCode::SUCCESS;

@@ -10,7 +10,7 @@ impl Resolved {
     /// The experiment as TOML with each key's origin as a comment; it resolves to the same.
     ///
     /// # Errors
-    /// Where a number does not fit TOML's signed 64 bits.
+    /// If a number does not fit TOML's signed 64 bits.
     pub fn to_annotated_toml(&self) -> Result<String, ConfigError> {
         let tree = self.experiment.to_table()?;
         let mut text = String::new();

@@ -69,7 +69,7 @@ pub(super) fn of_overrides(overrides: &[String], problems: &mut Vec<String>) -> 
     parts
 }
 
-/// A TOML value where the text is one, else the text itself.
+/// A TOML value if the text is one, else the text itself.
 fn typed(text: &str) -> toml::Value {
     let text = text.trim();
     text.parse()

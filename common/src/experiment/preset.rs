@@ -48,7 +48,7 @@ impl Preset {
     /// The preset with this name.
     ///
     /// # Errors
-    /// Where there is none; the error lists them all and names the nearest.
+    /// If there is none; the error lists them all and names the nearest.
     pub fn find(name: &str) -> Result<&'static Self, ConfigError> {
         let found = PRESETS.iter().find(|preset| preset.name == name);
         found.ok_or_else(|| ConfigError::UnknownPreset(unknown(name)))

@@ -30,7 +30,7 @@ pub struct Resolved {
 /// switches `method.name`, keys that only the lower layer's method has are dropped.
 ///
 /// # Errors
-/// Where there is no such preset or file, keys are unknown, values have a wrong type or cannot
+/// If there is no such preset or file, keys are unknown, values have a wrong type or cannot
 /// work (see [`Experiment::validate`]); everything that is wrong is named at once.
 pub fn resolve(source: &str, overrides: &[String]) -> Result<Resolved, ConfigError> {
     resolve_with(source, overrides, std::env::vars_os())

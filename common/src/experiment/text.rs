@@ -6,7 +6,7 @@ impl Experiment {
     /// and [`Self::from_toml`] give an equal one.
     ///
     /// # Errors
-    /// Where a number does not fit TOML's signed 64 bits.
+    /// If a number does not fit TOML's signed 64 bits.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         Ok(self.written()?.0)
     }
@@ -15,7 +15,7 @@ impl Experiment {
     /// Listeners are not judged: an actor, which is not sent `[security]`, opens none of them.
     ///
     /// # Errors
-    /// Where the text is not TOML, keys are unknown, or values have a wrong type or cannot work.
+    /// If the text is not TOML, keys are unknown, or values have a wrong type or cannot work.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let part = fragments::of_text(text, "the experiment's text")?;
         let experiment = merge(&[vec![part]], Vec::new())?.experiment;

@@ -30,7 +30,7 @@ pub enum LoggingError {
 /// Sends the process's logs to standard error.
 ///
 /// # Errors
-/// Where the filter cannot be read, or the process logs already.
+/// If the filter cannot be read, or the process logs already.
 pub fn init_logging(settings: &TelemetrySettings) -> Result<(), LoggingError> {
     init_logging_to(settings, std::io::stderr)
 }
@@ -38,7 +38,7 @@ pub fn init_logging(settings: &TelemetrySettings) -> Result<(), LoggingError> {
 /// Sends the process's logs to a writer, e.g. one that steps around a progress bar.
 ///
 /// # Errors
-/// Where the filter cannot be read, or the process logs already.
+/// If the filter cannot be read, or the process logs already.
 pub fn init_logging_to<W>(settings: &TelemetrySettings, writer: W) -> Result<(), LoggingError>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,

@@ -32,7 +32,7 @@ pub enum ProbeError {
 /// Asks the process that serves HTTP at `address` for its `/healthz`, for images without `curl`.
 ///
 /// # Errors
-/// Where nothing answers within two seconds, or something else than 200.
+/// If nothing answers within two seconds, or something else than 200.
 pub fn probe(address: SocketAddr) -> Result<(), ProbeError> {
     let found = status_line(address).map_err(|source| ProbeError::Silent { address, source })?;
     if found.split(' ').nth(1) == Some("200") {

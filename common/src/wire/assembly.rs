@@ -11,7 +11,7 @@ impl Assembly {
     /// vector.
     ///
     /// # Errors
-    /// Where the chunk does not continue the vector; the part that had come is dropped.
+    /// If the chunk does not continue the vector; the part that had come is dropped.
     pub fn accept(
         &mut self,
         values: &mut [f32],

@@ -100,7 +100,7 @@ impl Bounded for v1::train_response::Kind {
 /// Reads an `Open`.
 ///
 /// # Errors
-/// Where it is not the protobuf that the contract says, or beyond its bounds.
+/// If it is not the protobuf that the contract says, or beyond its bounds.
 pub(super) fn read_open(mut message: Rope) -> Result<v1::Open, WireError> {
     let mut open = v1::Open::default();
     while message.has_remaining() {
@@ -137,7 +137,7 @@ fn read_layout(mut message: Rope) -> Result<v1::Layout, WireError> {
 /// Reads a `Report`.
 ///
 /// # Errors
-/// Where it is not the protobuf that the contract says, or beyond its bounds.
+/// If it is not the protobuf that the contract says, or beyond its bounds.
 pub(super) fn read_report(mut message: Rope) -> Result<v1::Report, WireError> {
     let mut report = v1::Report::default();
     while message.has_remaining() {

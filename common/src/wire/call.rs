@@ -11,7 +11,7 @@ use super::{Messages, Outgoing, OutgoingBody};
 /// Calls `path` of a gRPC service with a stream of messages; gives the answer's.
 ///
 /// # Errors
-/// Where the connection fails, or the call is refused.
+/// If the connection fails, or the call is refused.
 pub async fn call<S, B>(
     service: &mut S,
     path: &'static str,

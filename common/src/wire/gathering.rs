@@ -14,7 +14,7 @@ impl Gathering {
     /// come and may still be in the cache.
     ///
     /// # Errors
-    /// Where the chunk does not continue the vector; the part that had come is dropped.
+    /// If the chunk does not continue the vector; the part that had come is dropped.
     pub fn accept(
         &mut self,
         expected: usize,

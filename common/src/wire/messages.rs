@@ -66,7 +66,7 @@ impl<B: Body<Data = Bytes, Error = Status> + Unpin> Messages<B> {
     /// The next message; none at the end of a call that went well.
     ///
     /// # Errors
-    /// Where the call or the connection has failed, or what came is no message.
+    /// If the call or the connection has failed, or what came is no message.
     pub async fn next(&mut self) -> Result<Option<Rope>, MessagesError> {
         loop {
             if let Some(message) = self.take()? {

@@ -14,7 +14,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// How a chunk of `bytes` is encoded and at which element it ends, where it continues a vector
+    /// How a chunk of `bytes` is encoded and at which element it ends, if it continues a vector
     /// of `expected` elements of which `filled` have come.
     pub(super) fn continues(
         self,

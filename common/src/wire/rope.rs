@@ -33,7 +33,7 @@ impl Rope {
         }
     }
 
-    /// Takes the first `len` bytes off, or all where there are fewer.
+    /// Takes the first `len` bytes off, or all if there are fewer.
     pub fn split_to(&mut self, len: usize) -> Self {
         let mut front = Self::default();
         while front.len < len

@@ -35,7 +35,7 @@ pub enum Request {
 pub enum Response {
     /// Part of a publish; its `data` is the rope.
     Weights(v1::WeightsChunk, Rope),
-    /// Anything else; none where it is a kind that this software does not know.
+    /// Anything else; none if it is a kind that this software does not know.
     Other(Option<Kind>),
 }
 
@@ -43,7 +43,7 @@ impl Request {
     /// Reads a message.
     ///
     /// # Errors
-    /// Where it is not the protobuf that the contract says, or beyond its bounds.
+    /// If it is not the protobuf that the contract says, or beyond its bounds.
     pub fn read(mut message: Rope) -> Result<Self, WireError> {
         let mut request = Self::Unknown;
         while message.has_remaining() {
@@ -68,7 +68,7 @@ impl Response {
     /// Reads a message.
     ///
     /// # Errors
-    /// Where it is not the protobuf that the contract says, or beyond its bounds.
+    /// If it is not the protobuf that the contract says, or beyond its bounds.
     pub fn read(mut message: Rope) -> Result<Self, WireError> {
         let key = (tag::RESPONSE_WEIGHTS << 3) as u8 | WireType::LengthDelimited as u8;
         if message.chunk().first() == Some(&key) {
@@ -91,7 +91,7 @@ impl Response {
 /// Reads a `WeightsChunk`; its `data` is the rope.
 ///
 /// # Errors
-/// Where it is not the protobuf that the contract says, or beyond its bounds.
+/// If it is not the protobuf that the contract says, or beyond its bounds.
 pub fn read_weights(message: Rope) -> Result<(v1::WeightsChunk, Rope), WireError> {
     let data = (tag::WEIGHTS_DATA, bounds::WEIGHTS_DATA);
     let (chunk, data) = apart::<v1::WeightsChunk>(message, data, |_, _, _| Ok(false))?;

@@ -72,7 +72,7 @@ impl Chart {
     /// The picture as SVG.
     ///
     /// # Errors
-    /// Where the library cannot draw it.
+    /// If the library cannot draw it.
     pub(super) fn svg(&self) -> Result<String, ChartError> {
         let mut text = String::new();
         {

@@ -24,7 +24,7 @@ impl FinishedRun {
     /// out with a warning.
     ///
     /// # Errors
-    /// Where there is none, or one cannot be read.
+    /// If there is none, or one cannot be read.
     pub(super) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Self>> {
         let mut runs = Vec::new();
         for path in paths {

@@ -25,17 +25,17 @@ pub(super) fn spread(group: &[&FinishedRun], of: impl Fn(&FinishedRun) -> Option
     Spread::of(group.iter().map(|run| of(run)))
 }
 
-/// Env steps until the threshold; none where it was not reached.
+/// Env steps until the threshold; none if it was not reached.
 pub(super) fn env_steps_to_solve(run: &FinishedRun) -> Option<f64> {
     run.summary.env_steps_to_solve.map(|steps| steps as f64)
 }
 
-/// Seconds until the threshold; none where it was not reached.
+/// Seconds until the threshold; none if it was not reached.
 pub(super) fn seconds_to_solve(run: &FinishedRun) -> Option<f64> {
     run.summary.seconds_to_solve
 }
 
-/// `3 of 5`: the runs that reach the threshold; a dash where there is none.
+/// `3 of 5`: the runs that reach the threshold; a dash if there is none.
 pub(super) fn solved(group: &[&FinishedRun]) -> String {
     let mut thresholds = group
         .iter()

@@ -46,7 +46,7 @@ enum PageKind {
 }
 
 /// # Errors
-/// Where there are no runs, one cannot be read, or the page cannot be written.
+/// If there are no runs, one cannot be read, or the page cannot be written.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     troop_common::telemetry::init_logging(&TelemetrySettings::default())?;
     let runs = FinishedRun::find(&args.directories)?;

@@ -50,7 +50,7 @@ impl Page {
     /// Writes the page to `path`, and its pictures.
     ///
     /// # Errors
-    /// Where a file cannot be written, or a picture cannot be drawn.
+    /// If a file cannot be written, or a picture cannot be drawn.
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let folder = path.with_extension("");
         let name = folder.file_name().unwrap_or_default().to_string_lossy();

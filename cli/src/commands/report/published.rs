@@ -24,7 +24,7 @@ struct Source {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Score {
-    /// The environment's id, or its name without namespace and version where that is close enough.
+    /// The environment's id, or its name without namespace and version if that is close enough.
     environment: String,
     pub(super) method: String,
     pub(super) score: f64,
