@@ -71,6 +71,14 @@ enum Encoding {
 }
 
 impl IngestArgs {
+    /// The same over plain sockets.
+    pub(super) fn without_tls(&self) -> Self {
+        Self {
+            tls: false,
+            ..self.clone()
+        }
+    }
+
     /// Bytes of a vector on the wire.
     pub(super) fn message_bytes(&self) -> usize {
         let element = match self.encoding {

@@ -55,10 +55,7 @@ struct Ratios {
 impl Round {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
         let learner = Ingest::measure(args, interruption)?;
-        let plain = IngestArgs {
-            tls: false,
-            ..args.clone()
-        };
+        let plain = args.without_tls();
         let learner_without_tls = args
             .tls
             .then(|| Ingest::measure(&plain, interruption))
