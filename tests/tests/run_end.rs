@@ -76,7 +76,8 @@ fn segment() -> Report {
     }
 }
 
-/// A run of ten segments whose gradients are these.
+/// A run of ten segments whose gradients are these. One more may come before its worker hears of the end, and is refused
+/// because the learner is closed.
 fn run_of(scratch: &Scratch, gradients: [f32; 10]) -> troop_tests::Finished {
     let line = format!(
         "--experiment cartpole --run-dir run --steps {}",
@@ -98,20 +99,21 @@ fn a_learner_whose_gradients_were_mostly_wrong_ends_as_a_failure_and_says_so() {
     gradients[3] = 1e-3;
     run_of(&scratch, gradients)
         .expect_code(NOT_LEARNT)
-        .expect_text("9 of 10 gradients refused (9 non_finite)")
+        .expect_text("(9 non_finite")
         .expect_text("more than half of its gradients were wrong");
     let events = scratch.run_files("run").events();
     let noted = events.iter().find(|event| {
         event["level"] == "error" && event["message"] == "run over, but little learnt"
     });
     let noted = noted.expect("the history says so");
-    assert_eq!(
-        noted["fields"]["gradients"],
-        "9 of 10 gradients refused (9 non_finite)"
+    let gradients = noted["fields"]["gradients"].as_str().unwrap();
+    assert!(
+        gradients.contains("gradients refused (9 non_finite"),
+        "{gradients}"
     );
     // A service that starts it again is not told for ever.
     let again = "troop-learner --resume --run-dir run";
-    scratch.run(again).expect_code(0).expect_text("9 of 10");
+    scratch.run(again).expect_code(0).expect_text(gradients);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_few_wrong_gradients_are_named_and_no_failure() {
     gradients[7] = f32::INFINITY;
     run_of(&scratch, gradients)
         .expect_code(0)
-        .expect_text("1 of 10 gradients refused (1 non_finite)");
+        .expect_text("gradients refused (1 non_finite");
 }
 
 #[test]

@@ -89,7 +89,8 @@ impl ParameterServer {
             });
         }
         let need = MemoryNeed::new(&self.experiment, layout);
-        need.check(available_bytes()).map_err(no_memory)
+        need.check(available_bytes())
+            .map_err(|error| no_memory(&error))
     }
 
     async fn draw_elsewhere(&self, layout: &Layout) -> Result<Vec<f32>, OpenError> {
@@ -127,7 +128,7 @@ impl ParameterServer {
     }
 }
 
-fn no_memory(error: TooLarge) -> OpenError {
+fn no_memory(error: &TooLarge) -> OpenError {
     OpenError::NoMemory {
         elements: error.elements,
         needed_bytes: error.needed_bytes,

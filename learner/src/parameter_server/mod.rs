@@ -320,7 +320,7 @@ impl ParameterServer {
         if let Some(model) = self.model.get() {
             let age = model.shard.age_of_newest();
             metrics.weights_age.set(age.as_secs_f64());
-            waiting::refresh(metrics, model.pace.waits(), self.ledger.now());
+            waiting::refresh(metrics, &model.pace.waits(), self.ledger.now());
         }
         self.ledger.refresh_metrics();
         metrics.reads.send_modify(|reads| *reads += 1);

@@ -93,7 +93,7 @@ impl Drop for Wait<'_> {
 }
 
 /// Shows who waits, and who is not waited for.
-pub(super) fn refresh(metrics: &Metrics, waits: Waits, now: Duration) {
+pub(super) fn refresh(metrics: &Metrics, waits: &Waits, now: Duration) {
     let longest = waits.since.map(|since| now.saturating_sub(since));
     metrics.sessions_waiting.set(waits.waiting as i64);
     metrics

@@ -2,7 +2,7 @@
 
 use troop_actor::link::Link;
 use troop_common::experiment::WireEncoding;
-use troop_common::proto::v1::Session;
+use troop_learner::SessionView;
 
 use crate::rig::{Learner, Peer, RATE, eventually, experiment, layout};
 
@@ -108,7 +108,7 @@ fn two_sessions_move_the_same_parameters() {
     // The last weights may be here before the session's own counters are.
     eventually(|| {
         let sessions = learner.server.sessions();
-        let done = |it: &Session| it.gradients_applied == 10 && it.env_steps == 100;
+        let done = |it: &SessionView| it.gradients_applied == 10 && it.env_steps == 100;
         (sessions.len() == 2 && sessions.iter().all(done)).then_some(())
     });
 }
