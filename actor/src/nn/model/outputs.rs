@@ -14,7 +14,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The state behind each of [`Segment::open`]'s observations, `[E + F, S]`.
+    /// The state behind each of a segment's open observations, `[E + F, S]`.
     pub fn open_state(&self) -> Tensor {
         Tensor::cat(&[&self.state, &self.cut_state], 0)
     }
