@@ -88,10 +88,12 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
     };
     let server = Arc::new(server);
+    // Asked before anybody can join. A service that starts it again is told once what became of it.
+    let was_over = matches!(&*server.phase().borrow(), Phase::Finished(_));
     let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
     let services = Services::spawn(&server, &keeper, listeners)?;
     services.announce(&server, keeper.directory(), &args.bookmarks);
-    keep(&server, services, keeper, signals).await
+    keep(&server, was_over, services, keeper, signals).await
 }
 
 /// What the run at `path` goes on with. If an experiment was asked for as well, it must be that one.
@@ -239,13 +241,12 @@ fn url(address: &Address, has_tls: bool) -> String {
 /// Looks after the run until its end, and leaves a checkpoint and a summary.
 async fn keep(
     server: &ParameterServer,
+    was_over: bool,
     mut services: Services,
     mut keeper: RunKeeper,
     mut signals: Signals,
 ) -> anyhow::Result<ExitCode> {
     let mut phase = server.phase();
-    // A service that starts it again is told once what became of it.
-    let was_over = matches!(&*phase.borrow(), Phase::Finished(_));
     let mut ticks = tokio::time::interval(TICK);
     let mut end = None;
     // The service ends by itself once the run does, or the learner drains.
@@ -268,13 +269,15 @@ async fn keep(
             }
         }
     };
+    // If all sessions leave at once the service has ended before the end of the run was seen here.
+    let mut end = end.unwrap_or(End::RunOver);
     let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
     log(&summary, &server.phase().borrow());
-    if end == Some(End::RunOver) && !was_over && summary.learning() != Learning::Enough {
-        end = Some(End::NotLearnt);
+    if end == End::RunOver && !was_over && summary.learning() != Learning::Enough {
+        end = End::NotLearnt;
     }
     served.context("the gRPC service panicked")??;
-    if matches!(end, Some(End::RunOver | End::NotLearnt)) {
+    if matches!(end, End::RunOver | End::NotLearnt) {
         tokio::select! {
             () = last_scrape(server) => {}
             _ = signals.next() => {}
@@ -282,7 +285,7 @@ async fn keep(
     }
     services.closing.send_replace(true);
     services.http.await.context("the HTTP service panicked")?;
-    Ok(end.unwrap_or(End::RunOver).exit_code())
+    Ok(end.exit_code())
 }
 
 fn log(summary: &Summary, phase: &Phase) {
