@@ -3,10 +3,9 @@
 use super::keys::Keys;
 use super::settings::Key;
 use super::{
-    A3cSettings, AcerSettings, ActorSettings, AtariSettings, CheckpointSettings, DqnSettings,
-    EnvironmentSettings, ExplorationSettings, LearnerSettings, MethodSettings, ModelSettings,
-    NStepQSettings, OneStepSettings, OptimizerSettings, RunSettings, SecuritySettings,
-    TelemetrySettings, WireSettings,
+    ActorSettings, AtariSettings, CheckpointSettings, EnvironmentSettings, ExplorationSettings,
+    LearnerSettings, MethodSettings, ModelSettings, OptimizerSettings, RunSettings,
+    SecuritySettings, TelemetrySettings, WireSettings,
 };
 use crate::telemetry::markdown_row;
 use crate::with_methods;
@@ -63,7 +62,7 @@ macro_rules! keys_of_method {
     ($($(#[$doc:meta])* $method:ident($settings:ident) = $name:literal,)*) => {
         fn keys_of_method(name: &str) -> Option<&'static [Key]> {
             match name {
-                $($name => Some($settings::KEYS),)*
+                $($name => Some(super::$settings::KEYS),)*
                 _ => None,
             }
         }
