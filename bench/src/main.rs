@@ -19,6 +19,7 @@ mod publish;
 mod raw_peer;
 mod raw_socket;
 mod replay;
+mod rounds;
 mod sender;
 mod socket;
 mod stage;

@@ -11,7 +11,7 @@ use super::learner_process::{LearnerProcess, Transport};
 use super::message_buffer::Buffering;
 use super::numbers::{above_0, positive};
 use super::raw_socket::{RawSocket, RawTraffic, shares};
-use super::summary;
+use super::rounds;
 use super::tally::Tally;
 
 /// Measure how fast weights reach many subscribers, beside what plain sockets carry.
@@ -51,13 +51,9 @@ pub(crate) struct PublishArgs {
 /// # Errors
 /// If a process fails, or the bench is interrupted.
 pub(super) fn run(args: &PublishArgs) -> anyhow::Result<()> {
-    let interruption = Interruption::catch()?;
-    let rounds = (0..args.repeat).map(|_| {
-        let round = Round::measure(args, &interruption)?;
-        anyhow::Ok(serde_json::to_value(round)?)
-    });
-    let rounds = rounds.collect::<Result<_, _>>()?;
-    summary::print(serde_json::to_value(args)?, rounds, args.json)
+    rounds::report(args, args.repeat, args.json, |interruption| {
+        Round::measure(args, interruption)
+    })
 }
 
 #[derive(Debug, Serialize)]

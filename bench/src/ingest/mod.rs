@@ -12,19 +12,15 @@ use crate::memory_copy::MemoryCopy;
 use crate::message_buffer::Buffering;
 use crate::optimizer_alone::OptimizerAlone;
 use crate::raw_socket::RawSocket;
-use crate::summary;
+use crate::rounds;
 use measurement::Ingest;
 
 /// # Errors
 /// If a process fails, or the bench is interrupted.
 pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
-    let interruption = Interruption::catch()?;
-    let rounds = (0..args.repeat).map(|_| {
-        let round = Round::measure(args, &interruption)?;
-        anyhow::Ok(serde_json::to_value(round)?)
-    });
-    let rounds = rounds.collect::<Result<_, _>>()?;
-    summary::print(serde_json::to_value(args)?, rounds, args.json)
+    rounds::report(args, args.repeat, args.json, |interruption| {
+        Round::measure(args, interruption)
+    })
 }
 
 #[derive(Debug, Serialize)]

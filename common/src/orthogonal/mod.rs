@@ -78,14 +78,4 @@ mod tests {
         assert!(work(side, side) > ONE_BY_ONE && work(2_048, 2_048) <= ONE_BY_ONE);
         assert!(worst(side) < 1e-5, "{}", worst(side));
     }
-
-    #[test]
-    #[ignore = "it takes seconds: with --nocapture it shows how many"]
-    fn wide_matrices_are_drawn_in_seconds() {
-        for side in [2_048, 4_096, 6_000] {
-            let began = std::time::Instant::now();
-            let worst = worst(side);
-            println!("{side}: {:.2?}, off by {worst:e}", began.elapsed());
-        }
-    }
 }

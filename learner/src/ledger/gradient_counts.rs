@@ -49,24 +49,30 @@ impl fmt::Display for GradientCounts {
 }
 
 #[cfg(test)]
+impl GradientCounts {
+    /// So many applied, and so many refused for each reason.
+    pub(crate) fn of(applied: u64, rejected: &[(&str, u64)]) -> Self {
+        let named = |(reason, n): &(&str, u64)| ((*reason).to_owned(), *n);
+        Self {
+            applied,
+            rejected: rejected.iter().map(named).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counts(applied: u64, rejected: &[(&str, u64)]) -> GradientCounts {
-        let rejected = rejected
-            .iter()
-            .map(|(reason, n)| ((*reason).to_owned(), *n));
-        GradientCounts {
-            applied,
-            rejected: rejected.collect(),
-        }
-    }
-
     #[test]
     fn the_line_says_how_many_of_how_many_and_why() {
-        let line = counts(37, &[("closed", 13), ("late", 0), ("non_finite", 1_200)]).to_string();
+        let line = GradientCounts::of(37, &[("closed", 13), ("late", 0), ("non_finite", 1_200)])
+            .to_string();
         let expected = "1213 of 1250 gradients refused (1200 non_finite, 13 closed)";
         assert_eq!(line, expected);
-        assert_eq!(counts(5, &[]).to_string(), "0 of 5 gradients refused");
+        assert_eq!(
+            GradientCounts::of(5, &[]).to_string(),
+            "0 of 5 gradients refused"
+        );
     }
 }

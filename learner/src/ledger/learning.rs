@@ -53,16 +53,6 @@ impl Learning {
 mod tests {
     use super::*;
 
-    fn counts(applied: u64, rejected: &[(&str, u64)]) -> GradientCounts {
-        let rejected = rejected
-            .iter()
-            .map(|(reason, n)| ((*reason).to_owned(), *n));
-        GradientCounts {
-            applied,
-            rejected: rejected.collect(),
-        }
-    }
-
     #[test]
     fn a_run_fails_by_what_was_wrong_and_not_by_what_came_late() {
         for (applied, rejected, expected) in [
@@ -86,7 +76,7 @@ mod tests {
             (1, &[("wrong_epoch", 3), ("duplicate", 3)], Learning::Enough),
             (u64::MAX, &[("non_finite", u64::MAX)], Learning::Enough),
         ] {
-            let found = Learning::of(&counts(applied, rejected));
+            let found = Learning::of(&GradientCounts::of(applied, rejected));
             assert_eq!(found, expected, "{applied} {rejected:?}");
             assert_eq!(found.complaint().is_none(), expected == Learning::Enough);
         }
