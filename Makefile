@@ -4,14 +4,18 @@ CARGO ?= cargo
 PRESET ?= cartpole
 ARGS ?=
 RUNS ?= runs/methods
+# Without libtorch until something asks for it: it is half a gigabyte, and its bindings take minutes to compile.
+features = $(if $(or $(LIBTORCH),$(wildcard .libtorch)),,--no-default-features)
 target := $(or $(CARGO_TARGET_DIR),target)
 # A test that is skipped says why.
 pytest := .venv/bin/python -m pytest -rs
+# Parts of the set-up that the preset needs, e.g. python.
+needs = $(shell $(target)/release/troop needs $(PRESET) $(ARGS))
 platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build train report docs-tables test test-packages container-packages test-containers fuzz verify docs fix clean distclean
+.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +26,15 @@ setup: ## Check prerequisites; fill .libtorch and .venv (switches: see scripts/s
 build: setup ## Build troop, troop-learner, troop-actor and troop-bench
 	$(CARGO) build --release --workspace --locked
 
-train: build ## Set up, build and train: PRESET=cartpole ARGS="--seed 1"
+train: lean-build ## Build, set up what the preset needs, and train: PRESET=cartpole ARGS="--seed 1"
+	@scripts/setup.sh $(or $(needs),prerequisites)
+	$(if $(filter libtorch,$(needs)),$(CARGO) build --release --workspace --locked)
 	$(target)/release/troop train $(PRESET) $(ARGS)
+
+# Before the recipe of `train`, which asks the program what else is needed.
+lean-build:
+	@scripts/setup.sh prerequisites
+	$(CARGO) build --release --workspace --locked $(features)
 
 report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 	$(target)/release/troop report $(RUNS) --output docs/results/methods.md

@@ -3,11 +3,16 @@
 //! to the packages that use it: each package that links binaries against troop-actor has this script. Not so the
 //! learner, which must build and run without libtorch.
 //!
+//! Without the feature `torch` there is nothing to do.
+//!
 //! LIBTORCH is `.libtorch` in this checkout (.cargo/config.toml, filled by `make setup`) or your own.
 
 use std::{env, path::PathBuf};
 
 pub(crate) fn main() {
+    if env::var_os("CARGO_FEATURE_TORCH").is_none() {
+        return;
+    }
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     let root = PathBuf::from(env::var_os("LIBTORCH").unwrap_or_default());
     let lib = root.join("lib");

@@ -2,6 +2,9 @@
 # Everything that Troop needs beside its prerequisites, inside the checkout: Python packages in .venv, libtorch in
 # .libtorch. Checks the prerequisites first. Safe to interrupt and to run again; does nothing where nothing is to do.
 #
+#   setup.sh                all of it
+#   setup.sh PART…          a part of it: python, libtorch, or the prerequisites alone
+#
 #   PYTHON=python3.12       the interpreter that .venv is made from (default: python3); a .venv that works stays
 #   LIBTORCH=/path          a libtorch of your own in place of the fetched one (set it for cargo as well)
 #   TROOP_LIBTORCH_CUDA=1   keep the CUDA half of libtorch, with 3 GB of what it needs (see scripts/libtorch.py)
@@ -141,6 +144,12 @@ check_platform
 check_rust
 check_cxx
 one_at_a_time
-make_venv
-python_packages
-libtorch
+for part in "${@:-all}"; do
+    case $part in
+    prerequisites) ;;
+    python) make_venv; python_packages ;;
+    libtorch) make_venv; libtorch ;;
+    all) make_venv; python_packages; libtorch ;;
+    *) fail "expected python, libtorch or prerequisites, found \`$part\`." ;;
+    esac
+done

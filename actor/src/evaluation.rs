@@ -2,7 +2,6 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use tch::TchError;
 use troop_common::experience::{ObservationBuffer, RecurrentState};
 use troop_common::experiment::{EnvironmentSettings, Experiment};
 use troop_common::layout::Layout;
@@ -13,7 +12,7 @@ use troop_common::spaces::Spaces;
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{self, Behaviour, MethodError, Purpose, Setting};
-use crate::nn::{self, Parameters};
+use crate::nn::{self, Model, ModelBackend};
 use crate::normalizer::{NormalizerError, ObservationNormalizer};
 
 /// What a run has learned, as its checkpoint holds it.
@@ -45,9 +44,6 @@ pub enum EvaluationError {
          evaluate with what the run was trained with"
     )]
     NoMoments,
-    /// libtorch failed.
-    #[error("libtorch: {0}")]
-    Torch(#[from] TchError),
     /// The parameters are those of another network.
     #[error("the checkpoint's layout is {found}; the experiment's network has {expected}")]
     WrongLayout {
@@ -134,7 +130,7 @@ struct Play<'a> {
     environment: Box<dyn VectorEnvironment>,
     behaviour: Box<dyn Behaviour>,
     rng: ChaCha8Rng,
-    online: Parameters,
+    online: Box<dyn Model>,
     normalizer: ObservationNormalizer,
     newest: ObservationBuffer,
     state: RecurrentState,
@@ -167,7 +163,9 @@ impl<'a> Play<'a> {
         if expected != found {
             return Err(EvaluationError::WrongLayout { expected, found });
         }
-        let mut online = network.parameters();
+        let mut online = ModelBackend::of(&experiment.model)
+            .map_err(MethodError::from)?
+            .model(&network);
         online.load(learned.parameters);
         let count = environment.count();
         Ok(Self {
@@ -237,7 +235,7 @@ impl<'a> Play<'a> {
             greedy: self.plan.greedy,
         };
         let decision = self.behaviour.act(
-            &self.online,
+            &mut *self.online,
             &self.newest,
             &self.state,
             purpose,

@@ -3,7 +3,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use troop_common::process::conclude;
 
-use crate::commands::{bench, config, dashboard, evaluate, presets, reference, report, train};
+use crate::commands::{
+    bench, config, dashboard, evaluate, needs, presets, reference, report, train,
+};
 use crate::usage::is_usage;
 
 /// Distributed reinforcement learning on CPUs.
@@ -28,6 +30,9 @@ enum Command {
     Dashboard(dashboard::DashboardArgs),
     /// Make a page of tables and learning curves from finished runs.
     Report(report::ReportArgs),
+    /// Say what `scripts/setup.sh` has to set up before an experiment can train.
+    #[command(hide = true)]
+    Needs(train::TrainArgs),
     /// Write the tables of keys and metrics into a checkout's documents.
     #[command(hide = true)]
     Reference(reference::ReferenceArgs),
@@ -52,6 +57,7 @@ impl CommandLine {
             Command::Config(args) => config::run(args).map(done),
             Command::Dashboard(args) => dashboard::run(args).map(done),
             Command::Report(args) => report::run(args).map(done),
+            Command::Needs(args) => needs::run(args).map(done),
             Command::Reference(args) => reference::run(args).map(done),
             Command::Bench(args) => bench::run(args).map(done),
         };

@@ -171,7 +171,7 @@ fn shift<T: Copy>(stack: &mut [T], next: &[T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::{CartPole, TMaze};
+    use crate::environment::{CartPole, Dynamics, Independent, TMaze};
     use troop_common::spaces::ObservationSpace;
 
     fn floats(observations: Observations<'_>) -> Vec<f32> {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_stack_shows_what_was_forgotten() {
-        let mut stack = FrameStack::new(Box::new(TMaze::new(1, 2)), 3);
+        let mut stack = FrameStack::new(Box::new(Independent::new(1, TMaze::new(2))), 3);
         stack.reset(1).unwrap();
         let cue = floats(stack.last().observations)[..4].to_vec();
         for _ in 0..2 {
@@ -292,7 +292,7 @@ mod tests {
                 shape: vec![1, 2, 1],
                 element: ElementType::U8,
             },
-            ..TMaze::new(1, 1).spaces().clone()
+            ..TMaze::new(1).spaces()
         };
         let mut stack = FrameStack::new(Box::new(Counter(spaces, [9; 2])), 3);
         assert_eq!(stack.spaces().observation.shape, [3, 2, 1]);

@@ -9,6 +9,11 @@ use super::native;
 use super::step_sleep::StepSleep;
 use super::vector_environment::VectorEnvironment;
 
+/// Whether Rust steps the environments that `settings` name, so that no Python is needed.
+pub fn is_native(settings: &EnvironmentSettings) -> bool {
+    matches!(native::make(settings), Ok(Some(_)))
+}
+
 /// Makes the environments that `settings` name.
 ///
 /// # Errors

@@ -1,9 +1,11 @@
 //! What agents act in: several environments stepped together, with Gymnasium's semantics.
 
 mod cartpole;
+mod classic;
 mod error;
 mod frame_stack;
 mod gymnasium;
+mod independent;
 mod make;
 mod native;
 mod rngs;
@@ -13,9 +15,11 @@ mod t_maze;
 mod vector_environment;
 
 pub use cartpole::CartPole;
+pub use classic::{Acrobot, MountainCar, MountainCarContinuous, Pendulum};
 pub use error::EnvironmentError;
 pub use gymnasium::GymnasiumHost;
-pub use make::make;
+pub use independent::{Action, Dynamics, Independent};
+pub use make::{is_native, make};
 pub use step::Step;
 pub use t_maze::TMaze;
 pub use vector_environment::VectorEnvironment;

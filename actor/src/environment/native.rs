@@ -3,7 +3,9 @@
 use troop_common::experiment::{EnvironmentSettings, Host};
 
 use super::cartpole::CartPole;
+use super::classic::{Acrobot, MountainCar, MountainCarContinuous, Pendulum};
 use super::error::EnvironmentError;
+use super::independent::{Dynamics, Independent};
 use super::t_maze::TMaze;
 use super::vector_environment::VectorEnvironment;
 
@@ -18,24 +20,47 @@ struct Native {
     make: Make,
 }
 
-const ALL: [Native; 2] = [
+const ALL: [Native; 6] = [
     Native {
         id: CartPole::ID,
         in_gymnasium: true,
-        make: |count, keywords| match keywords.is_empty() {
-            true => Ok(Box::new(CartPole::new(count))),
-            false => Err(format!(
-                "`{}` takes no environment.kwargs there",
-                CartPole::ID
-            )),
+        make: |count, keywords| {
+            without_keywords(CartPole::ID, keywords)?;
+            Ok(Box::new(CartPole::new(count)))
         },
     },
+    of_gymnasium::<Acrobot>(),
+    of_gymnasium::<MountainCar>(),
+    of_gymnasium::<MountainCarContinuous>(),
+    of_gymnasium::<Pendulum>(),
     Native {
         id: TMaze::ID,
         in_gymnasium: false,
-        make: |count, keywords| Ok(Box::new(TMaze::from_keywords(count, keywords)?)),
+        make: |count, keywords| {
+            let maze = TMaze::from_keywords(keywords)?;
+            Ok(Box::new(Independent::new(count, maze)))
+        },
     },
 ];
+
+/// One that Gymnasium has too, and that takes no keywords here.
+const fn of_gymnasium<D: Dynamics + Default + 'static>() -> Native {
+    Native {
+        id: D::ID,
+        in_gymnasium: true,
+        make: |count, keywords| {
+            without_keywords(D::ID, keywords)?;
+            Ok(Box::new(Independent::new(count, D::default())))
+        },
+    }
+}
+
+fn without_keywords(id: &str, keywords: &toml::Table) -> Result<(), String> {
+    match keywords.is_empty() {
+        true => Ok(()),
+        false => Err(format!("`{id}` takes no environment.kwargs there")),
+    }
+}
 
 /// The environments that `settings` name, where Rust has them and is to step them.
 ///
@@ -53,7 +78,7 @@ pub(super) fn make(
         None => Err(format!(
             "`{}` is not native, only {} are",
             settings.id,
-            ALL.map(|native| format!("`{}`", native.id)).join(" and ")
+            ALL.map(|native| format!("`{}`", native.id)).join(", ")
         )),
     };
     match made {

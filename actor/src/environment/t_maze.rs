@@ -4,13 +4,9 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-use troop_common::experience::{Actions, End, Observations};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::error::EnvironmentError;
-use super::rngs::rngs;
-use super::step::Step;
-use super::vector_environment::VectorEnvironment;
+use super::independent::{Action, Dynamics};
 
 /// Cue left, cue right, corridor, junction: one of them is 1, the others are 0.
 const VARIABLES: usize = 4;
@@ -41,197 +37,134 @@ impl Default for Keywords {
     }
 }
 
-/// Several T-mazes.
+/// A T-maze.
 ///
 /// An episode starts at the corridor's near end with a cue, left or right. Only `FORWARD` moves along the corridor,
 /// where every place looks the same. At the junction a turn ends the episode: the way of the cue is worth 1, the other
 /// one 0. So a return is 1 or 0, its mean the share of right turns: 1 with memory, 0.5 at best without.
+#[derive(Clone, Copy, Debug)]
 pub struct TMaze {
-    spaces: Spaces,
+    /// Steps between the cue and the junction.
     length: u32,
-    cues: Vec<i64>,
-    places: Vec<u32>,
-    elapsed: Vec<u32>,
-    rngs: Vec<ChaCha8Rng>,
-    observations: Vec<f32>,
-    final_observations: Vec<f32>,
-    rewards: Vec<f32>,
-    ends: Vec<End>,
+}
+
+/// Where somebody is in a maze.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    cue: i64,
+    /// Whether nothing was done yet: the cue is shown.
+    is_first: bool,
+    /// Steps from the corridor's near end.
+    walked: u32,
 }
 
 impl TMaze {
-    /// Its id; Gymnasium has none like it.
-    pub const ID: &'static str = "Troop/TMaze-v0";
-
-    /// `count` mazes that are `length` steps long.
-    pub fn new(count: usize, length: u32) -> Self {
-        Self {
-            spaces: Spaces {
-                observation: ObservationSpace {
-                    shape: vec![VARIABLES],
-                    element: ElementType::F32,
-                },
-                action: ActionSpace::Discrete { n: 3 },
-            },
-            length,
-            cues: vec![LEFT; count],
-            places: vec![0; count],
-            elapsed: vec![0; count],
-            rngs: Vec::new(),
-            observations: vec![0.0; count * VARIABLES],
-            final_observations: vec![0.0; count * VARIABLES],
-            rewards: vec![0.0; count],
-            ends: vec![End::Continues; count],
-        }
+    /// A maze that is `length` steps long.
+    pub fn new(length: u32) -> Self {
+        Self { length }
     }
 
     /// As the experiment's keywords say.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub(super) fn from_keywords(count: usize, keywords: &toml::Table) -> Result<Self, String> {
+    pub(super) fn from_keywords(keywords: &toml::Table) -> Result<Self, String> {
         let expected = format!("expected `length`, a whole number from 1 to {LONGEST}");
         let Keywords { length } = Keywords::deserialize(keywords.clone())
             .map_err(|error| format!("environment.kwargs: {}; {expected}", error.message()))?;
         if (1..=LONGEST).contains(&length) {
-            return Ok(Self::new(count, length));
+            return Ok(Self::new(length));
         }
         Err(format!("environment.kwargs.length is {length}; {expected}"))
     }
+}
 
-    /// Steps after which an episode is truncated.
-    pub fn time_limit(&self) -> u32 {
+impl Dynamics for TMaze {
+    /// Gymnasium has none like it.
+    const ID: &'static str = "Troop/TMaze-v0";
+
+    type State = Place;
+
+    fn spaces(&self) -> Spaces {
+        Spaces {
+            observation: ObservationSpace {
+                shape: vec![VARIABLES],
+                element: ElementType::F32,
+            },
+            action: ActionSpace::Discrete { n: 3 },
+        }
+    }
+
+    fn time_limit(&self) -> u32 {
         PATIENCE * (self.length + 1)
     }
 
-    fn start_episode(&mut self, index: usize) {
-        self.cues[index] = if self.rngs[index].random() {
-            RIGHT
-        } else {
-            LEFT
+    fn start(&self, rng: &mut ChaCha8Rng) -> Place {
+        Place {
+            cue: if rng.random() { RIGHT } else { LEFT },
+            is_first: true,
+            walked: 0,
+        }
+    }
+
+    fn observe(&self, place: &Place, row: &mut [f32]) {
+        let seen = match place {
+            Place {
+                is_first: true,
+                cue,
+                ..
+            } => *cue as usize,
+            place if place.walked == self.length => JUNCTION,
+            _ => CORRIDOR,
         };
-        self.places[index] = 0;
-        self.elapsed[index] = 0;
-        let cue = self.cues[index] as usize;
-        show(row_mut(&mut self.observations, index), cue);
+        row.fill(0.0);
+        row[seen] = 1.0;
     }
 
-    /// Reward and end of one step; the observation is that of the place reached.
-    fn advance(&mut self, index: usize, action: i64) -> (f32, End) {
-        self.elapsed[index] += 1;
-        let place = &mut self.places[index];
-        if *place == self.length && action != FORWARD {
-            return (f32::from(action == self.cues[index]), End::Terminated);
+    fn step(&self, place: &mut Place, action: Action<'_>) -> (f32, bool) {
+        place.is_first = false;
+        let is_forward = action == Action::Choice(FORWARD);
+        if place.walked == self.length && !is_forward {
+            let is_right = action == Action::Choice(place.cue);
+            return (f32::from(is_right), true);
         }
-        if action == FORWARD {
-            *place = (*place + 1).min(self.length);
+        if is_forward {
+            place.walked = (place.walked + 1).min(self.length);
         }
-        let seen = if *place == self.length {
-            JUNCTION
-        } else {
-            CORRIDOR
-        };
-        show(row_mut(&mut self.observations, index), seen);
-        match self.elapsed[index] >= self.time_limit() {
-            true => (0.0, End::Truncated),
-            false => (0.0, End::Continues),
-        }
+        (0.0, false)
     }
-
-    fn chosen<'a>(&self, actions: &'a Actions) -> Result<&'a [i64], EnvironmentError> {
-        match actions {
-            Actions::Discrete(chosen)
-                if chosen.len() == self.count()
-                    && chosen
-                        .iter()
-                        .all(|action| (LEFT..=FORWARD).contains(action)) =>
-            {
-                Ok(chosen)
-            }
-            _ => Err(EnvironmentError::Fatal(format!(
-                "environment `{}` was given {actions:?}; expected {} actions, each 0, 1 or 2",
-                Self::ID,
-                self.count(),
-            ))),
-        }
-    }
-}
-
-impl VectorEnvironment for TMaze {
-    fn spaces(&self) -> &Spaces {
-        &self.spaces
-    }
-
-    fn count(&self) -> usize {
-        self.places.len()
-    }
-
-    fn frame_skip(&self) -> u32 {
-        1
-    }
-
-    fn reset(&mut self, seed: u64) -> Result<(), EnvironmentError> {
-        self.rngs = rngs(seed, self.count());
-        self.ends.fill(End::Continues);
-        (0..self.count()).for_each(|index| self.start_episode(index));
-        Ok(())
-    }
-
-    fn step(&mut self, actions: &Actions) -> Result<(), EnvironmentError> {
-        for (index, action) in self.chosen(actions)?.iter().enumerate() {
-            let (reward, end) = self.advance(index, *action);
-            (self.rewards[index], self.ends[index]) = (reward, end);
-            if end != End::Continues {
-                let last = row_mut(&mut self.observations, index);
-                row_mut(&mut self.final_observations, index).copy_from_slice(last);
-                self.start_episode(index);
-            }
-        }
-        Ok(())
-    }
-
-    fn last(&self) -> Step<'_> {
-        Step {
-            observations: Observations::F32(&self.observations),
-            final_observations: Observations::F32(&self.final_observations),
-            masks: None,
-            final_masks: None,
-            rewards: &self.rewards,
-            ends: &self.ends,
-        }
-    }
-}
-
-fn show(row: &mut [f32], seen: usize) {
-    row.fill(0.0);
-    row[seen] = 1.0;
-}
-
-fn row_mut(rows: &mut [f32], index: usize) -> &mut [f32] {
-    &mut rows[index * VARIABLES..(index + 1) * VARIABLES]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::{Independent, VectorEnvironment};
+    use troop_common::experience::{Actions, End, Observations};
+
+    type Mazes = Independent<TMaze>;
+
+    fn mazes(count: usize, length: u32) -> Mazes {
+        Independent::new(count, TMaze::new(length))
+    }
 
     const CUES: [[f32; VARIABLES]; 2] = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]];
 
-    fn seen(maze: &TMaze) -> Vec<f32> {
+    fn seen(maze: &Mazes) -> Vec<f32> {
         match maze.last().observations {
             Observations::F32(values) => values.to_vec(),
             Observations::U8(_) => panic!("the T-maze shows floats"),
         }
     }
 
-    fn step(maze: &mut TMaze, action: i64) -> (f32, End) {
+    fn step(maze: &mut Mazes, action: i64) -> (f32, End) {
         maze.step(&Actions::Discrete(vec![action])).unwrap();
-        (maze.rewards[0], maze.ends[0])
+        let last = maze.last();
+        (last.rewards[0], last.ends[0])
     }
 
     #[test]
     fn the_way_of_the_cue_is_worth_one_and_nothing_between_tells_it() {
-        let mut maze = TMaze::new(1, 3);
+        let mut maze = mazes(1, 3);
         maze.reset(5).unwrap();
         let mut cues = [0, 0];
         for episode in 0..40 {
@@ -248,7 +181,8 @@ mod tests {
             let turn = if episode % 2 == 0 { cue } else { 1 - cue };
             let right = f32::from(episode % 2 == 0);
             assert_eq!(step(&mut maze, turn), (right, End::Terminated));
-            assert_eq!(maze.final_observations, [0.0, 0.0, 0.0, 1.0]);
+            let last = Observations::F32(&[0.0, 0.0, 0.0, 1.0]);
+            assert_eq!(maze.last().final_observations, last);
         }
         assert!(cues.iter().all(|n| *n > 5), "{cues:?}");
     }
@@ -256,20 +190,21 @@ mod tests {
     #[test]
     fn who_does_not_walk_is_stopped_without_a_reward() {
         for action in [LEFT, RIGHT] {
-            let mut maze = TMaze::new(1, 2);
+            let mut maze = mazes(1, 2);
             maze.reset(1).unwrap();
-            for _ in 1..maze.time_limit() {
+            for _ in 1..maze.dynamics().time_limit() {
                 assert_eq!(step(&mut maze, action), (0.0, End::Continues));
             }
             assert_eq!(step(&mut maze, action), (0.0, End::Truncated));
-            assert_eq!(maze.final_observations[CORRIDOR], 1.0);
-            assert_eq!(maze.elapsed, [0]);
+            let last = Observations::F32(&[0.0, 0.0, 1.0, 0.0]);
+            assert_eq!(maze.last().final_observations, last);
+            assert!(CUES.contains(&seen(&maze)[..].try_into().unwrap()));
         }
     }
 
     #[test]
     fn who_runs_into_the_wall_stays_at_the_junction() {
-        let mut maze = TMaze::new(1, 1);
+        let mut maze = mazes(1, 1);
         maze.reset(1).unwrap();
         for _ in 0..3 {
             assert_eq!(step(&mut maze, FORWARD), (0.0, End::Continues));
@@ -280,7 +215,7 @@ mod tests {
     #[test]
     fn seeds_repeat_and_environments_differ() {
         let cues = |seed| {
-            let mut maze = TMaze::new(64, 1);
+            let mut maze = mazes(64, 1);
             maze.reset(seed).unwrap();
             seen(&maze)
         };
@@ -294,12 +229,12 @@ mod tests {
 
     #[test]
     fn actions_and_keywords_that_cannot_be_are_refused() {
-        let mut maze = TMaze::new(1, 1);
+        let mut maze = mazes(1, 1);
         maze.reset(1).unwrap();
         for actions in [vec![3], vec![-1], vec![0, 0]] {
             assert!(maze.step(&Actions::Discrete(actions)).is_err());
         }
-        let made = |text: &str| TMaze::from_keywords(1, &text.parse().unwrap());
+        let made = |text: &str| TMaze::from_keywords(&text.parse().unwrap());
         assert_eq!(made("length = 7").unwrap().length, 7);
         assert_eq!(made("").unwrap().length, 10);
         for text in ["length = 0", "length = 10001", "length = 'x'", "width = 2"] {

@@ -15,13 +15,12 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 use troop_common::experience::{OpenValues, Segment};
 use troop_common::experiment::{A3cSettings, View};
 
 use super::actor_critic::ActorCritic;
 use super::batch::Batch;
-use super::loss::{Loss, constant, reduce};
+use super::loss::{Loss, mean, weight};
 use super::method_error::MethodError;
 use super::method_parts::MethodParts;
 use super::networks::Networks;
@@ -32,7 +31,7 @@ use super::returns::advantages;
 use super::setting::Setting;
 use super::traces;
 use crate::nn::distribution::Likelihood;
-use crate::nn::to_vec;
+use crate::nn::{Input, OutputGradients, Outputs};
 
 /// What it descends.
 #[derive(Debug)]
@@ -87,23 +86,29 @@ impl A3c {
         }
     }
 
-    /// The loss of the policy's statistics and values `[B]` of the segment's states.
-    fn descend(
-        &self,
-        outputs: &[Tensor],
-        v_t: &Tensor,
-        segment: &Segment,
-        targets: &Targets,
-    ) -> Loss {
-        let Likelihood {
-            log_probability,
-            entropy,
-        } = self
-            .actor_critic
-            .policy()
-            .likelihood(outputs, &segment.actions);
-        let policy_loss = -&log_probability * constant(&targets.a_t, v_t.kind());
-        let value_loss = (constant(&targets.r_t, v_t.kind()) - v_t).square();
+    /// The loss of what the network made of the segment's states.
+    fn descend(&self, outputs: &Outputs, segment: &Segment, targets: &Targets) -> Loss {
+        let masks = segment.observations.masks();
+        let (statistics, v_t) = self.actor_critic.split(outputs, masks);
+        let policy = self.actor_critic.policy();
+        let likelihoods = policy.likelihoods(statistics, &segment.actions);
+        let at = Evaluated {
+            likelihoods: &likelihoods,
+            v_t,
+        };
+        let rows = self.rows(&at, segment, targets);
+        let mut heads =
+            policy.gradients(statistics, &segment.actions, &likelihoods, &rows.of_policy);
+        heads.push(rows.of_v);
+        let gradients = OutputGradients {
+            heads,
+            judgements: Vec::new(),
+        };
+        Loss::new(rows.total, gradients, at.terms(targets))
+    }
+
+    /// The loss and its derivatives, row by row.
+    fn rows(&self, at: &Evaluated<'_>, segment: &Segment, targets: &Targets) -> Rows {
         let A3cSettings {
             value_weight,
             entropy_weight,
@@ -111,24 +116,39 @@ impl A3c {
             view,
             ..
         } = self.settings;
-        let errors = match view {
-            View::Forward => &policy_loss + &value_loss * value_weight,
-            View::Backward => {
-                // ∇(R − V)² = −2 (R − V) ∇V
-                let traced = log_probability + v_t * (2.0 * value_weight);
-                let decay = f64::from(self.settings.discount * self.settings.gae_lambda);
-                let z_t = traces::accumulate(&traced, &segment.ends, segment.environments, decay);
-                -z_t * constant(&targets.delta_t, v_t.kind())
-            }
+        let share = weight(reduction, segment.len());
+        let traced = match view {
+            View::Forward => None,
+            View::Backward => Some(self.traced(segment, targets)),
         };
-        let per_row = errors - &entropy * entropy_weight;
-        let mean = |term: Tensor| term.detach().mean(None::<Kind>);
-        let terms = vec![
-            ("policy", mean(policy_loss)),
-            ("value", mean(value_loss)),
-            ("entropy", mean(entropy)),
-        ];
-        Loss::new(reduce(&per_row, reduction), terms)
+        let mut rows = Rows::default();
+        for (row, (likelihood, v)) in at.likelihoods.iter().zip(at.v_t).enumerate() {
+            let v = f64::from(*v);
+            let (policy_error, value_error) = match &traced {
+                Some(w_t) => (w_t[row], w_t[row]),
+                None => (targets.a_t[row].into(), f64::from(targets.r_t[row]) - v),
+            };
+            // ∇(R − V)² = −2 (R − V) ∇V
+            let of_value = -2.0 * value_weight * value_error;
+            let value_loss = match traced {
+                Some(_) => of_value * v,
+                None => value_weight * value_error * value_error,
+            };
+            let policy_loss = -policy_error * likelihood.log_probability;
+            rows.total += share * (policy_loss + value_loss - entropy_weight * likelihood.entropy);
+            rows.of_policy.push(Likelihood {
+                log_probability: -share * policy_error,
+                entropy: -share * entropy_weight,
+            });
+            rows.of_v.push((share * of_value) as f32);
+        }
+        rows
+    }
+
+    /// What the backward view hands back to each row of `log π` and `V`, `[B]`.
+    fn traced(&self, segment: &Segment, targets: &Targets) -> Vec<f64> {
+        let decay = f64::from(self.settings.discount * self.settings.gae_lambda);
+        traces::hand_back(&targets.delta_t, &segment.ends, segment.environments, decay)
     }
 }
 
@@ -139,14 +159,46 @@ impl Objective for A3c {
         batch: Batch<'_>,
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
-        let segment = batch.segment()?;
-        let at = self.actor_critic.segment(networks.online, segment);
-        let open = self
-            .actor_critic
-            .open_values(networks.online, segment, &at.state);
-        let targets = self.targets(&to_vec(&at.v), segment, &open);
-        Ok(self.descend(&at.policy, &at.v, segment, &targets))
+        let (segment, online) = (batch.segment()?, networks.online);
+        online.forward(&Input::segment(segment));
+        let open = self.actor_critic.open_values(online, segment);
+        let outputs = online.outputs();
+        let (_, v_t) = self.actor_critic.split(outputs, &[]);
+        let targets = self.targets(v_t, segment, &open);
+        Ok(self.descend(outputs, segment, &targets))
     }
+}
+
+/// What the network made of `B` states and the actions taken there.
+struct Evaluated<'a> {
+    likelihoods: &'a [Likelihood],
+    /// `V(s_t)`, `[B]`.
+    v_t: &'a [f32],
+}
+
+impl Evaluated<'_> {
+    fn terms(&self, targets: &Targets) -> Vec<(&'static str, f64)> {
+        let with = |constants: &[f32], term: &dyn Fn(f64, usize) -> f64| {
+            let rows = constants.iter().enumerate();
+            mean(rows.map(|(row, constant)| term(f64::from(*constant), row)))
+        };
+        let policy = |a_t: f64, row: usize| -a_t * self.likelihoods[row].log_probability;
+        let value = |r_t: f64, row: usize| (r_t - f64::from(self.v_t[row])).powi(2);
+        let entropy = mean(self.likelihoods.iter().map(|at| at.entropy));
+        vec![
+            ("policy", with(&targets.a_t, &policy)),
+            ("value", with(&targets.r_t, &value)),
+            ("entropy", entropy),
+        ]
+    }
+}
+
+/// A loss, and its derivatives in each of `B` rows.
+#[derive(Default)]
+struct Rows {
+    total: f64,
+    of_policy: Vec<Likelihood>,
+    of_v: Vec<f32>,
 }
 
 /// What the loss holds constant.

@@ -1,10 +1,11 @@
 use super::*;
 use crate::method::testing::{
-    Game, Learner, assert_close, assert_ends_separate, assert_gradient, doubles, fresh_loss,
-    loss_and_gradient, seeded, segment_with, setting, spaces,
+    Game, Learner, assert_close, assert_ends_separate, drawn_model, fresh_loss, loss_and_gradient,
+    seeded, segment_with, setting, spaces,
 };
 use crate::nn::distribution::Policy;
-use crate::nn::{self, Parameters};
+use crate::nn::testing::assert_output_gradient;
+use troop_common::experience::ObservationBuffer;
 use troop_common::experiment::{Experiment, MethodSettings, ModelSettings, Reduction};
 use troop_common::spaces::Spaces;
 
@@ -51,20 +52,7 @@ fn kinds() -> Vec<(Spaces, Change)> {
     changes.iter().flat_map(with).collect()
 }
 
-/// The loss with what it holds constant.
-fn held(method: &A3c, parameters: &Parameters, segment: &Segment, targets: &Targets) -> Tensor {
-    let at = method.actor_critic.segment(parameters, segment);
-    method.descend(&at.policy, &at.v, segment, targets).total
-}
-
-fn targets(method: &A3c, parameters: &Parameters, segment: &Segment) -> Targets {
-    let at = method.actor_critic.segment(parameters, segment);
-    let open = method
-        .actor_critic
-        .open_values(parameters, segment, &at.state);
-    method.targets(&to_vec(&at.v), segment, &open)
-}
-
+/// At every output, with what the loss holds constant.
 #[test]
 fn the_full_loss_passes_finite_differences() {
     for (index, (spaces, change)) in kinds().iter().enumerate() {
@@ -72,21 +60,27 @@ fn the_full_loss_passes_finite_differences() {
             reduction: [Reduction::Sum, Reduction::Mean][index % 2],
             entropy_weight: 0.1,
             gae_lambda: 0.9,
+            view: [View::Forward, View::Backward][index / 2 % 2],
             ..A3cSettings::default()
         };
         for masked in [false, true] {
             let mut method = a3c(&settings, change, spaces);
             let masked = masked && spaces.action.choices() > 0;
-            let segment =
-                segment_with(spaces, method.actor_critic.network().state_len(), masked, 7);
-            let parameters = doubles(method.actor_critic.network(), 3);
-            let targets = targets(&method, &parameters, &segment);
-            assert_gradient(&parameters, |parameters| {
-                held(&method, parameters, &segment, &targets)
+            let network = Arc::clone(method.actor_critic.network());
+            let segment = segment_with(spaces, network.state_len(), masked, 7);
+            let (mut online, mut target) = (drawn_model(&network, 3), drawn_model(&network, 3));
+            let loss = fresh_loss(&mut method, &mut *online, &mut *target, &segment);
+            let outputs = online.outputs().clone();
+            let open = method.actor_critic.open_values(&mut *online, &segment);
+            let v_t = method.actor_critic.split(&outputs, &[]).1;
+            let targets = method.targets(v_t, &segment, &open);
+            assert_output_gradient(&outputs.heads, &loss.gradients.heads, 1e-3, |heads| {
+                let outputs = Outputs {
+                    heads: heads.to_vec(),
+                    ..Outputs::default()
+                };
+                method.descend(&outputs, &segment, &targets).total
             });
-            let held = held(&method, &parameters, &segment, &targets);
-            let whole = fresh_loss(&mut method, &parameters, &parameters, &segment).total;
-            assert_eq!(whole.double_value(&[]), held.double_value(&[]));
         }
     }
 }
@@ -114,8 +108,9 @@ fn the_backward_view_has_the_forward_views_gradient() {
             };
             let mut method = a3c(&settings, change, spaces);
             let segment = segment_with(spaces, method.actor_critic.network().state_len(), false, 7);
-            let online = doubles(method.actor_critic.network(), 3);
-            loss_and_gradient(&mut method, &online, &online, &segment).1
+            let network = Arc::clone(method.actor_critic.network());
+            let (mut online, mut target) = (drawn_model(&network, 3), drawn_model(&network, 3));
+            loss_and_gradient(&mut method, &mut *online, &mut *target, &segment).1
         });
         assert_close(&gradients[1], &gradients[0], 1e-5);
         assert!(gradients[0].iter().any(|gradient| gradient.abs() > 1e-2));
@@ -133,21 +128,33 @@ fn acting_and_learning_see_the_same_state() {
     );
     let network = method.actor_critic.network();
     let segment = segment_with(&spaces, network.state_len(), false, 7);
-    let mut parameters = network.parameters();
-    parameters.load(&network.layout().initialize(3));
-    let whole = network.segment(&parameters, &segment);
+    let mut model = drawn_model(network, 3);
+    let whole = model.evaluate(&Input::segment(&segment)).clone();
     let mut state = segment.initial_state.clone();
-    for (t, ends) in (0..).zip(segment.ends.chunks_exact(3)) {
-        let observations = nn::observations(&segment.observations).narrow(0, t * 3, 3);
-        let step = network.step(&parameters, &observations, &nn::state(&state));
-        let expected = whole.heads[0].narrow(0, t * 3, 3);
+    let close = |found: &[f32], expected: &[f32]| {
+        let mut pairs = found.iter().zip(expected);
         assert!(
-            step.heads[0].allclose(&expected, 1e-6, 1e-6, false),
-            "step {t}"
+            pairs.all(|(a, b)| (a - b).abs() < 1e-6),
+            "{found:?} {expected:?}"
         );
-        state.carry(to_vec(&step.state), ends);
+    };
+    for (t, ends) in segment.ends.chunks_exact(3).enumerate() {
+        let shown = rows(&segment.observations, &spaces, t * 3..t * 3 + 3);
+        let step = model.evaluate(&Input::step(&shown, &state));
+        close(&step.heads[0], &whole.heads[0][t * 9..(t + 1) * 9]);
+        state.carry(step.state.clone(), ends);
     }
-    assert!(nn::state(&state).allclose(&whole.state, 1e-6, 1e-6, false));
+    close(state.values(), &whole.state);
+}
+
+fn rows(
+    observations: &ObservationBuffer,
+    spaces: &Spaces,
+    range: std::ops::Range<usize>,
+) -> ObservationBuffer {
+    let mut rows = ObservationBuffer::new(&spaces.observation);
+    range.for_each(|row| rows.extend_pieces(std::iter::once(observations.bytes(row)), None));
+    rows
 }
 
 /// V of the uniform policy on M1 is (7.25, 7.75), whatever λ and the segment's length.

@@ -1,30 +1,22 @@
 //! Networks of action values `Q(s, ·)`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use tch::{Kind, Tensor};
 use troop_common::experience::{Actions, Segment};
 use troop_common::spaces::ActionSpace;
 
 use super::method_error::MethodError;
 use super::setting::Setting;
-use crate::nn::distribution::masked;
-use crate::nn::{Head, HeadKind, Network, Observed, Outputs, Parameters};
+use crate::nn::distribution::{largest, mask_of};
+use crate::nn::{Head, HeadKind, Input, Model, Network, OutputGradients, Outputs};
 
 /// A network of `Q(s, ·)`; with `model.dueling` it is `V + A − mean A` (Wang et al. 2016, eq. 9).
 #[derive(Debug)]
 pub struct ActionValues {
     network: Arc<Network>,
     actions: usize,
-}
-
-/// Values of a segment.
-#[derive(Debug)]
-pub struct SegmentValues {
-    /// `Q(s_t, ·)`, `[T·E, A]`.
-    pub q_t: Tensor,
-    /// Recurrent state behind each of the segment's open observations, `[E + F, S]`.
-    pub open_state: Tensor,
+    is_dueling: bool,
 }
 
 impl ActionValues {
@@ -52,6 +44,7 @@ impl ActionValues {
         Ok(Self {
             network: Arc::new(network),
             actions: n,
+            is_dueling: model.dueling,
         })
     }
 
@@ -65,69 +58,65 @@ impl ActionValues {
         self.actions
     }
 
-    /// `Q(s, ·)` `[E, A]` of one step from the recurrent state `[E, S]`, and the state after it.
-    pub fn step(
-        &self,
-        parameters: &Parameters,
-        observations: &Tensor,
-        state: &Tensor,
-    ) -> (Tensor, Tensor) {
-        let outputs = self.network.step(parameters, observations, state);
-        (values(&outputs), outputs.state)
+    /// `Q(s, ·)` of what the network made of states, `[N, A]`.
+    pub fn of<'a>(&self, outputs: &'a Outputs) -> Cow<'a, [f32]> {
+        let [advantage, value] = &outputs.heads[..] else {
+            return Cow::Borrowed(&outputs.heads[0]);
+        };
+        let rows = advantage.chunks_exact(self.actions).zip(value);
+        let q = rows.flat_map(|(advantages, v)| {
+            let mean = advantages.iter().sum::<f32>() / advantages.len() as f32;
+            advantages.iter().map(move |a| v + (a - mean))
+        });
+        Cow::Owned(q.collect())
     }
 
-    /// `Q(s, ·)` of observations `[B, …]` of a network without recurrent state, `[B, A]`.
-    ///
-    /// # Panics
-    /// If it has an LSTM.
-    pub fn stateless(&self, parameters: &Parameters, observations: &Tensor) -> Tensor {
-        values(&self.network.stateless(parameters, observations))
+    /// `Q(s, a)` of one action a row, `[N]`.
+    pub fn taken(&self, outputs: &Outputs, actions: &[i64]) -> Vec<f32> {
+        let q = self.of(outputs);
+        let rows = q.chunks_exact(self.actions).zip(actions);
+        rows.map(|(q, action)| q[*action as usize]).collect()
     }
 
-    /// `Q(s_t, ·)` of all of a segment's steps.
-    pub fn segment(&self, parameters: &Parameters, segment: &Segment) -> SegmentValues {
-        let outputs = self.network.segment(parameters, segment);
-        SegmentValues {
-            q_t: values(&outputs),
-            open_state: outputs.open_state(),
+    /// `max_a Q(s, a)` over the open actions, `[N]`, with masks `[N, A]` or none.
+    pub fn largest(&self, outputs: &Outputs, masks: &[bool]) -> Vec<f32> {
+        let q = self.of(outputs);
+        let rows = q.chunks_exact(self.actions);
+        let count = rows.len();
+        rows.enumerate()
+            .map(|(row, q)| largest(q, mask_of(masks, row, count)))
+            .collect()
+    }
+
+    /// What a loss's gradient is at the outputs, from `dL/dQ(s, a)` of one action a row, `[N]`.
+    pub fn gradients(&self, actions: &[i64], of_taken: &[f64]) -> OutputGradients {
+        let width = self.actions;
+        let mut first = vec![0.0_f32; actions.len() * width];
+        let rows = first.chunks_exact_mut(width).zip(actions).zip(of_taken);
+        for ((row, action), of) in rows {
+            if self.is_dueling {
+                row.fill((-of / width as f64) as f32);
+            }
+            row[*action as usize] += *of as f32;
+        }
+        let mut heads = vec![first];
+        if self.is_dueling {
+            heads.push(of_taken.iter().map(|of| *of as f32).collect());
+        }
+        OutputGradients {
+            heads,
+            judgements: Vec::new(),
         }
     }
 
-    /// `Q(s, ·)` of a segment's open observations by the same parameters, `[E + F, A]`, a constant.
-    /// `open_state` is what [`segment`](Self::segment) gave; without an LSTM any will do.
-    pub fn open(&self, parameters: &Parameters, open: &Observed, open_state: &Tensor) -> Tensor {
-        tch::no_grad(|| self.step(parameters, &open.observations, open_state).0)
-    }
-
-    /// Recurrent state behind a segment's open observations by these parameters, `[E + F, S]`, for
-    /// who needs nothing else of them: costs nothing without an LSTM.
-    pub fn open_state(&self, parameters: &Parameters, segment: &Segment) -> Tensor {
+    /// Recurrent state behind a segment's open observations by this model, `[E + F, S]`, for who
+    /// needs nothing else of it: costs nothing without an LSTM.
+    pub fn open_state(&self, model: &mut dyn Model, segment: &Segment) -> Vec<f32> {
         if self.network.state_len() == 0 {
-            let none = (parameters.kind(), tch::Device::Cpu);
-            return Tensor::zeros([segment.open_len() as i64, 0], none);
+            return Vec::new();
         }
-        tch::no_grad(|| self.segment(parameters, segment).open_state)
+        model.evaluate(&Input::segment(segment)).open_state()
     }
-}
-
-fn values(outputs: &Outputs) -> Tensor {
-    match &outputs.heads[..] {
-        [advantage, value] => {
-            value + advantage - advantage.mean_dim([-1_i64].as_slice(), true, None::<Kind>)
-        }
-        heads => heads[0].shallow_clone(),
-    }
-}
-
-/// `max_a Q(s, a)` over the open actions, `[B]`.
-pub(super) fn largest(q: &Tensor, masks: Option<&Tensor>) -> Tensor {
-    masked(q, masks).amax([-1_i64].as_slice(), false)
-}
-
-/// `Q(s, a)` of one action a row, `[B]`.
-pub(super) fn taken(q: &Tensor, actions: &[i64]) -> Tensor {
-    let index = Tensor::from_slice(actions).unsqueeze(-1);
-    q.gather(-1, &index, false).squeeze_dim(-1)
 }
 
 /// Actions, `[B]`.

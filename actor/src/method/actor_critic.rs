@@ -2,31 +2,18 @@
 
 use std::sync::Arc;
 
-use tch::Tensor;
 use troop_common::experience::{OpenValues, Segment};
 
 use super::method_error::MethodError;
 use super::setting::Setting;
-use crate::nn::distribution::Policy;
-use crate::nn::{Head, HeadKind, Network, Observed, Outputs, Parameters, masks, to_vec};
+use crate::nn::distribution::{Policy, Statistics};
+use crate::nn::{Head, HeadKind, Input, Model, Network, Outputs};
 
 /// A network with the policy's heads, then the value's.
 #[derive(Debug)]
 pub struct ActorCritic {
     policy: Policy,
     network: Arc<Network>,
-}
-
-/// What it makes of states.
-#[derive(Debug)]
-pub struct PolicyAndValue {
-    /// What [`Policy`] takes, without the choices that are not open; `[B, …]` each.
-    pub policy: Vec<Tensor>,
-    /// `V(s)`, `[B]`.
-    pub v: Tensor,
-    /// Recurrent state after a step, `[E, S]`; of a segment behind each of its open observations,
-    /// `[E + F, S]`.
-    pub state: Tensor,
 }
 
 impl ActorCritic {
@@ -59,45 +46,22 @@ impl ActorCritic {
         &self.policy
     }
 
-    /// One step from the recurrent state `[E, S]`.
-    pub fn step(
+    /// What the policy's heads gave, and `V(s)`, `[B]`. `masks` are those of the observations.
+    pub fn split<'a>(
         &self,
-        parameters: &Parameters,
-        observed: &Observed,
-        state: &Tensor,
-    ) -> PolicyAndValue {
-        let outputs = self.network.step(parameters, &observed.observations, state);
-        let state = outputs.state.shallow_clone();
-        self.split(outputs, observed.masks.as_ref(), state)
+        outputs: &'a Outputs,
+        masks: &'a [bool],
+    ) -> (Statistics<'a>, &'a [f32]) {
+        let Some((v, heads)) = outputs.heads.split_last() else {
+            panic!("the network has a head for values")
+        };
+        (Statistics { heads, masks }, v)
     }
 
-    /// All of a segment's steps.
-    pub fn segment(&self, parameters: &Parameters, segment: &Segment) -> PolicyAndValue {
-        let outputs = self.network.segment(parameters, segment);
-        let state = outputs.open_state();
-        let masks = masks(&segment.observations);
-        self.split(outputs, masks.as_ref(), state)
-    }
-
-    /// Values behind the segment's open ends, constants; `state` is what [`segment`](Self::segment) gave.
-    pub fn open_values(
-        &self,
-        parameters: &Parameters,
-        segment: &Segment,
-        state: &Tensor,
-    ) -> OpenValues {
-        let open = Observed::open(segment);
-        let open = tch::no_grad(|| self.step(parameters, &open, &state.detach()));
-        segment.open_values(&to_vec(&open.v))
-    }
-
-    fn split(&self, outputs: Outputs, masks: Option<&Tensor>, state: Tensor) -> PolicyAndValue {
-        let mut heads = outputs.heads;
-        let v = heads.pop().map(|value| value.squeeze_dim(-1));
-        PolicyAndValue {
-            policy: self.policy.shut(heads, masks),
-            v: v.unwrap_or_default(),
-            state,
-        }
+    /// Values behind the open ends of a segment that a forward pass went through.
+    pub fn open_values(&self, online: &mut dyn Model, segment: &Segment) -> OpenValues {
+        let state = online.outputs().open_state();
+        let outputs = online.evaluate(&Input::open(segment, state));
+        segment.open_values(self.split(outputs, &[]).1)
     }
 }

@@ -1,7 +1,7 @@
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{Actions, ObservationBuffer, RecurrentState, Segment};
 
-use crate::nn::Parameters;
+use crate::nn::Model;
 
 /// What actions are chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub struct Decision {
     pub state: Vec<f32>,
 }
 
-/// Turns observations into decisions; parameters are passed in.
+/// Turns observations into decisions; the network is passed in.
 pub trait Behaviour: Send {
     /// One action for each environment, from what it shows now and its recurrent state.
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
@@ -43,7 +43,8 @@ pub trait Behaviour: Send {
     ) -> Decision;
 
     /// Adds to a segment that is whole what it decides ahead, see [`Segment::open_actions`].
-    fn complete(&mut self, _online: &Parameters, _segment: &mut Segment, _rng: &mut ChaCha8Rng) {}
+    fn complete(&mut self, _online: &mut dyn Model, _segment: &mut Segment, _rng: &mut ChaCha8Rng) {
+    }
 
     /// The environments were reset: what was planned in them is void.
     fn interrupted(&mut self) {}

@@ -11,13 +11,12 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Reduction, Tensor};
-use troop_common::experience::{ObservationBuffer, Transitions};
+use troop_common::experience::Transitions;
 use troop_common::experiment::DqnSettings;
 
-use super::action_values::{ActionValues, largest, taken};
+use super::action_values::ActionValues;
 use super::batch::Batch;
-use super::loss::{Loss, constant};
+use super::loss::{Loss, mean};
 use super::method_error::MethodError;
 use super::method_parts::MethodParts;
 use super::networks::Networks;
@@ -27,8 +26,8 @@ use super::outliers::Outliers;
 use super::setting::Setting;
 use super::transition_memory::TransitionMemory;
 use super::value_method::of_action_values;
-use crate::nn::distribution::masked;
-use crate::nn::{Parameters, masks, observations, to_vec};
+use crate::nn::distribution::{best, mask_of};
+use crate::nn::{Input, Model, Outputs};
 
 /// What it descends.
 #[derive(Debug)]
@@ -36,18 +35,6 @@ pub struct Dqn {
     settings: DqnSettings,
     values: Arc<ActionValues>,
     outliers: Outliers,
-}
-
-/// The loss of a batch.
-struct BatchLoss {
-    /// `mean_i w_i h(δ_i)`.
-    total: Tensor,
-    /// `h(δ_i)`, `[B]`.
-    unweighted: Tensor,
-    /// `Q(s_i, a_i; θ)`, `[B]`.
-    q_taken: Tensor,
-    /// `δ_i`, `[B]`.
-    td_errors: Tensor,
 }
 
 impl Dqn {
@@ -80,50 +67,72 @@ impl Dqn {
         }
     }
 
-    /// `Q(s, ·)`, `[B, A]`.
-    fn q(&self, parameters: &Parameters, shown: &ObservationBuffer) -> Tensor {
-        self.values.stateless(parameters, &observations(shown))
-    }
-
     /// What the value behind each transition is worth, `[B]`, by the target network.
-    fn v_next(&self, online: &Parameters, target: &Parameters, batch: &Transitions) -> Tensor {
-        let masks = masks(&batch.next_observations);
-        let q_next = self.q(target, &batch.next_observations);
-        if !self.settings.double_q {
-            return largest(&q_next, masks.as_ref());
-        }
-        let q_online = self.q(online, &batch.next_observations);
-        let chosen = masked(&q_online, masks.as_ref()).argmax(-1, true);
-        q_next.gather(-1, &chosen, false).squeeze_dim(-1)
-    }
-
-    /// `y_i`, `[B]`, a constant.
-    fn targets(&self, online: &Parameters, target: &Parameters, batch: &Transitions) -> Tensor {
-        let v_next = tch::no_grad(|| self.v_next(online, target, batch));
-        let returns = constant(&batch.rewards, online.kind());
-        let discounts = constant(&batch.discounts, online.kind());
-        // 0 · ∞ would not be 0 if nothing comes behind.
-        returns + (&discounts * v_next).masked_fill(&discounts.eq(0.0), 0.0)
-    }
-
-    fn batch_loss(
+    fn v_next(
         &self,
-        online: &Parameters,
-        target: &Parameters,
+        online: &mut dyn Model,
+        target: &mut dyn Model,
         batch: &Transitions,
-    ) -> BatchLoss {
-        let y = self.targets(online, target, batch);
-        let q_taken = taken(&self.q(online, &batch.observations), &batch.actions);
-        let unweighted = match self.settings.td_error_clip {
-            Some(clip) => q_taken.huber_loss(&y, Reduction::None, clip),
-            None => (&y - &q_taken).square() * 0.5,
-        };
-        let weights = constant(&batch.weights, online.kind());
-        BatchLoss {
-            total: (weights * &unweighted).mean(None::<Kind>),
-            td_errors: y - q_taken.detach(),
-            unweighted: unweighted.detach(),
-            q_taken: q_taken.detach(),
+    ) -> Vec<f32> {
+        let input = Input::stateless(&batch.next_observations);
+        let masks = batch.next_observations.masks();
+        let q_next = target.evaluate(&input);
+        if !self.settings.double_q {
+            return self.values.largest(q_next, masks);
+        }
+        let (q_next, width) = (self.values.of(q_next), self.values.actions());
+        let q_online = self.values.of(online.evaluate(&input));
+        let rows = q_online.chunks_exact(width).zip(q_next.chunks_exact(width));
+        rows.enumerate()
+            .map(|(row, (online, next))| next[best(online, mask_of(masks, row, batch.len()))])
+            .collect()
+    }
+
+    /// `y_i`, `[B]`, constants.
+    fn targets(
+        &self,
+        online: &mut dyn Model,
+        target: &mut dyn Model,
+        batch: &Transitions,
+    ) -> Vec<f32> {
+        let v_next = self.v_next(online, target, batch);
+        let parts = batch.rewards.iter().zip(&batch.discounts).zip(v_next);
+        // 0 · ∞ would not be 0 if nothing comes behind.
+        parts
+            .map(|((r, discount), v)| r + if *discount == 0.0 { 0.0 } else { discount * v })
+            .collect()
+    }
+
+    /// `h(δ)` and its derivative: half the square, linear beyond the clip.
+    fn huber(&self, error: f64) -> (f64, f64) {
+        match self.settings.td_error_clip {
+            Some(clip) if error.abs() > clip => {
+                (clip * (error.abs() - clip / 2.0), clip * error.signum())
+            }
+            _ => (error * error / 2.0, error),
+        }
+    }
+
+    /// `mean_i w_i h(δ_i)` of what the network made of the transitions' states.
+    fn descend(&self, outputs: &Outputs, batch: &Transitions, y: &[f32]) -> Loss {
+        let q_taken = self.values.taken(outputs, &batch.actions);
+        let share = 1.0 / batch.len() as f64;
+        let (mut total, mut unweighted) = (0.0, 0.0);
+        let (mut of_taken, mut td_errors) = (Vec::new(), Vec::new());
+        for ((y, q), weight) in y.iter().zip(&q_taken).zip(&batch.weights) {
+            let error = f64::from(*y) - f64::from(*q);
+            let (loss, slope) = self.huber(error);
+            let weight = f64::from(*weight) * share;
+            total += weight * loss;
+            unweighted += share * loss;
+            of_taken.push(-weight * slope);
+            td_errors.push(error as f32);
+        }
+        let q = mean(q_taken.iter().map(|q| f64::from(*q)));
+        let gradients = self.values.gradients(&batch.actions, &of_taken);
+        Loss {
+            td_errors,
+            ..Loss::new(total, gradients, vec![("value", unweighted), ("q", q)])
         }
     }
 }
@@ -135,17 +144,13 @@ impl Objective for Dqn {
         batch: Batch<'_>,
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
-        let loss = self.batch_loss(networks.online, networks.target()?, batch.transitions()?);
-        let absolute = loss.total.detach().abs().to_kind(Kind::Double);
-        Ok(Loss {
-            is_withheld: !self.outliers.admits(absolute.double_value(&[])),
-            td_errors: to_vec(&loss.td_errors),
-            total: loss.total,
-            terms: vec![
-                ("value", loss.unweighted.mean(None::<Kind>)),
-                ("q", loss.q_taken.mean(None::<Kind>)),
-            ],
-        })
+        let (online, target) = networks.with_target()?;
+        let batch = batch.transitions()?;
+        let y = self.targets(online, target, batch);
+        online.forward(&Input::stateless(&batch.observations));
+        let mut loss = self.descend(online.outputs(), batch, &y);
+        loss.is_withheld = !self.outliers.admits(loss.total.abs());
+        Ok(loss)
     }
 }
 

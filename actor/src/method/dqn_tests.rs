@@ -1,10 +1,10 @@
 use super::*;
 use crate::method::MethodError;
 use crate::method::testing::{
-    Game, Learner, always_random, assert_gradient, doubles, one_hot, random_segment, seeded,
-    segment_of, setting, spaces,
+    Game, Learner, always_random, drawn_model, model, one_hot, random_segment, seeded, segment_of,
+    setting, spaces,
 };
-use crate::nn;
+use crate::nn::testing::assert_output_gradient;
 use troop_common::experience::{Actions, End, Observations, Segment};
 use troop_common::experiment::{Experiment, MethodSettings};
 use troop_common::spaces::Spaces;
@@ -61,12 +61,24 @@ fn with_memory(settings: &DqnSettings) -> (Dqn, TransitionReplay) {
 }
 
 /// Between two TD errors in the middle of a batch's: losses are then on both sides of the clip.
-fn middle(td_errors: &Tensor) -> f64 {
-    let mut absolute: Vec<f32> = to_vec(&td_errors.abs());
+fn middle(td_errors: &[f32]) -> f64 {
+    let mut absolute: Vec<f32> = td_errors.iter().map(|error| error.abs()).collect();
     absolute.sort_by(f32::total_cmp);
     absolute.dedup();
     let half = absolute.len() / 2;
     f64::midpoint(absolute[half - 1].into(), absolute[half].into())
+}
+
+/// The loss of a batch, computed as the objective does.
+fn loss_of(
+    method: &Dqn,
+    online: &mut dyn Model,
+    target: &mut dyn Model,
+    batch: &Transitions,
+) -> (Loss, Vec<f32>) {
+    let y = method.targets(online, target, batch);
+    online.forward(&Input::stateless(&batch.observations));
+    (method.descend(online.outputs(), batch, &y), y)
 }
 
 #[test]
@@ -84,26 +96,34 @@ fn the_full_loss_passes_finite_differences() {
             priority_exponent: exponent,
             ..settings()
         });
-        let network = method.values.network();
-        let (online, target) = (doubles(network, 3), doubles(network, 9));
+        let network = Arc::clone(method.values.network());
+        let (mut online, mut target) = (drawn_model(&network, 3), drawn_model(&network, 9));
+        let (online, target) = (&mut *online, &mut *target);
         // Once through, so that priorities differ.
         let batch = replay.draw(32, 0.5, &mut seeded(1));
-        let loss = method.batch_loss(&online, &target, &batch);
-        replay.reprioritise(&batch.keys, &to_vec(&loss.td_errors));
+        let (loss, _) = loss_of(&method, online, target, &batch);
+        replay.reprioritise(&batch.keys, &loss.td_errors);
         let batch = replay.draw(24, 0.5, &mut seeded(2));
-        let of = |method: &Dqn, online: &Parameters| method.batch_loss(online, &target, &batch);
-        method.settings.td_error_clip = clips.then(|| middle(&of(&method, &online).td_errors));
-        assert_gradient(&online, |online| of(&method, online).total);
+        let (loss, _) = loss_of(&method, online, target, &batch);
+        method.settings.td_error_clip = clips.then(|| middle(&loss.td_errors));
+        let (loss, y) = loss_of(&method, online, target, &batch);
+        let heads = &online.outputs().heads;
+        assert_output_gradient(heads, &loss.gradients.heads, 1e-3, |heads| {
+            let outputs = Outputs {
+                heads: heads.to_vec(),
+                ..Outputs::default()
+            };
+            method.descend(&outputs, &batch, &y).total
+        });
     }
 }
 
 /// `Q` of a table, out of a network without hidden layers on one-hot states: `[S, A]`.
-fn table(parameters: &Parameters, states: usize) -> Vec<Vec<f64>> {
-    let (weight, bias) = (&parameters.tensors()[0], &parameters.tensors()[1]);
-    let q = |s: i64, a: i64| weight.double_value(&[a, s]) + bias.double_value(&[a]);
-    let actions = bias.size()[0];
-    (0..states as i64)
-        .map(|s| (0..actions).map(|a| q(s, a)).collect())
+fn table(model: &dyn Model, states: usize) -> Vec<Vec<f64>> {
+    let (weight, bias) = model.parameters().split_at(states * 3);
+    let q = |s: usize, a: usize| f64::from(weight[a * states + s]) + f64::from(bias[a]);
+    (0..states)
+        .map(|s| (0..3).map(|a| q(s, a)).collect())
         .collect()
 }
 
@@ -130,9 +150,9 @@ fn targets_are_those_of_the_definition() {
         };
         let method = objective(&settings, &one_hot(8), &[]);
         let network = method.values.network();
-        let (online, target) = (doubles(network, 3), doubles(network, 9));
+        let (mut online, mut target) = (drawn_model(network, 3), drawn_model(network, 9));
         let replay = remembered(&settings, &one_hot(8), &segment);
-        let (q, q_target) = (table(&online, 8), table(&target, 8));
+        let (q, q_target) = (table(&*online, 8), table(&*target, 8));
         let value = |s: usize| {
             let by = if double_q { &q[s] } else { &q_target[s] };
             let best = (0..3).max_by(|a, b| by[*a].total_cmp(&by[*b])).unwrap();
@@ -154,10 +174,12 @@ fn targets_are_those_of_the_definition() {
         ];
         let mut seen = [false; 6];
         let batch = replay.draw(200, 0.5, &mut seeded(2));
-        let y = to_vec(&method.targets(&online, &target, &batch));
-        let s_t = nn::observations(&batch.observations).argmax(-1, false);
-        for (i, y) in y.iter().enumerate() {
-            let state = s_t.int64_value(&[i as i64]) as usize;
+        let y = method.targets(&mut *online, &mut *target, &batch);
+        let Observations::F32(s_t) = batch.observations.values() else {
+            panic!("one-hot states")
+        };
+        for (y, s) in y.iter().zip(s_t.chunks_exact(8)) {
+            let state = s.iter().position(|hot| *hot == 1.0).unwrap();
             seen[state] = true;
             let expected = expected[state];
             assert!(
@@ -191,11 +213,11 @@ fn closed_actions_have_no_value() {
             .bootstrap_observations
             .extend(Observations::F32(&[0.0, 1.0]), Some(&two_closed));
         let network = method.values.network();
-        let (online, target) = (doubles(network, 3), doubles(network, 9));
+        let (mut online, mut target) = (drawn_model(network, 3), drawn_model(network, 9));
         let replay = remembered(&settings, &spaces, &segment);
         let batch = replay.draw(1, 0.5, &mut seeded(2));
-        let y = to_vec(&method.targets(&online, &target, &batch))[0];
-        let expected = 0.9 * table(&target, 2)[1][1];
+        let y = method.targets(&mut *online, &mut *target, &batch)[0];
+        let expected = 0.9 * table(&*target, 2)[1][1];
         assert!((f64::from(y) - expected).abs() < 1e-6, "{y} for {expected}");
     }
 }
@@ -272,10 +294,10 @@ fn gradients_follow_the_replay_ratio_and_wait_for_the_start() {
     };
     let spaces = spaces::discrete(3);
     let mut method = Learner::new(&experiment(&settings, 3, &[5]), &spaces);
-    let online = method.network().parameters();
+    let mut online = method.model();
     // 18 steps a segment earn 18 · 4 / 32 = 2.25 gradients, once there are 50.
     let gradients: Vec<usize> = (0..8)
-        .map(|i| method.gradients(&online, &random_segment(&spaces, i)))
+        .map(|i| method.gradients(&mut *online, &random_segment(&spaces, i)))
         .collect();
     assert_eq!(gradients, [0, 0, 2, 2, 2, 3, 2, 2]);
 }
@@ -290,42 +312,43 @@ fn a_gradient_of_an_outlying_loss_is_withheld() {
     };
     let (mut method, replay) = with_memory(&settings);
     let network = Arc::clone(method.values.network());
-    let (mut online, target) = (network.parameters(), network.parameters());
+    let (mut online, mut target) = (model(&network), model(&network));
     let mut rng = seeded(3);
-    let mut withholds = |online: &Parameters| {
+    let mut withholds = |online: &mut dyn Model| {
         let batch = replay.draw(settings.batch_size, 0.4, &mut rng);
         let networks = Networks {
             online,
-            target: Some(&target),
+            target: Some(&mut *target),
         };
         let loss = method.loss(networks, Batch::Transitions(&batch), &mut seeded(1));
         loss.unwrap().is_withheld
     };
     online.load(&network.layout().initialize(3));
-    let sent = (0..200).filter(|_| !withholds(&online)).count();
+    let sent = (0..200).filter(|_| !withholds(&mut *online)).count();
     assert!(sent > 190, "{sent} of 200");
     let mut far = network.layout().initialize(3);
     far.iter_mut().for_each(|value| *value *= 100.0);
     online.load(&far);
-    assert!(withholds(&online));
+    assert!(withholds(&mut *online));
 }
 
 /// It has a target by its settings; without one nothing else takes its place. It learns from transitions.
 #[test]
 fn other_networks_and_other_experience_are_errors() {
     let (mut method, replay) = with_memory(&settings());
-    let online = doubles(method.values.network(), 3);
+    let network = method.values.network();
+    let (mut online, mut target) = (drawn_model(network, 3), drawn_model(network, 3));
     let batch = replay.draw(4, 0.4, &mut seeded(3));
     let networks = Networks {
-        online: &online,
+        online: &mut *online,
         target: None,
     };
     let loss = method.loss(networks, Batch::Transitions(&batch), &mut seeded(1));
     assert_eq!(loss.unwrap_err(), ObjectiveError::NoTarget);
     let segment = random_segment(&spaces::discrete(3), 7);
     let networks = Networks {
-        online: &online,
-        target: Some(&online),
+        online: &mut *online,
+        target: Some(&mut *target),
     };
     let loss = method.loss(networks, Batch::Fresh(&segment), &mut seeded(1));
     assert!(matches!(loss, Err(ObjectiveError::OtherExperience { .. })));

@@ -1,15 +1,14 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
 use troop_common::experience::{Actions, ObservationBuffer, RecurrentState};
 
 use super::action_values::ActionValues;
 use super::behaviour::{Behaviour, Decision, Purpose};
 use super::exploration::EpsilonGreedy;
 use super::setting::Setting;
-use crate::nn::distribution::{argmax, masked};
-use crate::nn::{self, Observed, Parameters, to_vec};
+use crate::nn::distribution::{best, mask_of};
+use crate::nn::{Input, Model, Outputs};
 
 /// Acts by action values, ε-greedily if it is to learn.
 #[derive(Debug)]
@@ -31,23 +30,22 @@ impl EpsilonGreedyBehaviour {
         Self { values, epsilon }
     }
 
-    /// An action for each row of `q` `[B, A]`.
+    /// An action for each row of what the network made of states, with masks `[B, A]` or none.
     pub fn choose(
         &self,
-        q: &Tensor,
-        observed: &Observed,
+        outputs: &Outputs,
+        masks: &[bool],
         purpose: Purpose,
         rng: &mut ChaCha8Rng,
     ) -> Vec<i64> {
-        let mut actions = argmax(&masked(q, observed.masks.as_ref()));
+        let (q, n) = (self.values.of(outputs), self.values.actions());
+        let rows = q.chunks_exact(n);
+        let count = rows.len();
+        let greedy = |(row, q)| best(q, mask_of(masks, row, count)) as i64;
+        let mut actions: Vec<i64> = rows.enumerate().map(greedy).collect();
         if let Purpose::Explore { frames } = purpose {
-            let masks = observed.masks.as_ref().map(|masks| {
-                let open = |value: &f32| *value != 0.0;
-                to_vec(masks).iter().map(open).collect::<Vec<bool>>()
-            });
-            let n = self.values.actions();
-            self.epsilon
-                .mix(&mut actions, n, masks.as_deref(), frames, rng);
+            let masks = (!masks.is_empty()).then_some(masks);
+            self.epsilon.mix(&mut actions, n, masks, frames, rng);
         }
         actions
     }
@@ -56,19 +54,17 @@ impl EpsilonGreedyBehaviour {
 impl Behaviour for EpsilonGreedyBehaviour {
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
         rng: &mut ChaCha8Rng,
     ) -> Decision {
-        let observed = Observed::of(shown);
-        let state = nn::state(state);
-        let (q, state) = tch::no_grad(|| self.values.step(online, &observed.observations, &state));
+        let outputs = online.act(&Input::step(shown, state));
         Decision {
-            actions: Actions::Discrete(self.choose(&q, &observed, purpose, rng)),
+            actions: Actions::Discrete(self.choose(outputs, shown.masks(), purpose, rng)),
             behaviour: Vec::new(),
-            state: to_vec(&state),
+            state: outputs.state.clone(),
         }
     }
 }

@@ -1,15 +1,16 @@
-use tch::{Kind, TchError, Tensor};
 use troop_common::experiment::Reduction;
 
-use crate::nn::Parameters;
+use crate::nn::OutputGradients;
 
-/// A scalar to descend, and its parts for people to look at.
-#[derive(Debug)]
+/// A number to descend: its gradient at the network's outputs, and parts for people to look at.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
-    /// What the gradient is of, scalar.
-    pub total: Tensor,
-    /// Named parts, each a scalar mean over the batch.
-    pub terms: Vec<(&'static str, Tensor)>,
+    /// What the gradient is of.
+    pub total: f64,
+    /// `d total/dy` at the outputs `y` of the online network's last forward pass.
+    pub gradients: OutputGradients,
+    /// Named parts, each a mean over the batch.
+    pub terms: Vec<(&'static str, f64)>,
     /// TD errors of the batch's items, for whoever draws by them; empty if nobody does.
     pub td_errors: Vec<f32>,
     /// Whether the method would rather not learn from it: nothing is sent then.
@@ -18,33 +19,27 @@ pub struct Loss {
 
 impl Loss {
     /// A loss to learn from, of a batch without priorities.
-    pub fn new(total: Tensor, terms: Vec<(&'static str, Tensor)>) -> Self {
+    pub fn new(total: f64, gradients: OutputGradients, terms: Vec<(&'static str, f64)>) -> Self {
         Self {
             total,
+            gradients,
             terms,
             td_errors: Vec::new(),
             is_withheld: false,
         }
     }
-
-    /// Writes `dL/dθ` into `gradient`, which has the layout's length.
-    ///
-    /// # Errors
-    /// If it was not computed from these parameters.
-    pub fn gradient(&self, online: &Parameters, gradient: &mut [f32]) -> Result<(), TchError> {
-        online.gradient(&self.total, gradient)
-    }
 }
 
-/// Per-row losses `[B]` as one.
-pub(super) fn reduce(losses: &Tensor, reduction: Reduction) -> Tensor {
+/// What each of `rows` losses counts for in the whole.
+pub(super) fn weight(reduction: Reduction, rows: usize) -> f64 {
     match reduction {
-        Reduction::Sum => losses.sum(None::<Kind>),
-        Reduction::Mean => losses.mean(None::<Kind>),
+        Reduction::Sum => 1.0,
+        Reduction::Mean => 1.0 / rows as f64,
     }
 }
 
-/// Numbers from the returns as a constant of the loss, `[B]`.
-pub(super) fn constant(values: &[f32], kind: Kind) -> Tensor {
-    Tensor::from_slice(values).to_kind(kind)
+/// The mean of a term over the batch's rows.
+pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let rows = values.len() as f64;
+    values.sum::<f64>() / rows
 }

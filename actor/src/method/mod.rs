@@ -39,8 +39,8 @@ mod value_tests;
 
 pub use a3c::A3c;
 pub use acer::Acer;
-pub use action_values::{ActionValues, SegmentValues};
-pub use actor_critic::{ActorCritic, PolicyAndValue};
+pub use action_values::ActionValues;
+pub use actor_critic::ActorCritic;
 pub use batch::Batch;
 pub use behaviour::{Behaviour, Decision, Purpose};
 pub use dqn::Dqn;

@@ -10,13 +10,12 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 use troop_common::experience::{OpenValues, Segment};
 use troop_common::experiment::{NStepQSettings, View};
 
-use super::action_values::{ActionValues, discrete, largest, taken};
+use super::action_values::{ActionValues, discrete};
 use super::batch::Batch;
-use super::loss::{Loss, constant, reduce};
+use super::loss::{Loss, weight};
 use super::method_error::MethodError;
 use super::method_parts::MethodParts;
 use super::networks::Networks;
@@ -25,8 +24,8 @@ use super::objective_error::ObjectiveError;
 use super::returns::{advantages, n_step_returns};
 use super::setting::Setting;
 use super::traces;
-use super::value_method::of_action_values;
-use crate::nn::{Observed, Parameters, to_vec};
+use super::value_method::{errors, of_action_values, squared_errors, terms};
+use crate::nn::{Input, Model, Outputs};
 
 /// What it descends.
 #[derive(Debug)]
@@ -49,28 +48,50 @@ impl NStepQ {
     }
 
     /// `max_a Q(s, a; θ⁻)` behind the segment's open ends.
-    fn open_values(&self, target: &Parameters, segment: &Segment) -> OpenValues {
+    fn open_values(&self, target: &mut dyn Model, segment: &Segment) -> OpenValues {
         let state = self.values.open_state(target, segment);
-        let open = Observed::open(segment);
-        let q_open = self.values.open(target, &open, &state);
-        segment.open_values(&to_vec(&largest(&q_open, open.masks.as_ref())))
+        let input = Input::open(segment, state);
+        let outputs = target.evaluate(&input);
+        let v_open = self.values.largest(outputs, input.observations.masks());
+        segment.open_values(&v_open)
     }
 
-    /// Per-row losses `[B]`, whose sum has the method's gradient.
-    fn losses(&self, q_taken: &Tensor, segment: &Segment, open: &OpenValues) -> Tensor {
+    /// The loss of what the network made of the segment's states.
+    fn descend(&self, outputs: &Outputs, segment: &Segment, open: &OpenValues) -> Loss {
         let Segment { rewards, ends, .. } = segment;
-        let gamma = self.settings.discount;
-        match self.settings.view {
-            View::Forward => {
-                let r_t = n_step_returns(rewards, ends, open, gamma);
-                (constant(&r_t, q_taken.kind()) - q_taken).square()
-            }
-            View::Backward => {
-                let delta_t = advantages(rewards, &to_vec(q_taken), ends, open, gamma, 0.0);
-                let z_t = traces::accumulate(q_taken, ends, segment.environments, gamma.into());
-                constant(&delta_t, q_taken.kind()) * z_t * -2.0
-            }
+        let actions = discrete(&segment.actions);
+        let NStepQSettings {
+            discount,
+            reduction,
+            view,
+            ..
+        } = self.settings;
+        let r_t = n_step_returns(rewards, ends, open, discount);
+        if view == View::Forward {
+            return squared_errors(&r_t, &self.values, outputs, actions, reduction);
         }
+        self.descend_traces(outputs, segment, open, &r_t)
+    }
+
+    /// The same by the backward view; `r_t` are for people to look at.
+    fn descend_traces(
+        &self,
+        outputs: &Outputs,
+        segment: &Segment,
+        open: &OpenValues,
+        r_t: &[f32],
+    ) -> Loss {
+        let Segment { rewards, ends, .. } = segment;
+        let (actions, gamma) = (discrete(&segment.actions), self.settings.discount);
+        let q_taken = self.values.taken(outputs, actions);
+        let delta_t = advantages(rewards, &q_taken, ends, open, gamma, 0.0);
+        let w_t = traces::hand_back(&delta_t, ends, segment.environments, gamma.into());
+        let share = weight(self.settings.reduction, segment.len());
+        let of_taken: Vec<f64> = w_t.iter().map(|w| -2.0 * share * w).collect();
+        let products = of_taken.iter().zip(&q_taken);
+        let total = products.map(|(of, q)| of * f64::from(*q)).sum();
+        let gradients = self.values.gradients(actions, &of_taken);
+        Loss::new(total, gradients, terms(&errors(r_t, &q_taken), &q_taken))
     }
 }
 
@@ -82,18 +103,10 @@ impl Objective for NStepQ {
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
         let segment = batch.segment()?;
-        let open = self.open_values(networks.target()?, segment);
-        let q_t = self.values.segment(networks.online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(&segment.actions));
-        let losses = self.losses(&q_taken, segment, &open);
-        let Segment { rewards, ends, .. } = segment;
-        let r_t = n_step_returns(rewards, ends, &open, self.settings.discount);
-        let errors = constant(&r_t, q_taken.kind()) - q_taken.detach();
-        let terms = vec![
-            ("value", errors.square().mean(None::<Kind>)),
-            ("q", q_taken.detach().mean(None::<Kind>)),
-        ];
-        Ok(Loss::new(reduce(&losses, self.settings.reduction), terms))
+        let (online, target) = networks.with_target()?;
+        let open = self.open_values(target, segment);
+        online.forward(&Input::segment(segment));
+        Ok(self.descend(online.outputs(), segment, &open))
     }
 }
 

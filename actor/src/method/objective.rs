@@ -4,15 +4,15 @@ use super::batch::Batch;
 use super::loss::Loss;
 use super::networks::Networks;
 use super::objective_error::ObjectiveError;
-use crate::nn::Parameters;
 
-/// Turns a batch of experience into a loss; parameters are passed in.
+/// Turns a batch of experience into a loss, and says what its gradient is at the outputs of the online
+/// network: that carries it to the parameters. Networks are passed in.
 pub trait Objective: Send {
-    /// Other weights were loaded: `updates` newer than the last ones, none if those were of
-    /// another life of the run, or if there were none.
-    fn weights_loaded(&mut self, _online: &Parameters, _updates: Option<u64>) {}
+    /// Other weights were loaded, the flat vector `online`: `updates` newer than the last ones, none if
+    /// those were of another life of the run, or if there were none.
+    fn weights_loaded(&mut self, _online: &[f32], _updates: Option<u64>) {}
 
-    /// The loss of a batch, as a function of the online parameters.
+    /// The loss of a batch. The online network's last forward pass is the one that its gradients are of.
     ///
     /// # Errors
     /// If it needs networks or experience that it was not given.

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 use troop_common::experiment::OneStepSettings;
 
-use super::action_values::{ActionValues, discrete, largest, taken};
+use super::action_values::{ActionValues, discrete};
 use super::batch::Batch;
 use super::loss::Loss;
 use super::method_error::MethodError;
@@ -20,7 +20,7 @@ use super::objective_error::ObjectiveError;
 use super::returns::one_step_returns;
 use super::setting::Setting;
 use super::value_method::{of_action_values, squared_errors};
-use crate::nn::{Observed, Parameters, masks, to_vec};
+use crate::nn::{Input, Model};
 
 /// What it descends.
 #[derive(Debug)]
@@ -43,15 +43,15 @@ impl OneStepQ {
     }
 
     /// `y_t`, `[B]`.
-    fn targets(&self, target: &Parameters, segment: &Segment) -> Vec<f32> {
-        let at = tch::no_grad(|| self.values.segment(target, segment));
-        let v_t = largest(&at.q_t, masks(&segment.observations).as_ref());
-        let open = Observed::open(segment);
-        let q_open = self.values.open(target, &open, &at.open_state);
-        let v_open = to_vec(&largest(&q_open, open.masks.as_ref()));
+    fn targets(&self, target: &mut dyn Model, segment: &Segment) -> Vec<f32> {
+        let at = target.evaluate(&Input::segment(segment));
+        let v_t = self.values.largest(at, segment.observations.masks());
+        let input = Input::open(segment, at.open_state());
+        let open = target.evaluate(&input);
+        let v_open = self.values.largest(open, input.observations.masks());
         one_step_returns(
             &segment.rewards,
-            &to_vec(&v_t),
+            &v_t,
             &segment.ends,
             &segment.open_values(&v_open),
             self.settings.discount,
@@ -67,10 +67,18 @@ impl Objective for OneStepQ {
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
         let segment = batch.segment()?;
-        let y_t = self.targets(networks.target()?, segment);
-        let q_t = self.values.segment(networks.online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(&segment.actions));
-        Ok(squared_errors(&y_t, &q_taken, self.settings.reduction))
+        let (online, target) = networks.with_target()?;
+        let y_t = self.targets(target, segment);
+        online.forward(&Input::segment(segment));
+        let (outputs, actions) = (online.outputs(), discrete(&segment.actions));
+        let reduction = self.settings.reduction;
+        Ok(squared_errors(
+            &y_t,
+            &self.values,
+            outputs,
+            actions,
+            reduction,
+        ))
     }
 }
 

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{Actions, ObservationBuffer, RecurrentState, Segment};
 use troop_common::experiment::OneStepSettings;
 
-use super::action_values::{ActionValues, discrete, taken};
+use super::action_values::{ActionValues, discrete};
 use super::batch::Batch;
 use super::behaviour::{Behaviour, Decision, Purpose};
 use super::epsilon_greedy_behaviour::EpsilonGreedyBehaviour;
@@ -24,7 +24,7 @@ use super::objective_error::ObjectiveError;
 use super::returns::one_step_returns;
 use super::setting::Setting;
 use super::value_method::squared_errors;
-use crate::nn::{Observed, Parameters, to_vec};
+use crate::nn::{Input, Model};
 
 /// What it descends.
 #[derive(Debug)]
@@ -69,15 +69,15 @@ impl OneStepSarsa {
     }
 
     /// `y_t`, `[B]`.
-    fn targets(&self, target: &Parameters, segment: &Segment) -> Vec<f32> {
-        let at = tch::no_grad(|| self.values.segment(target, segment));
-        let v_t = taken(&at.q_t, discrete(&segment.actions));
-        let open = Observed::open(segment);
-        let q_open = self.values.open(target, &open, &at.open_state);
-        let v_open = to_vec(&taken(&q_open, discrete(&segment.open_actions)));
+    fn targets(&self, target: &mut dyn Model, segment: &Segment) -> Vec<f32> {
+        let at = target.evaluate(&Input::segment(segment));
+        let v_t = self.values.taken(at, discrete(&segment.actions));
+        let input = Input::open(segment, at.open_state());
+        let open = target.evaluate(&input);
+        let v_open = self.values.taken(open, discrete(&segment.open_actions));
         one_step_returns(
             &segment.rewards,
-            &to_vec(&v_t),
+            &v_t,
             &segment.ends,
             &segment.open_values(&v_open),
             self.settings.discount,
@@ -88,7 +88,7 @@ impl OneStepSarsa {
 impl Behaviour for DecidesAhead {
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
@@ -103,11 +103,11 @@ impl Behaviour for DecidesAhead {
         decision
     }
 
-    fn complete(&mut self, online: &Parameters, segment: &mut Segment, rng: &mut ChaCha8Rng) {
-        let open = Observed::open(segment);
+    fn complete(&mut self, online: &mut dyn Model, segment: &mut Segment, rng: &mut ChaCha8Rng) {
         let state = self.values.open_state(online, segment);
-        let q_open = self.values.open(online, &open, &state);
-        let a_open = self.inner.choose(&q_open, &open, self.purpose, rng);
+        let input = Input::open(segment, state);
+        let (outputs, masks) = (online.evaluate(&input), input.observations.masks());
+        let a_open = self.inner.choose(outputs, masks, self.purpose, rng);
         segment.open_actions = Actions::Discrete(a_open.clone());
         self.a_open = Some(a_open);
     }
@@ -125,10 +125,18 @@ impl Objective for OneStepSarsa {
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
         let segment = batch.segment()?;
-        let y_t = self.targets(networks.target()?, segment);
-        let q_t = self.values.segment(networks.online, segment).q_t;
-        let q_taken = taken(&q_t, discrete(&segment.actions));
-        Ok(squared_errors(&y_t, &q_taken, self.settings.reduction))
+        let (online, target) = networks.with_target()?;
+        let y_t = self.targets(target, segment);
+        online.forward(&Input::segment(segment));
+        let (outputs, actions) = (online.outputs(), discrete(&segment.actions));
+        let reduction = self.settings.reduction;
+        Ok(squared_errors(
+            &y_t,
+            &self.values,
+            outputs,
+            actions,
+            reduction,
+        ))
     }
 }
 
@@ -136,7 +144,7 @@ impl Objective for OneStepSarsa {
 mod tests {
     use super::*;
     use crate::method::testing::{
-        Game, Learner, assert_table, doubles, learn_m1, random_segment, spaces, with_epsilon,
+        Game, Learner, assert_table, learn_m1, random_segment, spaces, with_epsilon,
     };
     use troop_common::experience::End;
     use troop_common::experiment::MethodSettings;
@@ -168,27 +176,27 @@ mod tests {
         let (mut experiment, spaces) = (with_epsilon(1.0), spaces::discrete(1000));
         experiment.method = MethodSettings::OneStepSarsa(settings(6));
         let mut learner = Learner::new(&experiment, &spaces);
-        let online = doubles(learner.network(), 1);
+        let mut online = learner.drawn_model(1);
         let segment = random_segment(&spaces, 3);
         let ends = segment.ends.iter().filter(|end| **end == End::Truncated);
         let open = 3 + ends.count();
         let shown = segment.bootstrap_observations.clone();
-        let act = |learner: &mut Learner| {
+        let act = |learner: &mut Learner, online: &mut dyn Model| {
             let purpose = Purpose::Explore { frames: 7 };
             let state = RecurrentState::new(3, 0);
-            let decision = learner.act(&online, &shown, &state, purpose);
+            let decision = learner.act(online, &shown, &state, purpose);
             discrete(&decision.actions).to_vec()
         };
-        let plan = |learner: &mut Learner| {
-            let segment = learner.complete(&online, &segment);
+        let plan = |learner: &mut Learner, online: &mut dyn Model| {
+            let segment = learner.complete(online, &segment);
             discrete(&segment.open_actions).to_vec()
         };
-        let planned = plan(&mut learner);
+        let planned = plan(&mut learner, &mut *online);
         assert_eq!(planned.len(), open);
-        assert_eq!(act(&mut learner), planned[..3]);
-        assert_ne!(act(&mut learner), planned[..3]);
-        let planned = plan(&mut learner);
+        assert_eq!(act(&mut learner, &mut *online), planned[..3]);
+        assert_ne!(act(&mut learner, &mut *online), planned[..3]);
+        let planned = plan(&mut learner, &mut *online);
         learner.parts.behaviour.interrupted();
-        assert_ne!(act(&mut learner), planned[..3]);
+        assert_ne!(act(&mut learner, &mut *online), planned[..3]);
     }
 }

@@ -5,7 +5,7 @@ use troop_common::experience::{ObservationBuffer, RecurrentState};
 
 use super::actor_critic::ActorCritic;
 use super::behaviour::{Behaviour, Decision, Purpose};
-use crate::nn::{self, Observed, Parameters, to_vec};
+use crate::nn::{Input, Model};
 
 /// Acts as an [`ActorCritic`]'s policy says.
 #[derive(Debug)]
@@ -23,23 +23,22 @@ impl PolicyBehaviour {
 impl Behaviour for PolicyBehaviour {
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
         rng: &mut ChaCha8Rng,
     ) -> Decision {
-        let observed = Observed::of(shown);
-        let state = nn::state(state);
-        let chosen = tch::no_grad(|| self.actor_critic.step(online, &observed, &state));
+        let outputs = online.act(&Input::step(shown, state));
+        let (statistics, _) = self.actor_critic.split(outputs, shown.masks());
         let policy = self.actor_critic.policy();
         Decision {
             actions: match purpose {
-                Purpose::Evaluate { greedy: true } => policy.mode(&chosen.policy),
-                _ => policy.sample(&chosen.policy, rng),
+                Purpose::Evaluate { greedy: true } => policy.mode(statistics),
+                _ => policy.sample(statistics, rng),
             },
             behaviour: Vec::new(),
-            state: to_vec(&chosen.state),
+            state: outputs.state.clone(),
         }
     }
 }

@@ -1,22 +1,23 @@
 //! What the methods' tests share: spaces, segments, finite differences, and the MDP M1.
 
+use std::sync::Arc;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 use troop_common::experience::{
     Actions, End, ObservationBuffer, Observations, RecurrentState, Segment,
 };
-use troop_common::experiment::{EpsilonChoice, Experiment};
+use troop_common::experiment::{EpsilonChoice, Experiment, ModelSettings};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::{
     Batch, Decision, Loss, MethodError, MethodParts, Networks, Objective, Purpose, Setting, make,
 };
-use crate::nn::{Network, Parameters};
+use crate::nn::{Head, HeadKind, Model, ModelBackend, Network, use_one_thread};
 
 pub(super) fn seeded(seed: u64) -> ChaCha8Rng {
     // As workers do: libtorch's threads would wait for each other where tests share few cores.
-    tch::set_num_threads(1);
+    use_one_thread();
     ChaCha8Rng::seed_from_u64(seed)
 }
 
@@ -60,13 +61,23 @@ impl Learner {
         })
     }
 
-    pub(super) fn network(&self) -> &Network {
+    pub(super) fn network(&self) -> &Arc<Network> {
         &self.parts.network
+    }
+
+    /// A model of its network with zeros for parameters.
+    pub(super) fn model(&self) -> Box<dyn Model> {
+        model(self.network())
+    }
+
+    /// A model of its network with first parameters.
+    pub(super) fn drawn_model(&self, seed: u64) -> Box<dyn Model> {
+        drawn_model(self.network(), seed)
     }
 
     pub(super) fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
@@ -76,7 +87,7 @@ impl Learner {
     }
 
     /// Completes a segment as its behaviour does.
-    pub(super) fn complete(&mut self, online: &Parameters, segment: &Segment) -> Segment {
+    pub(super) fn complete(&mut self, online: &mut dyn Model, segment: &Segment) -> Segment {
         let mut segment = segment.clone();
         let behaviour = &mut self.parts.behaviour;
         behaviour.complete(online, &mut segment, &mut self.rng);
@@ -84,26 +95,29 @@ impl Learner {
     }
 
     /// Takes a segment in.
-    pub(super) fn append(&mut self, online: &Parameters, segment: &Segment) {
+    pub(super) fn append(&mut self, online: &mut dyn Model, segment: &Segment) {
         let mut segment = self.complete(online, segment);
         self.parts.experience.append(&mut segment);
     }
 
     /// How many gradients follow a segment that it takes in.
-    pub(super) fn gradients(&mut self, online: &Parameters, segment: &Segment) -> usize {
+    pub(super) fn gradients(&mut self, online: &mut dyn Model, segment: &Segment) -> usize {
         self.append(online, segment);
         let experience = &mut self.parts.experience;
         std::iter::from_fn(|| experience.next(self.frames, &mut self.rng).map(drop)).count()
     }
 
     /// The loss of what is learnt from next.
-    pub(super) fn next(&mut self, online: &Parameters, target: &Parameters) -> Option<Loss> {
-        let target = Some(target);
+    pub(super) fn next(&mut self, online: &mut dyn Model, target: &mut dyn Model) -> Option<Loss> {
         let experience = &mut self.parts.experience;
         let batch = experience.next(self.frames, &mut self.rng)?;
         let keys = batch.keys().to_vec();
         let objective = &mut self.parts.objective;
-        let loss = objective.loss(Networks { online, target }, batch, &mut self.rng);
+        let networks = Networks {
+            online,
+            target: Some(target),
+        };
+        let loss = objective.loss(networks, batch, &mut self.rng);
         let loss = loss.unwrap();
         experience.reprioritise(&keys, &loss.td_errors);
         Some(loss)
@@ -113,12 +127,14 @@ impl Learner {
 /// The loss of a segment that was just lived through.
 pub(super) fn fresh_loss(
     objective: &mut dyn Objective,
-    online: &Parameters,
-    target: &Parameters,
+    online: &mut dyn Model,
+    target: &mut dyn Model,
     segment: &Segment,
 ) -> Loss {
-    let target = Some(target);
-    let networks = Networks { online, target };
+    let networks = Networks {
+        online,
+        target: Some(target),
+    };
     let loss = objective.loss(networks, Batch::Fresh(segment), &mut seeded(1));
     loss.unwrap()
 }
@@ -140,11 +156,37 @@ pub(super) fn with_epsilon(epsilon: f64) -> Experiment {
     experiment
 }
 
-/// First parameters of a network, with double precision.
-pub(super) fn doubles(network: &Network, seed: u64) -> Parameters {
-    let mut parameters = Parameters::new(network.layout(), Kind::Double);
-    parameters.load(&network.layout().initialize(seed));
-    parameters
+/// A model of a network, with zeros for parameters.
+pub(super) fn model(network: &Arc<Network>) -> Box<dyn Model> {
+    ModelBackend::Native.model(network)
+}
+
+/// A model with first parameters.
+pub(super) fn drawn_model(network: &Arc<Network>, seed: u64) -> Box<dyn Model> {
+    let mut model = model(network);
+    model.load(&network.layout().initialize(seed));
+    model
+}
+
+/// A model of one linear output of `inputs` numbers.
+pub(super) fn linear_model(inputs: usize) -> Box<dyn Model> {
+    let settings = ModelSettings {
+        hidden: Vec::new(),
+        ..ModelSettings::default()
+    };
+    let head = Head {
+        name: "y",
+        outputs: 1,
+        gain: 1.0,
+        kind: HeadKind::Acts,
+    };
+    let observation = ObservationSpace {
+        shape: vec![inputs],
+        element: ElementType::F32,
+    };
+    model(&Arc::new(
+        Network::new(&settings, &observation, &[head]).unwrap(),
+    ))
 }
 
 pub(super) mod spaces {
@@ -308,17 +350,20 @@ pub(super) fn episodes(segment: &Segment, spaces: &Spaces) -> Vec<Segment> {
 /// Loss and gradient of a segment, as the worker computes them.
 pub(super) fn loss_and_gradient(
     objective: &mut dyn Objective,
-    online: &Parameters,
-    target: &Parameters,
+    online: &mut dyn Model,
+    target: &mut dyn Model,
     segment: &Segment,
 ) -> (f64, Vec<f64>) {
-    let loss = fresh_loss(objective, online, target, segment).total;
-    let parts = Tensor::run_backward(&[&loss], online.tensors(), false, false);
-    let flat: Vec<Tensor> = parts.iter().map(|part| part.reshape([-1])).collect();
-    let flat = Tensor::cat(&flat, 0);
-    let mut gradient = vec![0.0; flat.numel()];
-    flat.copy_data(&mut gradient, flat.numel());
-    (loss.double_value(&[]), gradient)
+    let loss = fresh_loss(objective, online, target, segment);
+    let gradient = gradient(online, &loss);
+    (loss.total, gradient.iter().map(|g| f64::from(*g)).collect())
+}
+
+/// The gradient of a loss that was just computed.
+pub(super) fn gradient(online: &mut dyn Model, loss: &Loss) -> Vec<f32> {
+    let mut gradient = vec![f32::NAN; online.network().layout().len()];
+    online.backward(&loss.gradients, &mut gradient);
+    gradient
 }
 
 /// Compares two vectors, element by element.
@@ -336,47 +381,21 @@ pub(super) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 /// methods whose losses are sums over steps.
 pub(super) fn assert_ends_separate(learner: &mut Learner, spaces: &Spaces) {
     let segment = segment_with(spaces, learner.network().state_len(), false, 5);
-    let online = doubles(learner.network(), 3);
-    let target = doubles(learner.network(), 9);
+    let (mut online, mut target) = (learner.drawn_model(3), learner.drawn_model(9));
+    let (online, target) = (&mut *online, &mut *target);
     let objective = &mut *learner.parts.objective;
-    let (whole, gradient) = loss_and_gradient(objective, &online, &target, &segment);
+    let (whole, gradient) = loss_and_gradient(objective, online, target, &segment);
     let (mut sum, mut summed) = (0.0, vec![0.0; gradient.len()]);
     let episodes = episodes(&segment, spaces);
     assert_eq!(episodes.len(), 5);
     for episode in &episodes {
-        let (loss, gradient) = loss_and_gradient(objective, &online, &target, episode);
+        let (loss, gradient) = loss_and_gradient(objective, online, target, episode);
         sum += loss;
         summed.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
     }
     // Targets pass through f32.
     assert_close(&[whole], &[sum], 1e-5);
     assert_close(&gradient, &summed, 1e-5);
-}
-
-/// Compares the gradient with central differences, parameter by parameter.
-pub(super) fn assert_gradient(
-    parameters: &Parameters,
-    mut loss: impl FnMut(&Parameters) -> Tensor,
-) {
-    let h = 1e-5;
-    let gradients = Tensor::run_backward(&[loss(parameters)], parameters.tensors(), false, false);
-    for (tensor, gradient) in parameters.tensors().iter().zip(&gradients) {
-        for i in 0..tensor.numel() as i64 {
-            let mut shifted = |by: f64| {
-                let mut element = tensor.detach().view(-1).get(i);
-                let _ = tch::no_grad(|| element.g_add_scalar_(by));
-                let value = loss(parameters).to_kind(Kind::Double).double_value(&[]);
-                let _ = tch::no_grad(|| element.g_add_scalar_(-by));
-                value
-            };
-            let numeric = (shifted(h) - shifted(-h)) / (2.0 * h);
-            let exact = gradient.view(-1).double_value(&[i]);
-            assert!(
-                (numeric - exact).abs() < 1e-6 * (1.0 + exact.abs()),
-                "{numeric} for {exact}"
-            );
-        }
-    }
 }
 
 /// One-hot states, rewards and ends of one environment.
@@ -482,17 +501,17 @@ impl Game {
         let layout = learner.network().layout().clone();
         let mut values = vec![0.0; layout.len()];
         let mut gradient = vec![0.0; layout.len()];
-        let network = learner.network();
-        let (mut online, mut target) = (network.parameters(), network.parameters());
+        let (mut online, mut target) = (learner.model(), learner.model());
+        let (online, target) = (&mut *online, &mut *target);
         for update in 0..updates {
             online.load(&values);
             target.load(&values);
-            let segment = self.segment(learner, &online);
-            learner.append(&online, &segment);
-            let loss = learner.next(&online, &target).unwrap();
+            let segment = self.segment(learner, online);
+            learner.append(online, &segment);
+            let loss = learner.next(online, target).unwrap();
             let another = learner.parts.experience.next(1, &mut learner.rng);
             assert!(another.is_none(), "one gradient a segment");
-            loss.gradient(&online, &mut gradient).unwrap();
+            online.backward(&loss.gradients, &mut gradient);
             mask(&mut gradient);
             let rate = rate / (1.0 + 4.0 * update as f32 / updates as f32);
             values
@@ -504,7 +523,7 @@ impl Game {
     }
 
     /// Acts one segment with these parameters.
-    pub(super) fn segment(&mut self, learner: &mut Learner, online: &Parameters) -> Segment {
+    pub(super) fn segment(&mut self, learner: &mut Learner, online: &mut dyn Model) -> Segment {
         let spaces = Self::spaces();
         let state = RecurrentState::new(self.states.len(), learner.network().state_len());
         let mut segment = Segment::new(self.states.len(), &spaces);

@@ -1,24 +1,29 @@
 //! The efficient trust region (Wang et al. 2017, §3.3).
 
-use tch::{Kind, Tensor};
-
-/// The step `z` nearest to `g` that moves the policy away from the average one by at most `δ` to first
-/// order, row by row of `[B, K]` (Wang et al. 2017, eq. 12):
+/// Replaces a step `g` `[K]` by the nearest one `z` that moves the policy away from the average one by at most
+/// `δ` to first order (Wang et al. 2017, eq. 12), and gives whether that is another:
 ///
 /// ```text
 /// min ½‖g − z‖²  subject to  κᵀz ≤ δ:    z = g − max{0, (κᵀg − δ) / ‖κ‖²} κ
 /// ```
 ///
 /// `κ = ∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`. If κ = 0, nothing holds the step back: `z = g`.
-pub(super) fn project(g: &Tensor, kappa: &Tensor, delta: f64) -> Tensor {
-    assert_eq!(g.size(), kappa.size(), "g and κ, each [B, K]");
-    let dot =
-        |a: &Tensor, b: &Tensor| (a * b).sum_dim_intlist([-1_i64].as_slice(), true, None::<Kind>);
-    let squared = dot(kappa, kappa);
-    let excess = (dot(kappa, g) - delta).clamp_min(0.0);
+pub(super) fn project(g: &mut [f64], kappa: &[f64], delta: f64) -> bool {
+    assert_eq!(g.len(), kappa.len(), "g and κ, each [K]");
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let excess = (dot(kappa, g) - delta).max(0.0);
     // κ = 0 has no excess, for δ ≥ 0.
-    let scale = excess / squared.where_self(&squared.gt(0.0), &squared.ones_like());
-    g - scale * kappa
+    let scale = excess
+        / Some(dot(kappa, kappa))
+            .filter(|squared| *squared > 0.0)
+            .unwrap_or(1.0);
+    let mut is_held = false;
+    for (g, kappa) in g.iter_mut().zip(kappa) {
+        let z = *g - scale * kappa;
+        is_held |= z != *g;
+        *g = z;
+    }
+    is_held
 }
 
 #[cfg(test)]
@@ -27,24 +32,26 @@ mod tests {
     use crate::method::testing::seeded;
     use rand::RngExt;
 
-    fn rows(values: &[f64], width: i64) -> Tensor {
-        Tensor::from_slice(values).view([-1, width])
-    }
-
-    fn values(tensor: &Tensor) -> Vec<f64> {
-        let mut values = vec![0.0; tensor.numel()];
-        tensor.copy_data(&mut values, tensor.numel());
-        values
+    fn projected(g: &[f64], kappa: &[f64], delta: f64) -> Vec<f64> {
+        let mut z = g.to_vec();
+        let is_held = project(&mut z, kappa, delta);
+        assert_eq!(is_held, z != g);
+        z
     }
 
     /// g = (3, 1), δ = 1. κ = (1, 0): κᵀg = 3, so 2 too much, z = (1, 1). κ = (2, 0): κᵀg = 6, (6 − 1)/4 · 2 = 2.5.
     /// κ = (0, 1): κᵀg = δ just holds. κ = (−1, 0) and κ = 0 hold nothing back.
     #[test]
     fn the_worked_example() {
-        let g = rows(&[3.0, 1.0].repeat(5), 2);
-        let kappa = rows(&[1.0, 0.0, 2.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0], 2);
-        let expected = [1.0, 1.0, 0.5, 1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0];
-        assert_eq!(values(&project(&g, &kappa, 1.0)), expected);
+        for (kappa, expected) in [
+            ([1.0, 0.0], [1.0, 1.0]),
+            ([2.0, 0.0], [0.5, 1.0]),
+            ([0.0, 1.0], [3.0, 1.0]),
+            ([-1.0, 0.0], [3.0, 1.0]),
+            ([0.0, 0.0], [3.0, 1.0]),
+        ] {
+            assert_eq!(projected(&[3.0, 1.0], &kappa, 1.0), expected);
+        }
     }
 
     /// Obviously right and slow: goes from `g` along −κ, by bisection, until the constraint holds.
@@ -79,11 +86,7 @@ mod tests {
                 || -> Vec<f64> { (0..width).map(|_| rng.random_range(-2.0..2.0)).collect() };
             let (g, kappa) = (numbers(), numbers());
             let delta = rng.random_range(0.0..2.0);
-            let fast = values(&project(
-                &rows(&g, width as i64),
-                &rows(&kappa, width as i64),
-                delta,
-            ));
+            let fast = projected(&g, &kappa, delta);
             let slow = search(&g, &kappa, delta);
             if fast == g {
                 free += 1;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use tch::{Kind, Tensor};
 use troop_common::experiment::Reduction;
 
 use super::action_values::ActionValues;
 use super::epsilon_greedy_behaviour::EpsilonGreedyBehaviour;
-use super::loss::{Loss, constant, reduce};
+use super::loss::{Loss, mean, weight};
 use super::method_error::MethodError;
 use super::method_parts::MethodParts;
 use super::objective::Objective;
 use super::setting::Setting;
+use crate::nn::Outputs;
 
 /// A method that acts ε-greedily by the action values that `objective` learns.
 ///
@@ -30,12 +30,33 @@ pub(super) fn of_action_values<O: Objective + 'static>(
     ))
 }
 
-/// `(y_t − Q(s_t, a_t; θ))²` of targets and values, each `[B]`.
-pub(super) fn squared_errors(y_t: &[f32], q_taken: &Tensor, reduction: Reduction) -> Loss {
-    let losses = (constant(y_t, q_taken.kind()) - q_taken).square();
-    let terms = vec![
-        ("value", losses.detach().mean(None::<Kind>)),
-        ("q", q_taken.detach().mean(None::<Kind>)),
-    ];
-    Loss::new(reduce(&losses, reduction), terms)
+/// `(y_t − Q(s_t, a_t; θ))²` of targets `[B]`, for the actions taken in states that the network made `outputs` of.
+pub(super) fn squared_errors(
+    y_t: &[f32],
+    values: &ActionValues,
+    outputs: &Outputs,
+    actions: &[i64],
+    reduction: Reduction,
+) -> Loss {
+    let q_taken = values.taken(outputs, actions);
+    let share = weight(reduction, y_t.len());
+    let errors = errors(y_t, &q_taken);
+    let of_taken: Vec<f64> = errors.iter().map(|error| -2.0 * share * error).collect();
+    let total = share * errors.iter().map(|error| error * error).sum::<f64>();
+    let gradients = values.gradients(actions, &of_taken);
+    Loss::new(total, gradients, terms(&errors, &q_taken))
+}
+
+/// `y_t − Q(s_t, a_t; θ)`, `[B]`.
+pub(super) fn errors(y_t: &[f32], q_taken: &[f32]) -> Vec<f64> {
+    let pairs = y_t.iter().zip(q_taken);
+    pairs.map(|(y, q)| f64::from(*y) - f64::from(*q)).collect()
+}
+
+/// Parts for people to look at.
+pub(super) fn terms(errors: &[f64], q_taken: &[f32]) -> Vec<(&'static str, f64)> {
+    vec![
+        ("value", mean(errors.iter().map(|error| error * error))),
+        ("q", mean(q_taken.iter().map(|q| f64::from(*q)))),
+    ]
 }

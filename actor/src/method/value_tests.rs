@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use tch::{Kind, Tensor};
 use troop_common::experiment::{Experiment, MethodSettings, Reduction, View};
 
 use super::testing::{
-    Learner, assert_ends_separate, assert_gradient, doubles, fresh_loss, loss_and_gradient,
-    segment_with, setting, spaces,
+    Learner, assert_ends_separate, drawn_model, fresh_loss, loss_and_gradient, segment_with,
+    setting, spaces,
 };
 use super::*;
-use crate::nn::{Observed, Parameters, to_vec};
+use crate::nn::testing::assert_output_gradient;
+use crate::nn::{Input, Model, Network, OutputGradients, Outputs};
 
 const METHODS: [&str; 3] = ["n_step_q", "one_step_q", "one_step_sarsa"];
 
@@ -44,9 +44,52 @@ fn networks() -> [(&'static str, Change); 4] {
     ]
 }
 
-fn both(learner: &Learner) -> (Parameters, Parameters) {
-    let network = learner.network();
-    (doubles(network, 3), doubles(network, 9))
+fn both(learner: &Learner) -> (Box<dyn Model>, Box<dyn Model>) {
+    (learner.drawn_model(3), learner.drawn_model(9))
+}
+
+/// A network whose outputs are given: the loss as a function of them.
+struct Given {
+    model: Box<dyn Model>,
+    outputs: Outputs,
+}
+
+impl Model for Given {
+    fn network(&self) -> &Network {
+        self.model.network()
+    }
+
+    fn parameters(&self) -> &[f32] {
+        self.model.parameters()
+    }
+
+    fn load(&mut self, parameters: &[f32]) {
+        self.model.load(parameters);
+    }
+
+    fn begin_segment(&mut self) {}
+
+    fn act(&mut self, input: &Input<'_>) -> &Outputs {
+        self.evaluate(input)
+    }
+
+    fn evaluate(&mut self, input: &Input<'_>) -> &Outputs {
+        self.model.evaluate(input)
+    }
+
+    fn forward(&mut self, _: &Input<'_>) {}
+
+    fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    fn judge(&mut self, _: &[f32]) -> &[f32] {
+        panic!("nobody judges actions here")
+    }
+
+    fn backward(&mut self, _: &OutputGradients, _: &mut [f32]) {
+        panic!("outputs have no parameters")
+    }
 }
 
 #[test]
@@ -58,11 +101,18 @@ fn every_full_loss_passes_finite_differences() {
                 let mut method = method(name, change);
                 let state_len = method.network().state_len();
                 let segment = segment_with(&spaces::discrete(3), state_len, masked, 7);
-                let (online, target) = both(&method);
-                let segment = method.complete(&online, &segment);
+                let (mut online, mut target) = both(&method);
+                let segment = method.complete(&mut *online, &segment);
                 let objective = &mut *method.parts.objective;
-                assert_gradient(&online, |online| {
-                    fresh_loss(objective, online, &target, &segment).total
+                let loss = fresh_loss(objective, &mut *online, &mut *target, &segment);
+                let heads = online.outputs().heads.clone();
+                let mut given = Given {
+                    outputs: online.outputs().clone(),
+                    model: online,
+                };
+                assert_output_gradient(&heads, &loss.gradients.heads, 0.125, |heads| {
+                    given.outputs.heads = heads.to_vec();
+                    fresh_loss(objective, &mut given, &mut *target, &segment).total
                 });
             }
         }
@@ -90,8 +140,9 @@ fn the_backward_view_has_the_forward_views_gradient() {
             });
             let state_len = method.network().state_len();
             let segment = segment_with(&spaces::discrete(3), state_len, false, 7);
-            let (online, target) = both(&method);
-            loss_and_gradient(&mut *method.parts.objective, &online, &target, &segment).1
+            let (mut online, mut target) = both(&method);
+            let objective = &mut *method.parts.objective;
+            loss_and_gradient(objective, &mut *online, &mut *target, &segment).1
         });
         testing::assert_close(&gradients[1], &gradients[0], 1e-5);
         gradients[0].retain(|gradient| gradient.abs() > 1e-3);
@@ -110,41 +161,37 @@ fn duelling_values_average_to_the_state_value() {
     let spaces = spaces::discrete(3);
     let values =
         ActionValues::new(&setting(&experiment, &spaces, &mut testing::seeded(1))).unwrap();
-    let parameters = doubles(values.network(), 1);
+    let mut model = drawn_model(values.network(), 1);
     let segment = testing::random_segment(&spaces, 1);
-    let outputs = values.network().segment(&parameters, &segment);
-    let q = values.segment(&parameters, &segment).q_t;
-    let mean = q.mean_dim([-1_i64].as_slice(), true, None::<Kind>);
-    assert!(mean.allclose(&outputs.heads[1], 1e-9, 1e-9, false));
-    let apart = q.select(-1, 0) - q.select(-1, 1);
-    let advantages = &outputs.heads[0];
-    let expected = advantages.select(-1, 0) - advantages.select(-1, 1);
-    assert!(apart.allclose(&expected, 1e-9, 1e-9, false));
+    let outputs = model.evaluate(&Input::segment(&segment));
+    let q = values.of(outputs);
+    let rows = q.chunks_exact(3).zip(outputs.heads[0].chunks_exact(3));
+    for ((q, advantages), v) in rows.zip(&outputs.heads[1]) {
+        assert!((q.iter().sum::<f32>() / 3.0 - v).abs() < 1e-6);
+        let apart = advantages[0] - advantages[1];
+        assert!((q[0] - q[1] - apart).abs() < 1e-6);
+    }
 }
 
 #[test]
 fn closed_actions_are_neither_taken_nor_counted() {
-    let q = Tensor::from_slice(&[5.0_f32, -3.0, -4.0, 1.0, 9.0, 2.0]).view([2, 3]);
-    let masks = Tensor::from_slice(&[false, true, true, true, false, false]).view([2, 3]);
-    assert_eq!(
-        to_vec(&action_values::largest(&q, Some(&masks))),
-        [-3.0, 1.0]
-    );
+    let outputs = Outputs {
+        heads: vec![vec![5.0, -3.0, -4.0, 1.0, 9.0, 2.0]],
+        ..Outputs::default()
+    };
+    let masks = [false, true, true, true, false, false];
     let experiment = testing::with_epsilon(0.5);
     let spaces = spaces::discrete(3);
     let mut rng = testing::seeded(1);
     let mut setting = setting(&experiment, &spaces, &mut rng);
     let values = Arc::new(ActionValues::new(&setting).unwrap());
+    assert_eq!(values.largest(&outputs, &masks), [-3.0, 1.0]);
     let behaviour = EpsilonGreedyBehaviour::new(values, &mut setting);
-    let observed = Observed {
-        observations: Tensor::zeros([2, 4], (Kind::Float, tch::Device::Cpu)),
-        masks: Some(masks),
-    };
     let mut counts = [[0; 3]; 2];
     for _ in 0..2000 {
         let purpose = Purpose::Explore { frames: 9 };
         for (row, action) in behaviour
-            .choose(&q, &observed, purpose, &mut rng)
+            .choose(&outputs, &masks, purpose, &mut rng)
             .iter()
             .enumerate()
         {
@@ -166,10 +213,10 @@ fn a_missing_target_is_an_error() {
     for name in METHODS {
         let mut method = method(name, |_| {});
         let segment = segment_with(&spaces::discrete(3), 0, false, 7);
-        let (online, _) = both(&method);
-        let segment = method.complete(&online, &segment);
+        let (mut online, _) = both(&method);
+        let segment = method.complete(&mut *online, &segment);
         let networks = Networks {
-            online: &online,
+            online: &mut *online,
             target: None,
         };
         let objective = &mut method.parts.objective;

@@ -1,10 +1,24 @@
-//! Networks and distributions on libtorch, and tensors of what was lived through.
+//! Networks, what computes them, and the distributions that their outputs describe.
+//!
+//! A [`Network`] says what is computed, a [`Model`] computes it: its outputs, and from a loss's gradient
+//! at those the gradient of the parameters.
 
-mod device;
+mod backend;
 pub mod distribution;
+mod input;
 mod model;
-mod tensors;
+#[cfg(test)]
+mod model_tests;
+mod native;
+mod network;
+mod outputs;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(feature = "torch")]
+mod torch;
 
-pub use device::use_one_thread;
-pub use model::{Head, HeadKind, ModelError, Network, Outputs, Parameters};
-pub use tensors::{Observed, masks, observations, state, to_vec};
+pub use backend::{ModelBackend, use_one_thread};
+pub use input::Input;
+pub use model::Model;
+pub use network::{Head, HeadKind, ModelError, Network};
+pub use outputs::{OutputGradients, Outputs};

@@ -13,7 +13,7 @@ use crate::environment::{EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{Behaviour, Decision, Purpose};
 use crate::metrics::ActorMetrics;
-use crate::nn::{Network, Parameters};
+use crate::nn::{Model, Network};
 use crate::normalizer::{NormalizerError, ObservationNormalizer};
 
 /// The half of a worker that lives through segments: steps its environments as a behaviour says.
@@ -106,10 +106,11 @@ impl Acting {
     /// environments had to be reset: what there was of the segment is dropped.
     pub(super) fn collect(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         weights: &Weights,
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<&mut Segment>, WorkerError> {
+        online.begin_segment();
         self.segment.restart(&self.state, weights.version);
         self.frames = self.frames_of_run(weights);
         for _ in 0..self.t_max {
@@ -149,7 +150,11 @@ impl Acting {
         self.frames.max(frames)
     }
 
-    fn step(&mut self, online: &Parameters, rng: &mut ChaCha8Rng) -> Result<(), EnvironmentError> {
+    fn step(
+        &mut self,
+        online: &mut dyn Model,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(), EnvironmentError> {
         let step = self.environment.last();
         self.normalizer.gather(step.observations);
         let observations = self.normalizer.normalize(step.observations);
@@ -197,7 +202,7 @@ impl Acting {
     }
 
     /// Adds what lies behind the last steps, and counts the segment.
-    fn finish(&mut self, online: &Parameters, rng: &mut ChaCha8Rng) {
+    fn finish(&mut self, online: &mut dyn Model, rng: &mut ChaCha8Rng) {
         let step = self.environment.last();
         let observations = self.normalizer.normalize(step.observations);
         self.segment

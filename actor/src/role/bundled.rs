@@ -17,9 +17,9 @@ use super::training::{Computed, Training};
 use super::worker_error::WorkerError;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
-use crate::method::{self, Batch, MethodParts, OwnExperience, Setting};
+use crate::method::{self, Batch, MethodError, MethodParts, OwnExperience, Setting};
 use crate::metrics::ActorMetrics;
-use crate::nn::{self, Network};
+use crate::nn::{self, ModelBackend, Network};
 
 /// A worker that acts and trains: takes the newest weights, lives through a segment, computes the
 /// gradients that follow it, and again. It holds one session with the learner.
@@ -75,6 +75,7 @@ impl Bundled {
         metrics: ActorMetrics,
     ) -> Result<Self, WorkerError> {
         let network = parts.network;
+        let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
         let has_target = experiment.method.target_sync().is_some();
         let acting = Acting::new(
             experiment,
@@ -86,7 +87,7 @@ impl Bundled {
         )?;
         let objective = parts.objective;
         let halves = Halves {
-            weights: LoadedWeights::new(&network, has_target),
+            weights: LoadedWeights::new(&network, backend, has_target),
             acting,
             training: Training::new(experiment, objective, &network, seed, metrics.clone()),
             link,
@@ -173,7 +174,7 @@ impl Halves {
             let loaded = self.acting.load(&taken.weights);
             loaded.map_err(WorkerError::from)?;
             self.training
-                .weights_loaded(self.weights.online(), news.updates);
+                .weights_loaded(&taken.weights.parameters, news.updates);
         }
         Ok(taken.weights)
     }
@@ -192,8 +193,8 @@ impl Halves {
         drawing: Duration,
         rng: &mut ChaCha8Rng,
     ) -> Result<Computed, WorkerError> {
-        let networks = self.weights.networks();
-        self.training.compute(networks, batch, drawing, rng)
+        self.training
+            .compute(&mut self.weights, batch, drawing, rng)
     }
 
     fn push(&mut self, weights: &Weights) -> Result<(), LinkClosed> {

@@ -18,7 +18,7 @@ use crate::method::{
     Networks, Objective, ObjectiveError, Purpose, Setting,
 };
 use crate::metrics::ActorMetrics;
-use crate::nn::Parameters;
+use crate::nn::Model;
 
 /// Takes this many gradients, all on the same weights.
 const GRADIENTS: usize = 5;
@@ -197,7 +197,7 @@ struct NotedBehaviour(Box<dyn Behaviour>, Notes);
 impl Behaviour for NotedBehaviour {
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
@@ -246,7 +246,7 @@ struct NotedObjective {
 }
 
 impl Objective for NotedObjective {
-    fn weights_loaded(&mut self, _: &Parameters, updates: Option<u64>) {
+    fn weights_loaded(&mut self, _: &[f32], updates: Option<u64>) {
         self.notes.note(Told::Loaded(updates));
     }
 

@@ -8,18 +8,18 @@ use super::worker_error::WorkerError;
 use crate::link::Link;
 use crate::method::Networks;
 use crate::metrics::ActorMetrics;
-use crate::nn::{Network, Parameters};
+use crate::nn::{Model, ModelBackend, Network};
 
-/// The newest weights that a worker has taken, as parameters of its networks.
+/// The newest weights that a worker has taken, in its networks.
 pub(super) struct LoadedWeights {
-    online: Parameters,
+    online: Box<dyn Model>,
     target: Option<LoadedTarget>,
     /// Epoch and version.
     loaded: Option<(u64, u64)>,
 }
 
 struct LoadedTarget {
-    parameters: Parameters,
+    model: Box<dyn Model>,
     taken_at_version: Option<u64>,
 }
 
@@ -37,26 +37,29 @@ pub(super) struct News {
 }
 
 impl LoadedWeights {
-    /// Room for a network's parameters, and for its target's if there is one.
-    pub(super) fn new(network: &Network, has_target: bool) -> Self {
+    /// For a network that `backend` computes, and for its target if there is one.
+    pub(super) fn new(network: &Arc<Network>, backend: ModelBackend, has_target: bool) -> Self {
         Self {
-            online: network.parameters(),
+            online: backend.model(network),
             target: has_target.then(|| LoadedTarget {
-                parameters: network.parameters(),
+                model: backend.model(network),
                 taken_at_version: None,
             }),
             loaded: None,
         }
     }
 
-    pub(super) fn online(&self) -> &Parameters {
-        &self.online
+    pub(super) fn online(&mut self) -> &mut dyn Model {
+        &mut *self.online
     }
 
-    pub(super) fn networks(&self) -> Networks<'_> {
+    pub(super) fn networks(&mut self) -> Networks<'_> {
         Networks {
-            online: &self.online,
-            target: self.target.as_ref().map(|target| &target.parameters),
+            online: &mut *self.online,
+            target: match &mut self.target {
+                Some(target) => Some(&mut *target.model),
+                None => None,
+            },
         }
     }
 
@@ -94,7 +97,7 @@ impl LoadedWeights {
         if let Some(target) = &mut self.target {
             let newest = weights.target.as_ref().ok_or(WorkerError::NoTarget)?;
             if target.taken_at_version != Some(newest.taken_at_version) {
-                target.parameters.load(&newest.parameters);
+                target.model.load(&newest.parameters);
                 target.taken_at_version = Some(newest.taken_at_version);
             }
         }

@@ -1,20 +1,20 @@
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 use troop_common::experiment::Experiment;
 use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
 use super::clipping::clip_to_norm;
 use super::divergence::Divergence;
+use super::loaded_weights::LoadedWeights;
 use super::push_delay::PushDelay;
 use super::timed::timed;
 use super::worker_error::WorkerError;
 use crate::link::{Contribution, Link, LinkClosed};
-use crate::method::{Batch, Loss, Networks, Objective};
+use crate::method::{Batch, Loss, Objective};
 use crate::metrics::ActorMetrics;
-use crate::nn::{Network, Parameters};
+use crate::nn::{Model, Network};
 
 /// The half of a worker that turns batches into gradients and sends them.
 pub(super) struct Training {
@@ -59,20 +59,20 @@ impl Training {
     }
 
     /// Other weights were loaded, see [`Objective::weights_loaded`].
-    pub(super) fn weights_loaded(&mut self, online: &Parameters, updates: Option<u64>) {
+    pub(super) fn weights_loaded(&mut self, online: &[f32], updates: Option<u64>) {
         self.objective.weights_loaded(online, updates);
     }
 
     /// Computes the gradient of a batch. `drawing` is the time that it took to get that.
     pub(super) fn compute(
         &mut self,
-        networks: Networks<'_>,
+        weights: &mut LoadedWeights,
         batch: Batch<'_>,
         drawing: Duration,
         rng: &mut ChaCha8Rng,
     ) -> Result<Computed, WorkerError> {
         let started = Instant::now();
-        let loss = self.objective.loss(networks, batch, rng)?;
+        let loss = self.objective.loss(weights.networks(), batch, rng)?;
         let mut computed = Computed {
             is_sent: !loss.is_withheld,
             is_finite: true,
@@ -81,7 +81,7 @@ impl Training {
         if loss.is_withheld {
             self.metrics.gradients_withheld.inc();
         } else {
-            self.descend(&loss, networks.online)?;
+            self.descend(&loss, weights.online());
             let spent = drawing + started.elapsed();
             self.metrics.gradient_seconds.observe(spent.as_secs_f64());
             computed.is_finite = self.divergence.look(&self.contribution.report.losses)?;
@@ -112,19 +112,18 @@ impl Training {
         Ok(())
     }
 
-    fn descend(&mut self, loss: &Loss, online: &Parameters) -> Result<(), WorkerError> {
+    fn descend(&mut self, loss: &Loss, online: &mut dyn Model) {
         let gradient = &mut self.contribution.gradient;
-        loss.gradient(online, gradient)?;
+        online.backward(&loss.gradients, gradient);
         if let Some(limit) = self.max_gradient_norm
             && clip_to_norm(gradient, limit)
         {
             self.metrics.gradients_clipped.inc();
         }
-        let term = |(name, value): &(&str, Tensor)| v1::LossTerm {
+        let term = |(name, value): &(&str, f64)| v1::LossTerm {
             term: (*name).to_owned(),
-            value: value.to_kind(Kind::Double).double_value(&[]),
+            value: *value,
         };
         self.contribution.report.losses = loss.terms.iter().map(term).collect();
-        Ok(())
     }
 }

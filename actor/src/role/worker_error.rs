@@ -1,4 +1,3 @@
-use tch::TchError;
 use troop_replay::available_memory::ReplayTooLarge;
 
 use super::divergence::Diverged;
@@ -30,9 +29,6 @@ pub enum WorkerError {
     /// Its method lacks what it learns from.
     #[error(transparent)]
     Objective(#[from] ObjectiveError),
-    /// libtorch failed.
-    #[error("libtorch: {0}")]
-    Torch(#[from] TchError),
     /// The run's method has a target network, but the learner published none.
     #[error(
         "the learner published no target network; its software is older or another experiment runs there"

@@ -56,6 +56,14 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
+    /// What would be trained.
+    ///
+    /// # Errors
+    /// If there is no such experiment.
+    pub(super) fn experiment(&self) -> anyhow::Result<Box<Experiment>> {
+        Ok(Start::new(self)?.experiment)
+    }
+
     fn overrides(&self) -> Vec<String> {
         let flag = |key: &str, value: Option<String>| value.map(|value| format!("{key}={value}"));
         let flags = [

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::actions::Actions;
 use super::end::End;
 use super::observation_buffer::ObservationBuffer;
@@ -86,6 +88,18 @@ impl Segment {
         self.environments + self.truncated_observations.len()
     }
 
+    /// Those observations, one after the other, `[E + F, …]`.
+    pub fn open_observations(&self) -> Cow<'_, ObservationBuffer> {
+        let (bootstrap, truncated) = (&self.bootstrap_observations, &self.truncated_observations);
+        if truncated.is_empty() {
+            return Cow::Borrowed(bootstrap);
+        }
+        let mut all = bootstrap.clone();
+        let masks = (!truncated.masks().is_empty()).then_some(truncated.masks());
+        all.extend(truncated.values(), masks);
+        Cow::Owned(all)
+    }
+
     /// Spreads the values of the open observations, `[E + F]`, see [`open_len`](Self::open_len), to
     /// where the returns need them.
     ///
@@ -103,5 +117,34 @@ impl Segment {
             bootstrap: bootstrap.to_vec(),
             at_ends: self.ends.iter().map(at_end).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experience::Observations;
+    use crate::spaces::{ActionSpace, ElementType, ObservationSpace};
+
+    #[test]
+    fn open_observations_are_those_at_the_end_and_then_the_cut_ones() {
+        let spaces = Spaces {
+            observation: ObservationSpace {
+                shape: vec![1],
+                element: ElementType::F32,
+            },
+            action: ActionSpace::Discrete { n: 2 },
+        };
+        let mut segment = Segment::new(2, &spaces);
+        let bootstrap = (&[1.0, 2.0], [true, true, false, true]);
+        let buffer = &mut segment.bootstrap_observations;
+        buffer.extend(Observations::F32(bootstrap.0), Some(&bootstrap.1));
+        assert!(matches!(segment.open_observations(), Cow::Borrowed(_)));
+        let buffer = &mut segment.truncated_observations;
+        buffer.extend(Observations::F32(&[3.0]), Some(&[true, false]));
+        let open = segment.open_observations();
+        assert_eq!(open.values(), Observations::F32(&[1.0, 2.0, 3.0]));
+        assert_eq!(open.mask(2), Some(&[true, false][..]));
+        assert_eq!((open.len(), segment.open_len()), (3, 3));
     }
 }

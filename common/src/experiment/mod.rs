@@ -66,7 +66,7 @@ pub use learner::{LearnerSettings, Publish, StalenessPolicy};
 pub use method::MethodSettings;
 pub use method_choices::{Reduction, TargetSync, View};
 pub use method_rules::Learns;
-pub use model::{Activation, Body, Initialization, ModelSettings};
+pub use model::{Activation, Backend, Body, Initialization, ModelSettings};
 pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, Optimizer, OptimizerSettings};

@@ -39,6 +39,19 @@ pub enum Initialization {
     Orthogonal,
 }
 
+/// What computes a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// Native where it covers the network, else libtorch.
+    #[default]
+    Auto,
+    /// Kernels in Rust.
+    Native,
+    /// libtorch.
+    Torch,
+}
+
 settings! {
     /// `[model]`: the network.
     pub struct ModelSettings {
@@ -68,6 +81,9 @@ settings! {
         /// Whether observations in bytes are divided by 255, as brightness is; `false` takes them as numbers from 0
         /// to 255, e.g. MiniGrid's.
         pub scale_bytes: bool = true,
+        /// What computes the network: Troop's own kernels, which cover all networks that can be configured here, or
+        /// libtorch, which is slower and the oracle of the former. Results differ by rounding.
+        pub backend: Backend = Backend::Auto,
     }
 }
 

@@ -5,7 +5,7 @@ use troop_common::experience::{ObservationBuffer, RecurrentState};
 
 use super::variant::Variant;
 use crate::method::behaviour::{Behaviour, Decision, Purpose};
-use crate::nn::{Observed, Parameters, to_vec};
+use crate::nn::{Input, Model};
 
 /// Acts as the policy says, and tells its statistics φ.
 #[derive(Debug)]
@@ -16,21 +16,21 @@ pub(super) struct AcerBehaviour {
 impl Behaviour for AcerBehaviour {
     fn act(
         &mut self,
-        online: &Parameters,
+        online: &mut dyn Model,
         shown: &ObservationBuffer,
         state: &RecurrentState,
         purpose: Purpose,
         rng: &mut ChaCha8Rng,
     ) -> Decision {
-        let observed = Observed::of(shown);
-        let phi = tch::no_grad(|| self.variant.states(online, &observed).phi);
+        let outputs = online.act(&Input::step(shown, state));
+        let phi = self.variant.states(outputs, shown.masks()).phi;
         Decision {
             actions: match purpose {
                 Purpose::Evaluate { greedy: true } => self.variant.mode(&phi),
                 _ => self.variant.sample(&phi, rng),
             },
-            behaviour: to_vec(&phi),
-            state: state.values().to_vec(),
+            behaviour: phi.iter().map(|statistic| *statistic as f32).collect(),
+            state: outputs.state.clone(),
         }
     }
 }

@@ -1,87 +1,81 @@
 //! The policy's gradient in terms of φ, importance weights truncated and the bias of that corrected
-//! (Wang et al. 2017, eq. 7 and 9).
+//! (Wang et al. 2017, eq. 7 and 9), in one row.
 
-use tch::Tensor;
+use crate::nn::distribution::{Family, Taken};
 
-use crate::nn::distribution::Family;
-
-/// `min(c, ρ_t) ∇_φ log f(a_t|φ) Â_t`, `[B, K]`, for weights and advantages `[B]` of the actions taken.
+/// Writes `min(c, ρ_t) ∇_φ log f(a_t|φ) Â_t`, `[K]`, for the weight and the advantage of the action taken.
 pub(super) fn truncated(
     family: Family,
-    phi: &Tensor,
-    actions: &Tensor,
-    rho_t: &Tensor,
-    advantage_t: &Tensor,
-    limit: Option<f64>,
-) -> Tensor {
-    let weight = limit.map_or_else(|| rho_t.shallow_clone(), |c| rho_t.clamp_max(c));
-    (weight * advantage_t).unsqueeze(-1) * family.score(phi, actions)
+    phi: &[f64],
+    action: Taken<'_>,
+    weighted_advantage: f64,
+    ascent: &mut [f64],
+) {
+    family.score(phi, action, ascent);
+    ascent
+        .iter_mut()
+        .for_each(|value| *value *= weighted_advantage);
 }
 
-/// `Σ_a [1 − c/ρ(a)]₊ f(a|φ) ∇_φ log f(a|φ) (Q(s, a) − V(s))`, `[B, A]`, for probabilities `φ` and `μ` and all
-/// actions' advantages, each `[B, A]`. `f(a) ∇_φ log f(a)` is 1 at `a` and 0 elsewhere.
+/// `min(c, ρ)`; ρ without a limit.
+pub(super) fn truncate(rho: f64, limit: Option<f64>) -> f64 {
+    limit.map_or(rho, |c| rho.min(c))
+}
+
+/// Writes `Σ_a [1 − c/ρ(a)]₊ f(a|φ) ∇_φ log f(a|φ) (Q(s, a) − V(s))`, `[A]`, for probabilities `φ` and `μ` and all
+/// actions' values, each `[A]`. `f(a) ∇_φ log f(a)` is 1 at `a` and 0 elsewhere.
 pub(super) fn expected_correction(
-    phi: &Tensor,
-    mu: &Tensor,
-    advantages: &Tensor,
+    (phi, mu): (&[f64], &[f64]),
+    (q, v): (&[f64], f64),
     c: f64,
-) -> Tensor {
-    // An action that is not open has both probabilities 0, and no gradient either way.
-    let open = phi.gt(0.0);
-    excess(&(phi / mu).where_self(&open, &phi.ones_like()), c) * open * advantages
+    correction: &mut [f64],
+) {
+    for (((to, phi), mu), q) in correction.iter_mut().zip(phi).zip(mu).zip(q) {
+        // An action that is not open has both probabilities 0, and no gradient either way.
+        *to = match *phi > 0.0 {
+            true => excess(phi / mu, c) * (q - v),
+            false => 0.0,
+        };
+    }
 }
 
-/// `[1 − c/ρ(a')]₊ ∇_φ log f(a'|φ) (Q(s, a') − V(s))`, `[B, K]`, for actions `a'` drawn from `f(·|φ)` and their
-/// advantages `[B]`.
+/// Writes `[1 − c/ρ(a')]₊ ∇_φ log f(a'|φ) (Q(s, a') − V(s))`, `[K]`, for an action `a'` drawn from `f(·|φ)` and its
+/// advantage.
 pub(super) fn sampled_correction(
     family: Family,
-    phi: &Tensor,
-    mu: &Tensor,
-    drawn: &Tensor,
-    advantage: &Tensor,
+    (phi, mu): (&[f64], &[f64]),
+    drawn: Taken<'_>,
+    advantage: f64,
     c: f64,
-) -> Tensor {
-    let rho = importance(family, phi, mu, drawn);
-    (excess(&rho, c) * advantage).unsqueeze(-1) * family.score(phi, drawn)
+    correction: &mut [f64],
+) {
+    let scale = excess(importance(family, phi, mu, drawn), c) * advantage;
+    family.score(phi, drawn, correction);
+    correction.iter_mut().for_each(|value| *value *= scale);
 }
 
-/// `ρ(a) = f(a|φ)/f(a|μ)`, `[B]`.
-pub(super) fn importance(family: Family, phi: &Tensor, mu: &Tensor, actions: &Tensor) -> Tensor {
-    (family.log_probability(phi, actions) - family.log_probability(mu, actions)).exp()
+/// `ρ(a) = f(a|φ)/f(a|μ)`.
+pub(super) fn importance(family: Family, phi: &[f64], mu: &[f64], action: Taken<'_>) -> f64 {
+    (family.log_probability(phi, action) - family.log_probability(mu, action)).exp()
 }
 
 /// `[1 − c/ρ]₊`: what truncation at c takes away, as a share.
-fn excess(rho: &Tensor, c: f64) -> Tensor {
-    (-(rho.reciprocal() * c) + 1.0).clamp_min(0.0)
+fn excess(rho: f64, c: f64) -> f64 {
+    (1.0 - c / rho).max(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::method::testing::seeded;
+    use crate::nn::distribution::softmax;
     use rand::RngExt;
     use rand_chacha::ChaCha8Rng;
-    use tch::Kind;
 
     const FAMILY: Family = Family::Categorical;
     const LIMITS: [f64; 5] = [0.3, 0.9, 1.0, 2.5, 1e9];
 
-    fn row(values: &[f64]) -> Tensor {
-        Tensor::from_slice(values).view([1, -1])
-    }
-
-    fn index(action: usize) -> Tensor {
-        Tensor::from_slice(&[action as i64]).view([1, 1])
-    }
-
-    fn values(tensor: &Tensor) -> Vec<f64> {
-        let mut values = vec![0.0; tensor.numel()];
-        tensor.contiguous().copy_data(&mut values, tensor.numel());
-        values
-    }
-
-    fn assert_close(found: &Tensor, expected: &[f64]) {
-        let found = values(found);
+    fn assert_close(found: &[f64], expected: &[f64]) {
         for (one, expected) in found.iter().zip(expected) {
             assert!(
                 (one - expected).abs() < 1e-9 * (1.0 + expected.abs()),
@@ -90,37 +84,60 @@ mod tests {
         }
     }
 
+    fn direct(
+        phi: &[f64],
+        action: usize,
+        rho: f64,
+        advantage: f64,
+        limit: Option<f64>,
+    ) -> Vec<f64> {
+        let mut ascent = vec![0.0; phi.len()];
+        let weighted = truncate(rho, limit) * advantage;
+        truncated(FAMILY, phi, Taken::Choice(action), weighted, &mut ascent);
+        ascent
+    }
+
+    fn expected(phi: &[f64], mu: &[f64], advantages: &[f64], c: f64) -> Vec<f64> {
+        let mut correction = vec![0.0; phi.len()];
+        expected_correction((phi, mu), (advantages, 0.0), c, &mut correction);
+        correction
+    }
+
+    fn rho(phi: &[f64], mu: &[f64], action: usize) -> f64 {
+        importance(FAMILY, phi, mu, Taken::Choice(action))
+    }
+
     /// π = (0.8, 0.2), μ = (0.2, 0.8), so ρ = (4, ¼). a = 0, Â = 3, c = 2: 2·3/0.8 = 7.5.
     /// Correction: (1 − 2/4)·5 = 2.5 for the first action, nothing for the second.
     #[test]
     fn by_hand() {
-        let (phi, mu) = (row(&[0.8, 0.2]), row(&[0.2, 0.8]));
-        let rho = importance(FAMILY, &phi, &mu, &index(0));
-        assert_close(&rho, &[4.0]);
-        assert_close(&importance(FAMILY, &phi, &mu, &index(1)), &[0.25]);
-        let advantage = Tensor::from_slice(&[3.0]);
-        let with = |limit| truncated(FAMILY, &phi, &index(0), &rho, &advantage, limit);
+        let (phi, mu) = ([0.8, 0.2], [0.2, 0.8]);
+        let rhos = [rho(&phi, &mu, 0), rho(&phi, &mu, 1)];
+        assert_close(&rhos, &[4.0, 0.25]);
+        let with = |limit| direct(&phi, 0, rhos[0], 3.0, limit);
         assert_close(&with(Some(2.0)), &[7.5, 0.0]);
         assert_close(&with(Some(4.0)), &[15.0, 0.0]);
         assert_close(&with(None), &[15.0, 0.0]);
-        let correction = |c| expected_correction(&phi, &mu, &row(&[5.0, 7.0]), c);
+        let correction = |c| expected(&phi, &mu, &[5.0, 7.0], c);
         assert_close(&correction(2.0), &[2.5, 0.0]);
         assert_close(&correction(0.1), &[0.975 * 5.0, 0.6 * 7.0]);
         assert_close(&correction(4.0), &[0.0, 0.0]);
     }
 
     struct Case {
-        phi: Tensor,
-        mu: Tensor,
+        phi: Vec<f64>,
+        mu: Vec<f64>,
         advantages: Vec<f64>,
     }
 
     fn case(rng: &mut ChaCha8Rng) -> Case {
-        let mut softmax = || {
-            let logits: Vec<f64> = (0..4).map(|_| rng.random_range(-2.0..2.0)).collect();
-            row(&logits).softmax(-1, None::<Kind>)
+        let mut probabilities = || {
+            let logits: Vec<f32> = (0..4).map(|_| rng.random_range(-2.0..2.0)).collect();
+            let mut probabilities = vec![0.0; 4];
+            softmax(&logits, None, &mut probabilities);
+            probabilities
         };
-        let (phi, mu) = (softmax(), softmax());
+        let (phi, mu) = (probabilities(), probabilities());
         let advantages = (0..4).map(|_| rng.random_range(-2.0..2.0)).collect();
         Case {
             phi,
@@ -141,13 +158,13 @@ mod tests {
                 advantages,
             } = case(&mut rng);
             for c in LIMITS {
-                let mut sum = expected_correction(&phi, &mu, &row(&advantages), c);
+                let mut sum = expected(&phi, &mu, &advantages, c);
                 for (action, advantage) in advantages.iter().enumerate() {
-                    let taken = index(action);
-                    let rho = importance(FAMILY, &phi, &mu, &taken);
-                    let advantage = Tensor::from_slice(&[*advantage]);
-                    let g = truncated(FAMILY, &phi, &taken, &rho, &advantage, Some(c));
-                    sum += g * mu.double_value(&[0, action as i64]);
+                    let rho = rho(&phi, &mu, action);
+                    let g = direct(&phi, action, rho, *advantage, Some(c));
+                    sum.iter_mut()
+                        .zip(g)
+                        .for_each(|(sum, g)| *sum += mu[action] * g);
                 }
                 // f(a) ∇_φ log f(a) = 1 at a.
                 assert_close(&sum, &advantages);
@@ -169,20 +186,18 @@ mod tests {
             for c in LIMITS {
                 let mut sum = vec![0.0; 4];
                 for (action, advantage) in advantages.iter().enumerate() {
-                    let advantage = Tensor::from_slice(&[*advantage]);
-                    let one = sampled_correction(FAMILY, &phi, &mu, &index(action), &advantage, c);
-                    let one = values(&one);
+                    let (drawn, mut one) = (Taken::Choice(action), vec![0.0; 4]);
+                    sampled_correction(FAMILY, (&phi, &mu), drawn, *advantage, c, &mut one);
                     if one.iter().all(|value| *value == 0.0) {
                         whole += 1;
                     } else {
                         cut += 1;
                     }
-                    let probability = phi.double_value(&[0, action as i64]);
-                    for (sum, one) in sum.iter_mut().zip(one) {
-                        *sum += probability * one;
-                    }
+                    sum.iter_mut()
+                        .zip(one)
+                        .for_each(|(sum, one)| *sum += phi[action] * one);
                 }
-                assert_close(&expected_correction(&phi, &mu, &row(&advantages), c), &sum);
+                assert_close(&expected(&phi, &mu, &advantages, c), &sum);
             }
         }
         assert!(cut > 100 && whole > 100, "{cut}, {whole}");
@@ -193,11 +208,7 @@ mod tests {
         let Case {
             phi, advantages, ..
         } = case(&mut seeded(7));
-        let rho = importance(FAMILY, &phi, &phi, &index(2));
-        assert_close(&rho, &[1.0]);
-        assert_close(
-            &expected_correction(&phi, &phi, &row(&advantages), 1.0),
-            &[0.0; 4],
-        );
+        assert_close(&[rho(&phi, &phi, 2)], &[1.0]);
+        assert_close(&expected(&phi, &phi, &advantages, 1.0), &[0.0; 4]);
     }
 }

@@ -11,29 +11,26 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
+use troop_common::experience::Actions;
 use troop_common::experiment::{AcerSettings, ModelSettings};
 use troop_common::spaces::ObservationSpace;
 
 use super::ascent::sampled_correction;
-use super::variant::{Judgement, Samples, States, Truncation, Variant};
-use crate::method::loss::constant;
-use crate::nn::distribution::Family;
-use crate::nn::distribution::standard_normal;
-use crate::nn::{Head, HeadKind, ModelError, Network, Parameters};
-use crate::nn::{Observed, to_vec};
-use troop_common::experience::Actions;
+use super::taken_actions::TakenActions;
+use super::variant::{Derivatives, Judgement, Samples, States, Truncation, Variant};
+use crate::nn::distribution::{Family, Taken, standard_normal};
+use crate::nn::{Head, HeadKind, Model, ModelError, Network, OutputGradients, Outputs};
 
 /// Heads for the mean and for `V(s)`, and one for `A(s, a)`.
 #[derive(Debug)]
 pub(super) struct Continuous {
-    dimensions: i64,
+    dimensions: usize,
     /// Bounds of actions, `[D]` each.
     low: Vec<f32>,
     high: Vec<f32>,
     deviation: f64,
     /// n
-    duelling_samples: i64,
+    duelling_samples: usize,
     network: Arc<Network>,
 }
 
@@ -65,29 +62,33 @@ impl Continuous {
             dimensions,
         )?;
         Ok(Self {
-            dimensions: dimensions as i64,
+            dimensions,
             low: low.to_vec(),
             high: high.to_vec(),
             deviation: settings.action_deviation,
-            duelling_samples: settings.duelling_samples as i64,
+            duelling_samples: settings.duelling_samples,
             network: Arc::new(network),
         })
     }
 
-    /// What the environment makes of actions, `[B, M, D]`.
-    fn executed(&self, actions: &Tensor) -> Tensor {
-        let [low, high] = [&self.low, &self.high].map(|bound| constant(bound, actions.kind()));
-        actions.clamp_tensor(Some(low), Some(high))
+    /// What the environment makes of an action `[D]`.
+    fn executed<'a>(&'a self, action: &'a [f64]) -> impl Iterator<Item = f32> + 'a {
+        let bounds = self.low.iter().zip(&self.high);
+        let clipped =
+            |(action, (low, high)): (&f64, (&f32, &f32))| (*action as f32).max(*low).min(*high);
+        action.iter().zip(bounds).map(clipped)
     }
 
-    /// `count` actions from each row's policy, `[B, M, D]`.
-    fn actions_of(&self, phi: &Tensor, count: i64, rng: &mut ChaCha8Rng) -> Tensor {
-        let shape = [phi.size()[0], count, self.dimensions];
-        let noise: Vec<f32> = (0..shape.iter().product())
-            .map(|_| standard_normal(rng))
-            .collect();
-        let noise = Tensor::from_slice(&noise).view(shape).to_kind(phi.kind());
-        phi.detach().unsqueeze(1) + noise * self.deviation
+    /// `count` actions from each row's policy, `[B, count, D]`.
+    fn actions_of(&self, phi: &[f64], count: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let mut actions = Vec::with_capacity(phi.len() * count);
+        for mean in phi.chunks_exact(self.dimensions) {
+            for _ in 0..count {
+                let noisy = |mean: &f64| mean + f64::from(standard_normal(rng)) * self.deviation;
+                actions.extend(mean.iter().map(noisy));
+            }
+        }
+        actions
     }
 }
 
@@ -102,82 +103,115 @@ impl Variant for Continuous {
         }
     }
 
-    fn actions(&self, actions: &Actions, phi: &Tensor) -> Tensor {
+    fn statistics(&self) -> usize {
+        self.dimensions
+    }
+
+    fn actions(&self, actions: &Actions) -> TakenActions {
         match actions {
-            Actions::Continuous(actions) => Tensor::from_slice(actions)
-                .view([-1, self.dimensions])
-                .to_kind(phi.kind()),
+            Actions::Continuous(actions) => TakenActions::Points {
+                all: actions.iter().map(|action| f64::from(*action)).collect(),
+                dimensions: self.dimensions,
+            },
             _ => panic!("the segment's actions are of another kind than the policy's"),
         }
     }
 
-    fn sample(&self, phi: &Tensor, rng: &mut ChaCha8Rng) -> Actions {
-        Actions::Continuous(to_vec(&self.actions_of(phi, 1, rng)))
+    fn sample(&self, phi: &[f64], rng: &mut ChaCha8Rng) -> Actions {
+        let drawn = self.actions_of(phi, 1, rng);
+        Actions::Continuous(drawn.iter().map(|action| *action as f32).collect())
     }
 
-    fn mode(&self, phi: &Tensor) -> Actions {
-        Actions::Continuous(to_vec(phi))
+    fn mode(&self, phi: &[f64]) -> Actions {
+        Actions::Continuous(phi.iter().map(|mean| *mean as f32).collect())
     }
 
-    fn states(&self, parameters: &Parameters, observed: &Observed) -> States {
-        let outputs = self.network.stateless(parameters, &observed.observations);
-        let [phi, v] = &outputs.heads[..] else {
+    fn states(&self, outputs: &Outputs, _: &[bool]) -> States {
+        let [mean, v] = &outputs.heads[..] else {
             panic!("a mean and a value")
         };
+        let doubles = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect();
         States {
-            phi: phi.shallow_clone(),
-            v: v.squeeze_dim(-1),
-            critic: outputs.judging_features,
+            phi: doubles(mean),
+            v: doubles(v),
         }
     }
 
-    fn draw(&self, phi: &Tensor, rng: &mut ChaCha8Rng) -> Option<Samples> {
+    fn draw(&self, phi: &[f64], rng: &mut ChaCha8Rng) -> Option<Samples> {
         Some(Samples {
             u: self.actions_of(phi, self.duelling_samples, rng),
-            other: self.actions_of(phi, 1, rng).squeeze_dim(1),
+            other: self.actions_of(phi, 1, rng),
         })
     }
 
     fn judge(
         &self,
-        parameters: &Parameters,
+        online: &mut dyn Model,
         states: &States,
-        actions: &Tensor,
+        actions: &TakenActions,
         samples: Option<&Samples>,
     ) -> Judgement {
-        let Some(Samples { u, other }) = samples else {
-            panic!("a stochastic duelling network needs samples")
+        let (Some(Samples { u, other }), TakenActions::Points { all: taken, .. }) =
+            (samples, actions)
+        else {
+            panic!("a stochastic duelling network needs real numbers, and samples")
         };
-        let all = Tensor::cat(&[&actions.unsqueeze(1), &other.unsqueeze(1), u], 1);
-        let executed = self.executed(&all);
-        let advantages = self.network.judge(parameters, &states.critic, &executed);
-        let mean = advantages.narrow(1, 2, self.duelling_samples).mean_dim(
-            [1_i64].as_slice(),
-            false,
-            None::<Kind>,
-        );
-        let q = |index: i64| &states.v + advantages.select(1, index) - &mean;
-        Judgement {
-            q_t: q(0),
-            q_other: q(1).detach(),
+        let (width, count) = (self.dimensions, self.duelling_samples);
+        let mut judged = Vec::with_capacity(taken.len() * (2 + count));
+        for ((taken, other), u) in taken
+            .chunks_exact(width)
+            .zip(other.chunks_exact(width))
+            .zip(u.chunks_exact(width * count))
+        {
+            for action in [taken, other].into_iter().chain(u.chunks_exact(width)) {
+                judged.extend(self.executed(action));
+            }
         }
+        let all = online.judge(&judged);
+        let (mut q_t, mut q_other) = (Vec::new(), Vec::new());
+        for (advantages, v) in all.chunks_exact(2 + count).zip(&states.v) {
+            let of_u = advantages[2..]
+                .iter()
+                .map(|advantage| f64::from(*advantage));
+            let mean = of_u.sum::<f64>() / count as f64;
+            q_t.push(v + f64::from(advantages[0]) - mean);
+            q_other.push(v + f64::from(advantages[1]) - mean);
+        }
+        Judgement { q_t, q_other }
     }
 
-    fn trace(&self, rho_t: &Tensor) -> Tensor {
-        rho_t
-            .pow_tensor_scalar(1.0 / self.dimensions as f64)
-            .clamp_max(1.0)
+    fn trace(&self, rho_t: f64) -> f64 {
+        rho_t.powf(1.0 / self.dimensions as f64).min(1.0)
     }
 
     fn learns_state_values(&self) -> bool {
         true
     }
 
-    fn correction(&self, of: &Truncation<'_>, samples: Option<&Samples>, c: f64) -> Tensor {
-        let Some(Samples { other, .. }) = samples else {
-            panic!("the correction needs an action of the policy")
-        };
-        let advantage = of.q_other - of.v;
-        sampled_correction(self.family(), of.phi, of.mu, other, &advantage, c)
+    fn correction(&self, of: &Truncation<'_>, c: f64, correction: &mut [f64]) {
+        let (drawn, advantage) = (Taken::Point(of.other), of.q_other[0] - of.v);
+        sampled_correction(
+            self.family(),
+            (of.phi, of.mu),
+            drawn,
+            advantage,
+            c,
+            correction,
+        );
+    }
+
+    fn gradients(&self, _: &States, _: &TakenActions, of: &Derivatives) -> OutputGradients {
+        let count = self.duelling_samples;
+        let mut judgements = Vec::with_capacity(of.q_t.len() * (2 + count));
+        for of_q in &of.q_t {
+            // Q̃ of a' is held constant.
+            judgements.extend([*of_q as f32, 0.0]);
+            judgements.extend(std::iter::repeat_n((-of_q / count as f64) as f32, count));
+        }
+        let of_v = of.q_t.iter().zip(&of.v).map(|(q, v)| (q + v) as f32);
+        OutputGradients {
+            heads: vec![of.phi.iter().map(|of| *of as f32).collect(), of_v.collect()],
+            judgements,
+        }
     }
 }

@@ -27,6 +27,7 @@ mod discrete;
 mod objective;
 mod poisson;
 mod segment_memory;
+mod taken_actions;
 mod update;
 mod variant;
 

@@ -20,10 +20,9 @@ use crate::method::networks::Networks;
 use crate::method::objective::Objective;
 use crate::method::objective_error::ObjectiveError;
 use crate::method::setting::Setting;
-use crate::nn::{Observed, Parameters, to_vec};
+use crate::nn::{Input, Model, ModelBackend};
 
 /// What it descends, with the average network.
-#[derive(Debug)]
 pub struct Acer {
     settings: AcerSettings,
     variant: Arc<dyn Variant>,
@@ -56,34 +55,49 @@ impl Acer {
         model: &ModelSettings,
         spaces: &Spaces,
     ) -> Result<Self, MethodError> {
+        let variant = variant(settings, model, spaces)?;
+        let average = ModelBackend::of(model)?.model(variant.network());
         Ok(Self {
-            variant: variant(settings, model, spaces)?,
-            average: AverageNetwork::new(settings.average_decay),
+            average: AverageNetwork::new(average, settings.average_decay),
             settings: settings.clone(),
+            variant,
         })
     }
 
-    /// The segment as `online` sees it, with samples of its policy where the critic needs some.
-    fn evaluate(&self, online: &Parameters, segment: &Segment, rng: &mut ChaCha8Rng) -> Evaluated {
+    /// The segment as `online` sees it, with samples of its policy if the critic needs some.
+    fn evaluate(
+        &self,
+        online: &mut dyn Model,
+        segment: &Segment,
+        rng: &mut ChaCha8Rng,
+    ) -> Evaluated {
+        online.forward(&Input::segment(segment));
         let variant = &*self.variant;
-        let states = variant.states(online, &Observed::of(&segment.observations));
-        let actions = variant.actions(&segment.actions, &states.phi);
+        let states = variant.states(online.outputs(), segment.observations.masks());
         let samples = variant.draw(&states.phi, rng);
+        let actions = variant.actions(&segment.actions);
         Evaluated::new(variant, online, states, actions, samples)
     }
 
-    fn targets(&self, online: &Parameters, segment: &Segment, of: &Evaluated) -> Targets {
-        let average = self.average.parameters().unwrap_or(online);
-        tch::no_grad(|| {
-            let s_t = Observed::of(&segment.observations);
-            let phi_avg = self.variant.states(average, &s_t).phi;
-            let open = self.variant.states(online, &Observed::open(segment)).v;
-            let open = segment.open_values(&to_vec(&open));
-            targets(&self.settings, &*self.variant, segment, of, &phi_avg, &open)
-        })
+    fn targets(&mut self, online: &mut dyn Model, segment: &Segment, of: &Evaluated) -> Targets {
+        let masks = segment.observations.masks();
+        let phi_avg = match self.average.model() {
+            Some(average) => {
+                let outputs = average.evaluate(&Input::segment(segment));
+                self.variant.states(outputs, masks).phi
+            }
+            None => of.states.phi.clone(),
+        };
+        let state = online.outputs().open_state();
+        let input = Input::open(segment, state);
+        let outputs = online.evaluate(&input);
+        let open = self.variant.states(outputs, input.observations.masks()).v;
+        let open: Vec<f32> = open.iter().map(|v| *v as f32).collect();
+        let open = segment.open_values(&open);
+        targets(&self.settings, &*self.variant, segment, of, &phi_avg, &open)
     }
 
-    fn learn(&self, online: &Parameters, segment: &Segment, rng: &mut ChaCha8Rng) -> Loss {
+    fn learn(&mut self, online: &mut dyn Model, segment: &Segment, rng: &mut ChaCha8Rng) -> Loss {
         let evaluated = self.evaluate(online, segment, rng);
         let targets = self.targets(online, segment, &evaluated);
         descend(&self.settings, &*self.variant, &evaluated, &targets)
@@ -113,7 +127,7 @@ fn variant(
 }
 
 impl Objective for Acer {
-    fn weights_loaded(&mut self, online: &Parameters, updates: Option<u64>) {
+    fn weights_loaded(&mut self, online: &[f32], updates: Option<u64>) {
         self.average.follow(online, updates);
     }
 

@@ -1,13 +1,17 @@
 use rand::RngExt;
-use tch::{Kind, Tensor};
 use troop_common::experiment::{A3cSettings, Experiment, MethodSettings, Reduction};
 use troop_common::spaces::{ActionSpace, ElementType};
 
+use super::super::taken_actions::TakenActions;
+use super::super::variant::Derivatives;
 use super::*;
 use crate::method::testing::{
-    Game, Learner, assert_gradient, doubles, fresh_loss, random_segment, seeded, spaces,
+    Game, Learner, drawn_model, fresh_loss, gradient, random_segment, seeded, spaces,
 };
 use crate::method::{Purpose, n_step_returns};
+use crate::nn::Network;
+use crate::nn::testing::assert_output_gradient;
+use crate::nn::{OutputGradients, Outputs};
 use troop_common::experience::{Actions, End, ObservationBuffer, Observations, RecurrentState};
 use troop_replay::{SegmentReplay, SegmentShape};
 
@@ -55,19 +59,87 @@ fn off_policy_segment(spaces: &Spaces, seed: u64) -> Segment {
     segment
 }
 
-/// A segment whose μ are the method's own policies under `parameters`.
-fn on_policy_segment(method: &Acer, parameters: &Parameters, spaces: &Spaces) -> Segment {
+/// A segment whose μ are the method's own policies under what `model` has loaded.
+fn on_policy_segment(method: &Acer, model: &mut dyn Model, spaces: &Spaces) -> Segment {
     let mut segment = random_segment(spaces, 7);
-    let observed = Observed::of(&segment.observations);
-    segment.behaviour = to_vec(&method.variant.states(parameters, &observed).phi);
+    let outputs = model.evaluate(&Input::segment(&segment));
+    let states = method.variant.states(outputs, &[]);
+    segment.behaviour = states.phi.iter().map(|phi| *phi as f32).collect();
     segment
+}
+
+fn model(method: &Acer, seed: u64) -> Box<dyn Model> {
+    drawn_model(method.variant.network(), seed)
 }
 
 fn term(loss: &Loss, name: &str) -> f64 {
     let (_, value) = loss.terms.iter().find(|(term, _)| *term == name).unwrap();
-    value.double_value(&[])
+    *value
 }
 
+/// What the network made of the segment, as if its heads and then its head for actions had given `outputs`.
+fn with_outputs(method: &Acer, of: &Evaluated, outputs: &[Vec<f32>]) -> Evaluated {
+    let [heads @ .., judgements] = outputs else {
+        panic!("heads and judgements")
+    };
+    let outputs = Outputs {
+        heads: heads.to_vec(),
+        ..Outputs::default()
+    };
+    let states = method.variant.states(&outputs, &[]);
+    let mut given = Given {
+        outputs,
+        judgements: judgements.clone(),
+        network: Arc::clone(method.variant.network()),
+    };
+    let (actions, samples) = (of.actions.clone(), of.samples.clone());
+    Evaluated::new(&*method.variant, &mut given, states, actions, samples)
+}
+
+/// A network whose outputs are given.
+struct Given {
+    network: Arc<Network>,
+    outputs: Outputs,
+    judgements: Vec<f32>,
+}
+
+impl Model for Given {
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn parameters(&self) -> &[f32] {
+        &[]
+    }
+
+    fn load(&mut self, _: &[f32]) {}
+
+    fn begin_segment(&mut self) {}
+
+    fn act(&mut self, _: &Input<'_>) -> &Outputs {
+        &self.outputs
+    }
+
+    fn evaluate(&mut self, _: &Input<'_>) -> &Outputs {
+        &self.outputs
+    }
+
+    fn forward(&mut self, _: &Input<'_>) {}
+
+    fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    fn judge(&mut self, _: &[f32]) -> &[f32] {
+        &self.judgements
+    }
+
+    fn backward(&mut self, _: &OutputGradients, _: &mut [f32]) {
+        panic!("outputs have no parameters")
+    }
+}
+
+/// At every output, with what the loss holds constant.
 #[test]
 fn the_full_loss_passes_finite_differences() {
     for spaces in [spaces::discrete(3), spaces::continuous(2)] {
@@ -81,28 +153,30 @@ fn the_full_loss_passes_finite_differences() {
             };
             let mut method = acer(&settings, &[5], &spaces);
             let segment = off_policy_segment(&spaces, 7);
-            method.weights_loaded(&doubles(method.variant.network(), 4), None);
-            let parameters = doubles(method.variant.network(), 3);
-            let of = method.evaluate(&parameters, &segment, &mut seeded(1));
-            let targets = method.targets(&parameters, &segment, &of);
+            let average = model(&method, 4);
+            method.weights_loaded(average.parameters(), None);
+            let mut online = model(&method, 3);
+            let of = method.evaluate(&mut *online, &segment, &mut seeded(1));
+            let mut outputs = online.outputs().heads.clone();
+            let mut rng = seeded(2);
+            let mut judged = || -> f32 { rng.random_range(-1.0..1.0) };
+            let judgements = segment.len() * (2 + settings.duelling_samples);
+            outputs.push((0..judgements).map(|_| judged()).collect());
+            let of = with_outputs(&method, &of, &outputs);
+            let targets = method.targets(&mut *online, &segment, &of);
             let loss = descend(&settings, &*method.variant, &of, &targets);
             // Nothing of the loss is out of use: some steps are held back, some weights truncated.
             assert!(term(&loss, "trust_region") > 0.0);
             assert!(term(&loss, "bias_correction") > 0.0);
             assert!(term(&loss, "kl") > 0.0);
-            let samples = of.samples;
-            assert_gradient(&parameters, |parameters| {
-                let variant = &*method.variant;
-                let states = variant.states(parameters, &Observed::of(&segment.observations));
-                let actions = variant.actions(&segment.actions, &states.phi);
-                let judgement = variant.judge(parameters, &states, &actions, samples.as_ref());
-                let of = Evaluated {
-                    states,
-                    actions,
-                    samples: None,
-                    judgement,
-                };
-                descend(&settings, variant, &of, &targets).total
+            let mut gradients = loss.gradients.heads.clone();
+            match loss.gradients.judgements.is_empty() {
+                true => gradients.push(vec![0.0; judgements]),
+                false => gradients.push(loss.gradients.judgements.clone()),
+            }
+            assert_output_gradient(&outputs, &gradients, 1e-3, |outputs| {
+                let of = with_outputs(&method, &of, outputs);
+                descend(&settings, &*method.variant, &of, &targets).total
             });
         }
     }
@@ -113,25 +187,21 @@ fn the_full_loss_passes_finite_differences() {
 fn the_critic_judges_actions_as_they_are_executed() {
     let spaces = spaces::continuous(2);
     let method = acer(&plain(), &[5], &spaces);
-    let parameters = doubles(method.variant.network(), 3);
+    let mut online = model(&method, 3);
     let segment = off_policy_segment(&spaces, 7);
+    let of = method.evaluate(&mut *online, &segment, &mut seeded(1));
     let variant = &*method.variant;
-    let states = variant.states(&parameters, &Observed::of(&segment.observations));
-    let samples = variant.draw(&states.phi, &mut seeded(1));
-    let q = |action: [f64; 2]| {
-        let actions = Tensor::from_slice(&action).expand_as(&states.phi);
-        let judgement = variant.judge(&parameters, &states, &actions, samples.as_ref());
-        to_vec(&judgement.q_t)
+    let mut q = |action: [f64; 2]| {
+        let actions = TakenActions::Points {
+            all: action.repeat(segment.len()),
+            dimensions: 2,
+        };
+        variant
+            .judge(&mut *online, &of.states, &actions, of.samples.as_ref())
+            .q_t
     };
     assert_eq!(q([7.0, -1.5]), q([1.0, -1.0]));
     assert_ne!(q([0.9, -1.0]), q([1.0, -1.0]));
-}
-
-fn gradient(parameters: &Parameters, loss: &Tensor) -> Vec<f32> {
-    let len = parameters.tensors().iter().map(Tensor::numel).sum();
-    let mut gradient = vec![0.0; len];
-    parameters.gradient(loss, &mut gradient).unwrap();
-    gradient
 }
 
 fn assert_same(found: &[f32], expected: &[f32]) {
@@ -144,20 +214,23 @@ fn assert_same(found: &[f32], expected: &[f32]) {
     }
 }
 
-/// Makes all actions worth the same in each state: the rows of the head for Q alike, or the
-/// output of the head for A zero.
-fn without_advantages(method: &Acer, parameters: &Parameters) {
-    let tensors = method.variant.network().layout().tensors();
-    for (spec, tensor) in tensors.iter().zip(parameters.tensors()) {
-        let mut own = tensor.detach();
+/// First parameters with which all actions are worth the same in each state: the rows of the head for Q
+/// alike, or the output of the head for A zero.
+fn without_advantages(method: &Acer, seed: u64) -> Vec<f32> {
+    let layout = method.variant.network().layout();
+    let mut parameters = layout.initialize(seed);
+    for (spec, range) in layout.ranges() {
+        let own = &mut parameters[range];
         if spec.name.starts_with("q.") {
-            let first = own.narrow(0, 0, 1).copy();
-            tch::no_grad(|| own.copy_(&first.expand_as(&own)));
+            let (first, others) = own.split_at_mut(own.len() / spec.shape[0]);
+            let others = others.chunks_exact_mut(first.len());
+            others.for_each(|row| row.copy_from_slice(first));
         }
         if spec.name.starts_with("advantage.1") {
-            let _ = tch::no_grad(|| own.zero_());
+            own.fill(0.0);
         }
     }
+    parameters
 }
 
 /// On-policy, without anything that ACER adds, it is the n-step actor-critic: where no action is
@@ -167,36 +240,60 @@ fn on_policy_without_its_additions_it_is_the_n_step_actor_critic() {
     for spaces in [spaces::discrete(3), spaces::continuous(2)] {
         let settings = plain();
         let mut method = acer(&settings, &[5], &spaces);
-        let parameters = doubles(method.variant.network(), 3);
-        without_advantages(&method, &parameters);
-        let segment = on_policy_segment(&method, &parameters, &spaces);
-        let loss = fresh_loss(&mut method, &parameters, &parameters, &segment);
+        let mut online = model(&method, 3);
+        online.load(&without_advantages(&method, 3));
+        let segment = on_policy_segment(&method, &mut *online, &spaces);
+        let loss = method.learn(&mut *online, &segment, &mut seeded(1));
+        let found = gradient(&mut *online, &loss);
 
-        let of = method.evaluate(&parameters, &segment, &mut seeded(1));
-        let open = method
+        let of = method.evaluate(&mut *online, &segment, &mut seeded(1));
+        let state = online.outputs().open_state();
+        let outputs = online.evaluate(&Input::open(&segment, state));
+        let open: Vec<f32> = method
             .variant
-            .states(&parameters, &Observed::open(&segment))
-            .v;
-        let open = segment.open_values(&to_vec(&open));
-        let returns = n_step_returns(&segment.rewards, &segment.ends, &open, settings.discount);
-        let r_t = Tensor::from_slice(&returns).to_kind(Kind::Double);
-        let log_f = method
-            .variant
-            .family()
-            .log_probability(&of.states.phi, &of.actions);
-        let mut rows = -log_f * (&r_t - of.states.v.detach());
-        rows += (&r_t - &of.judgement.q_t).square() * 0.5;
-        if method.variant.learns_state_values() {
-            rows += (&r_t - &of.states.v).square() * 0.5;
-        }
-        let expected = gradient(&parameters, &rows.mean(Kind::Double));
+            .states(outputs, &[])
+            .v
+            .iter()
+            .map(|v| *v as f32)
+            .collect();
+        let open = segment.open_values(&open);
+        let r_t = n_step_returns(&segment.rewards, &segment.ends, &open, settings.discount);
+        let expected = n_step_actor_critic(&method, &of, &r_t);
+        let expected = variant_gradient(&mut *online, &expected);
         // The gradient of A itself depends on the samples, which are others each time.
         let mut ranges = method.variant.network().layout().ranges();
         let sampled = ranges.find(|(spec, _)| spec.name.starts_with("advantage"));
         let certain = sampled.map_or(expected.len(), |(_, range)| range.start);
-        let found = gradient(&parameters, &loss.total);
         assert_same(&found[..certain], &expected[..certain]);
     }
+}
+
+/// The gradient at the outputs of `mean −log f(a_t|φ)(R_t − V_t) + ½ (R_t − Q_t)²`, and of `½ (R_t − V_t)²` if V is
+/// learnt by itself.
+fn n_step_actor_critic(method: &Acer, of: &Evaluated, r_t: &[f32]) -> OutputGradients {
+    let (variant, width) = (&*method.variant, method.variant.statistics());
+    let share = 1.0 / r_t.len() as f64;
+    let mut derivatives = Derivatives::default();
+    for (row, r) in r_t.iter().enumerate() {
+        let (r, v) = (f64::from(*r), of.states.v[row]);
+        let phi = &of.states.phi[row * width..][..width];
+        let mut score = vec![0.0; width];
+        variant.family().score(phi, of.actions.of(row), &mut score);
+        derivatives
+            .phi
+            .extend(score.iter().map(|score| -share * score * (r - v)));
+        derivatives.q_t.push(-share * (r - of.judgement.q_t[row]));
+        if variant.learns_state_values() {
+            derivatives.v.push(-share * (r - v));
+        }
+    }
+    variant.gradients(&of.states, &of.actions, &derivatives)
+}
+
+fn variant_gradient(online: &mut dyn Model, of: &OutputGradients) -> Vec<f32> {
+    let mut gradient = vec![f32::NAN; online.network().layout().len()];
+    online.backward(of, &mut gradient);
+    gradient
 }
 
 /// The same beside the project's own A3C: equal parameters, equal gradients of body and policy.
@@ -218,19 +315,20 @@ fn on_policy_without_its_additions_the_policy_learns_as_a3cs() {
     };
     experiment.method = MethodSettings::A3c(a3c);
     let mut a3c = Learner::new(&experiment, &spaces);
-    let own = doubles(method.variant.network(), 3);
-    without_advantages(&method, &own);
-    let theirs = doubles(a3c.network(), 3);
-    for (to, from) in theirs.tensors().iter().zip(own.tensors()) {
-        // The heads for V and Q are the last ones; V's is one row of Q's.
-        let from = from.detach().narrow(0, 0, to.size()[0]);
-        tch::no_grad(|| to.detach().copy_(&from));
-    }
-    let segment = on_policy_segment(&method, &own, &spaces);
-    let found = fresh_loss(&mut method, &own, &own, &segment).total;
-    let expected = fresh_loss(&mut *a3c.parts.objective, &theirs, &theirs, &segment).total;
-    let (found, expected) = (gradient(&own, &found), gradient(&theirs, &expected));
+    let (mut own, mut theirs) = (model(&method, 3), a3c.model());
+    let parameters = without_advantages(&method, 3);
+    own.load(&parameters);
+    // The heads for V and Q are the last ones; V's is one row of Q's.
     let shared = a3c.network().layout().len() - 6;
+    let q = &parameters[shared..];
+    theirs.load(&[&parameters[..shared], &q[..5], &q[15..16]].concat());
+    let segment = on_policy_segment(&method, &mut *own, &spaces);
+    let found = method.learn(&mut *own, &segment, &mut seeded(1));
+    let objective = &mut *a3c.parts.objective;
+    let mut target = drawn_model(&a3c.parts.network, 3);
+    let expected = fresh_loss(objective, &mut *theirs, &mut *target, &segment);
+    let found = gradient(&mut *own, &found);
+    let expected = gradient(&mut *theirs, &expected);
     assert_same(&found[..shared], &expected[..shared]);
 }
 
@@ -238,14 +336,16 @@ fn on_policy_without_its_additions_the_policy_learns_as_a3cs() {
 fn on_policy_nothing_is_truncated_and_the_terms_say_so() {
     for spaces in [spaces::discrete(3), spaces::continuous(2)] {
         let mut method = acer(&AcerSettings::default(), &[5], &spaces);
-        let parameters = doubles(method.variant.network(), 3);
-        method.weights_loaded(&parameters, None);
-        let segment = on_policy_segment(&method, &parameters, &spaces);
-        let loss = method.learn(&parameters, &segment, &mut seeded(1));
+        let mut online = model(&method, 3);
+        method.weights_loaded(online.parameters(), None);
+        let segment = on_policy_segment(&method, &mut *online, &spaces);
+        let loss = method.learn(&mut *online, &segment, &mut seeded(1));
         assert!((term(&loss, "importance_weight") - 1.0).abs() < 1e-6);
-        assert_eq!(term(&loss, "bias_correction"), 0.0);
+        // μ went through single precision.
+        assert!(term(&loss, "bias_correction") < 1e-6);
         assert!(term(&loss, "kl").abs() < 1e-12);
-        let live = fresh_loss(&mut method, &parameters, &parameters, &segment);
+        let mut target = model(&method, 3);
+        let live = fresh_loss(&mut method, &mut *online, &mut *target, &segment);
         assert!(
             live.terms
                 .iter()
@@ -264,20 +364,28 @@ fn the_trust_region_holds() {
             ..AcerSettings::default()
         };
         let mut method = acer(&settings, &[5], &spaces);
-        method.weights_loaded(&doubles(method.variant.network(), 9), None);
-        let parameters = doubles(method.variant.network(), 3);
+        let average = model(&method, 9);
+        method.weights_loaded(average.parameters(), None);
+        let mut online = model(&method, 3);
         let segment = off_policy_segment(&spaces, 5);
-        let of = method.evaluate(&parameters, &segment, &mut seeded(1));
-        let z = method.targets(&parameters, &segment, &of).z;
-        let average = method.average.parameters().unwrap();
-        let observed = Observed::of(&segment.observations);
-        let phi_avg = method.variant.states(average, &observed).phi;
-        let family = method.variant.family();
-        let kappa = family.divergence_gradient(&phi_avg, &of.states.phi);
-        let moved = (kappa * z).sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
-        assert!(moved.max().double_value(&[]) < delta + 1e-9);
-        let close = moved.ge(delta - 1e-9).sum(Kind::Int64).int64_value(&[]);
-        assert!(close > 0 && close < segment.len() as i64, "{close}");
+        let of = method.evaluate(&mut *online, &segment, &mut seeded(1));
+        let z = method.targets(&mut *online, &segment, &of).z;
+        let average = method.average.model().unwrap();
+        let outputs = average.evaluate(&Input::segment(&segment));
+        let phi_avg = method.variant.states(outputs, &[]).phi;
+        let (family, width) = (method.variant.family(), method.variant.statistics());
+        let rows = z.chunks_exact(width).zip(phi_avg.chunks_exact(width));
+        let moved = rows
+            .zip(of.states.phi.chunks_exact(width))
+            .map(|((z, avg), phi)| {
+                let mut kappa = vec![0.0; width];
+                family.divergence_gradient(avg, phi, &mut kappa);
+                kappa.iter().zip(z).map(|(kappa, z)| kappa * z).sum::<f64>()
+            });
+        let moved: Vec<f64> = moved.collect();
+        assert!(moved.iter().all(|by| *by < delta + 1e-9));
+        let close = moved.iter().filter(|by| **by >= delta - 1e-9).count();
+        assert!(close > 0 && close < segment.len(), "{close}");
     }
 }
 
@@ -328,7 +436,7 @@ fn q_of_the_uniform_policy_from_another_policys_replay() {
     let mut experiment = experiment(&game_settings(), &[]);
     experiment.environment.envs_per_worker = 16;
     let mut method = Learner::new(&experiment, &spaces);
-    let mut online = method.network().parameters();
+    let mut online = method.model();
     // Logits: a0 is e^0.8 times as likely as a1 in both states.
     let mut values = vec![0.0; method.network().layout().len()];
     values[4] = 0.8;
@@ -342,7 +450,7 @@ fn q_of_the_uniform_policy_from_another_policys_replay() {
         capacity: game_settings().replay_capacity_env_steps,
     });
     for _ in 0..60 {
-        replay.store(&game.segment(&mut method, &online));
+        replay.store(&game.segment(&mut method, &mut *online));
     }
     values[4] = 0.0;
     let mut gradient = vec![0.0; values.len()];
@@ -351,7 +459,7 @@ fn q_of_the_uniform_policy_from_another_policys_replay() {
         online.load(&values);
         let segment = replay.sample(&mut method.rng).unwrap();
         let networks = Networks {
-            online: &online,
+            online: &mut *online,
             target: None,
         };
         let objective = &mut method.parts.objective;
@@ -360,7 +468,7 @@ fn q_of_the_uniform_policy_from_another_policys_replay() {
         if update == 0 {
             assert!((term(&loss, "importance_weight") - 1.0).abs() > 1e-3);
         }
-        online.gradient(&loss.total, &mut gradient).unwrap();
+        online.backward(&loss.gradients, &mut gradient);
         let rate = 0.3 / (1.0 + 4.0 * update as f32 / updates as f32);
         for (value, gradient) in values.iter_mut().zip(&gradient).skip(6) {
             *value -= rate * gradient;
@@ -377,13 +485,13 @@ fn the_best_policy_of_m1() {
     let mut method = Learner::new(&experiment, &Game::spaces());
     let mut values = vec![0.0; method.network().layout().len()];
     let mut gradient = vec![0.0; values.len()];
-    let mut online = method.network().parameters();
+    let mut online = method.model();
     let (mut game, mut loaded) = (Game::new(16), None);
     for round in 0..500 {
         online.load(&values);
-        method.parts.objective.weights_loaded(&online, loaded);
-        let segment = game.segment(&mut method, &online);
-        method.append(&online, &segment);
+        method.parts.objective.weights_loaded(&values, loaded);
+        let segment = game.segment(&mut method, &mut *online);
+        method.append(&mut *online, &segment);
         let (parts, rng) = (&mut method.parts, &mut method.rng);
         let mut updates = 0;
         while let Some(batch) = parts.experience.next(1, rng) {
@@ -391,13 +499,13 @@ fn the_best_policy_of_m1() {
             let updates = loaded
                 .replace(1)
                 .map(|_| std::mem::replace(&mut updates, 1));
-            parts.objective.weights_loaded(&online, updates);
+            parts.objective.weights_loaded(&values, updates);
             let networks = Networks {
-                online: &online,
+                online: &mut *online,
                 target: None,
             };
             let loss = parts.objective.loss(networks, batch, rng).unwrap();
-            loss.gradient(&online, &mut gradient).unwrap();
+            online.backward(&loss.gradients, &mut gradient);
             let rate = 0.3 / (1.0 + 4.0 * round as f32 / 500.0);
             for (value, gradient) in values.iter_mut().zip(&gradient) {
                 *value -= rate * gradient;
@@ -421,12 +529,12 @@ fn a_segment_is_followed_by_as_many_replays_as_the_ratio_says_once_there_are_eno
     experiment.environment.envs_per_worker = 4;
     let mut method = Learner::new(&experiment, &Game::spaces());
     assert!(method.parts.replay_demand.is_some());
-    let online = method.network().parameters();
+    let mut online = method.model();
     let mut game = Game::new(4);
     let mut counts = Vec::new();
     for _ in 0..604 {
-        let segment = game.segment(&mut method, &online);
-        counts.push(method.gradients(&online, &segment));
+        let segment = game.segment(&mut method, &mut *online);
+        counts.push(method.gradients(&mut *online, &segment));
     }
     assert_eq!(counts[..4], [1; 4]);
     let mean = counts[4..].iter().sum::<usize>() as f64 / 600.0;
@@ -434,8 +542,8 @@ fn a_segment_is_followed_by_as_many_replays_as_the_ratio_says_once_there_are_eno
 
     experiment.method = MethodSettings::Acer(plain());
     let mut method = Learner::new(&experiment, &Game::spaces());
-    let segment = game.segment(&mut method, &online);
-    assert_eq!(method.gradients(&online, &segment), 1);
+    let segment = game.segment(&mut method, &mut *online);
+    assert_eq!(method.gradients(&mut *online, &segment), 1);
     assert_eq!(method.parts.replay_demand, None);
 }
 
@@ -454,14 +562,15 @@ fn closed_choices_stay_closed() {
     let spaces = spaces::discrete(3);
     let experiment = experiment(&AcerSettings::default(), &[5]);
     let mut method = Learner::new(&experiment, &spaces);
-    let parameters = doubles(method.network(), 3);
-    let values = to_vec(&Tensor::randn([200, 4], (Kind::Float, tch::Device::Cpu)));
+    let mut online = method.drawn_model(3);
+    let mut rng = seeded(3);
+    let values: Vec<f32> = (0..800).map(|_| rng.random_range(-2.0..2.0)).collect();
     let closed = [true, false, true].repeat(200);
     let mut shown = ObservationBuffer::new(&spaces.observation);
     shown.extend(Observations::F32(&values), Some(&closed));
     let state = RecurrentState::new(200, 0);
     let explore = Purpose::Explore { frames: 0 };
-    let decision = method.act(&parameters, &shown, &state, explore);
+    let decision = method.act(&mut *online, &shown, &state, explore);
     let Actions::Discrete(taken) = &decision.actions else {
         panic!("discrete")
     };
@@ -474,13 +583,10 @@ fn closed_choices_stay_closed() {
     segment.behaviour = decision.behaviour;
     segment.rewards = vec![1.0; 200];
     segment.ends = vec![End::Continues; 200];
-    let loss = fresh_loss(
-        &mut *method.parts.objective,
-        &parameters,
-        &parameters,
-        &segment,
-    );
-    let gradient = gradient(&parameters, &loss.total);
+    let mut target = method.drawn_model(3);
+    let objective = &mut *method.parts.objective;
+    let loss = fresh_loss(objective, &mut *online, &mut *target, &segment);
+    let gradient = gradient(&mut *online, &loss);
     assert!(gradient.iter().all(|value| value.is_finite()));
 }
 

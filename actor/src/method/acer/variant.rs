@@ -2,40 +2,57 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
-
-use crate::nn::Observed;
-use crate::nn::distribution::Family;
-use crate::nn::{Network, Parameters};
 use troop_common::experience::Actions;
 
+use super::taken_actions::TakenActions;
+use crate::nn::distribution::Family;
+use crate::nn::{Model, Network, OutputGradients, Outputs};
+
 /// What a network makes of `B` states.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct States {
     /// φ, statistics of the policy, `[B, K]`.
-    pub(super) phi: Tensor,
+    pub(super) phi: Vec<f64>,
     /// `V(s)`, `[B]`.
-    pub(super) v: Tensor,
-    /// What the critic needs to judge actions: `Q(s, ·)`, `[B, A]`, or features of the states, `[B, F]`.
-    pub(super) critic: Tensor,
+    pub(super) v: Vec<f64>,
 }
 
 /// Samples of the policy `f(·|φ)` that an estimate needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Samples {
     /// `u_1 … u_n`, `[B, n, D]`: their advantages' mean is the policy's.
-    pub(super) u: Tensor,
+    pub(super) u: Vec<f64>,
     /// `a'`, `[B, D]`: stands for all actions in the bias correction.
-    pub(super) other: Tensor,
+    pub(super) other: Vec<f64>,
 }
 
 /// What a critic makes of actions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Judgement {
     /// `Q(s_t, a_t)` of the actions taken, `[B]`.
-    pub(super) q_t: Tensor,
+    pub(super) q_t: Vec<f64>,
     /// `Q(s_t, a)` of the actions in the bias correction, held constant: all, `[B, A]`, or `a'`, `[B]`.
-    pub(super) q_other: Tensor,
+    pub(super) q_other: Vec<f64>,
+}
+
+/// A loss's derivatives with respect to what a network makes of `B` states.
+#[derive(Debug, Default)]
+pub(super) struct Derivatives {
+    /// `dL/dφ`, `[B, K]`.
+    pub(super) phi: Vec<f64>,
+    /// `dL/dQ(s_t, a_t)`, `[B]`.
+    pub(super) q_t: Vec<f64>,
+    /// `dL/dV(s_t)`, `[B]`; empty if `V` is not learnt by itself.
+    pub(super) v: Vec<f64>,
+}
+
+impl Derivatives {
+    pub(super) fn scale(&mut self, by: f64) {
+        let Self { phi, q_t, v } = self;
+        for value in phi.iter_mut().chain(q_t).chain(v) {
+            *value *= by;
+        }
+    }
 }
 
 /// What differs between discrete (Wang et al. 2017, §3, algorithm 2) and continuous actions (§5,
@@ -46,48 +63,66 @@ pub(super) trait Variant: Debug + Send + Sync {
     /// The family of its policies.
     fn family(&self) -> Family;
 
-    /// Actions as the family takes them: `[B, 1]` or `[B, D]`, of φ's kind.
-    fn actions(&self, actions: &Actions, phi: &Tensor) -> Tensor;
+    /// Numbers of a policy's statistics, `K`.
+    fn statistics(&self) -> usize;
+
+    /// Actions as the family takes them.
+    ///
+    /// # Panics
+    /// If they are of another kind.
+    fn actions(&self, actions: &Actions) -> TakenActions;
 
     /// Draws an action from each row's `f(·|φ)`.
-    fn sample(&self, phi: &Tensor, rng: &mut ChaCha8Rng) -> Actions;
+    fn sample(&self, phi: &[f64], rng: &mut ChaCha8Rng) -> Actions;
 
     /// The likeliest action of each row's `f(·|φ)`.
-    fn mode(&self, phi: &Tensor) -> Actions;
+    fn mode(&self, phi: &[f64]) -> Actions;
 
-    fn states(&self, parameters: &Parameters, observed: &Observed) -> States;
+    /// Of what the network made of `B` states, with masks `[B, A]` or none.
+    fn states(&self, outputs: &Outputs, masks: &[bool]) -> States;
 
-    /// What it has to draw from the policies of `B` states before it can judge; none where it is exact.
-    fn draw(&self, phi: &Tensor, rng: &mut ChaCha8Rng) -> Option<Samples>;
+    /// What it has to draw from the policies of `B` states before it can judge; none if it is exact.
+    fn draw(&self, phi: &[f64], rng: &mut ChaCha8Rng) -> Option<Samples>;
 
+    /// Judges actions in the states of the network's last forward pass.
     fn judge(
         &self,
-        parameters: &Parameters,
+        online: &mut dyn Model,
         states: &States,
-        actions: &Tensor,
+        actions: &TakenActions,
         samples: Option<&Samples>,
     ) -> Judgement;
 
-    /// The trace `c_t`, `[B]`, from importance weights.
-    fn trace(&self, rho_t: &Tensor) -> Tensor;
+    /// The trace `c_t` from an importance weight.
+    fn trace(&self, rho_t: f64) -> f64;
 
     /// Whether the policy learns from `Qopc`, and `V` from a target of its own: else from `Qret`, and
     /// `V` is the mean of the action values.
     fn learns_state_values(&self) -> bool;
 
-    /// The bias correction of truncating at `c`, `[B, K]`. `q_other` is [`Judgement::q_other`].
-    fn correction(&self, of: &Truncation<'_>, samples: Option<&Samples>, c: f64) -> Tensor;
+    /// Writes the bias correction of truncating at `c` in one row, `[K]`.
+    fn correction(&self, of: &Truncation<'_>, c: f64, correction: &mut [f64]);
+
+    /// What a loss's gradient is at the network's outputs.
+    fn gradients(
+        &self,
+        states: &States,
+        actions: &TakenActions,
+        of: &Derivatives,
+    ) -> OutputGradients;
 }
 
-/// What a bias correction is made of, all held constant.
+/// What a row's bias correction is made of, all held constant.
 #[derive(Debug)]
 pub(super) struct Truncation<'a> {
-    /// φ, `[B, K]`.
-    pub(super) phi: &'a Tensor,
-    /// Statistics of the policy that acted, `[B, K]`.
-    pub(super) mu: &'a Tensor,
-    /// [`Judgement::q_other`].
-    pub(super) q_other: &'a Tensor,
-    /// `V(s_t)`, `[B]`.
-    pub(super) v: &'a Tensor,
+    /// φ, `[K]`.
+    pub(super) phi: &'a [f64],
+    /// Statistics of the policy that acted, `[K]`.
+    pub(super) mu: &'a [f64],
+    /// The row of [`Judgement::q_other`].
+    pub(super) q_other: &'a [f64],
+    /// The row of [`Samples::other`], empty without samples.
+    pub(super) other: &'a [f64],
+    /// `V(s_t)`.
+    pub(super) v: f64,
 }

@@ -1,84 +1,146 @@
-//! One choice out of several, in terms of logits `[B, A]` or of probabilities φ `[B, A]`.
+//! One choice out of several, by logits `[A]` or probabilities φ `[A]`.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 
+use super::choice::is_open;
 use super::likelihood::Likelihood;
-use super::sums::over_last;
 
-/// The logit of a choice that is not open: its probability is 0, and unlike −∞ it leaves no NaN in
-/// the entropy's gradient.
-const CLOSED_LOGIT: f64 = -1e9;
-
-/// No probability is taken to be smaller: in 32 bits a softmax may reach 0.
+/// No probability is taken to be smaller where its logarithm is: a softmax may reach 0.
 const MIN_PROBABILITY: f64 = 1e-8;
 
-/// Logits with those of choices that are not open shut off; `masks` are `[B, A]`.
-pub(super) fn shut(logits: &Tensor, masks: &Tensor) -> Tensor {
-    logits.masked_fill(&masks.logical_not(), CLOSED_LOGIT)
+/// Probabilities of the open choices, 0 of the others.
+pub fn softmax(logits: &[f32], mask: Option<&[bool]>, probabilities: &mut [f64]) {
+    let largest = largest_open(logits, mask);
+    let mut sum = 0.0;
+    for (choice, (p, logit)) in probabilities.iter_mut().zip(logits).enumerate() {
+        *p = match is_open(mask, choice) {
+            true => (f64::from(*logit) - largest).exp(),
+            false => 0.0,
+        };
+        sum += *p;
+    }
+    probabilities.iter_mut().for_each(|p| *p /= sum);
 }
 
-/// How likely `actions` `[B]` were by logits `[B, A]`.
-pub(super) fn likelihood(logits: &Tensor, actions: &Tensor) -> Likelihood {
-    let log_pi = logits.log_softmax(-1, None::<Kind>);
-    let index = actions.unsqueeze(-1);
-    let entropy =
-        -(log_pi.exp() * &log_pi).sum_dim_intlist([-1_i64].as_slice(), false, None::<Kind>);
-    Likelihood {
-        log_probability: log_pi.gather(-1, &index, false).squeeze_dim(-1),
-        entropy,
+/// Adds to `gradient` what `dL/dφ` is at the logits of probabilities φ: `φ_i (g_i − Σ_j φ_j g_j)`.
+pub fn softmax_gradient(phi: &[f64], of_phi: &[f64], gradient: &mut [f32]) {
+    let mean: f64 = phi.iter().zip(of_phi).map(|(p, g)| p * g).sum();
+    for ((to, p), g) in gradient.iter_mut().zip(phi).zip(of_phi) {
+        *to += (p * (g - mean)) as f32;
     }
 }
 
-/// One index with probability softmax(`logits`).
-pub(super) fn draw(logits: &[f32], rng: &mut ChaCha8Rng) -> i64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |logit: &f32| (logit - largest).exp();
-    let mut left = rng.random::<f32>() * logits.iter().map(weight).sum::<f32>();
-    for (index, logit) in logits.iter().enumerate() {
-        left -= weight(logit);
-        if left < 0.0 {
-            return index as i64;
+fn largest_open(logits: &[f32], mask: Option<&[bool]>) -> f64 {
+    let open = logits
+        .iter()
+        .enumerate()
+        .filter(|(choice, _)| is_open(mask, *choice));
+    f64::from(open.fold(f32::NEG_INFINITY, |largest, (_, logit)| largest.max(*logit)))
+}
+
+/// How likely `action` was.
+pub(super) fn likelihood(logits: &[f32], mask: Option<&[bool]>, action: i64) -> Likelihood {
+    let largest = largest_open(logits, mask);
+    // Σ exp(x_i) and Σ exp(x_i) x_i, with x_i from the largest on down: H = log Σ exp(x_i) − Σ π_i x_i.
+    let (mut sum, mut weighted) = (0.0, 0.0);
+    for (choice, logit) in logits.iter().enumerate() {
+        if is_open(mask, choice) {
+            let x = f64::from(*logit) - largest;
+            let exp = x.exp();
+            sum += exp;
+            weighted += exp * x;
         }
     }
-    // Rounding left nothing: the likeliest, which is never one that is shut off.
-    logits
-        .iter()
-        .position(|logit| *logit == largest)
-        .map_or(0, |index| index as i64)
+    let log_sum = sum.ln();
+    Likelihood {
+        log_probability: f64::from(logits[action as usize]) - largest - log_sum,
+        entropy: log_sum - weighted / sum,
+    }
 }
 
-/// `log f(a|φ)`, `[B]`, of actions `[B, 1]`.
-pub(super) fn log_probability(phi: &Tensor, actions: &Tensor) -> Tensor {
-    floored(&phi.gather(-1, actions, false))
-        .log()
-        .squeeze_dim(-1)
+/// Adds to `gradient` what a loss's derivatives are at the logits, if the action's likelihood is `at`:
+/// `∂ log π(a)/∂x_i = 1[i = a] − π_i`, `∂H/∂x_i = −π_i (log π_i + H)`.
+pub(super) fn gradient(
+    logits: &[f32],
+    mask: Option<&[bool]>,
+    action: i64,
+    at: Likelihood,
+    of: Likelihood,
+    gradient: &mut [f32],
+) {
+    let log_sum = f64::from(logits[action as usize]) - at.log_probability;
+    for (choice, (to, logit)) in gradient.iter_mut().zip(logits).enumerate() {
+        if is_open(mask, choice) {
+            let log_pi = f64::from(*logit) - log_sum;
+            let pi = log_pi.exp();
+            let taken = f64::from(u8::from(choice as i64 == action));
+            let of_entropy = of.entropy * -pi * (log_pi + at.entropy);
+            *to += (of.log_probability * (taken - pi) + of_entropy) as f32;
+        }
+    }
 }
 
-/// `∇_φ log f(a|φ)`, `[B, A]`.
-pub(super) fn score(phi: &Tensor, actions: &Tensor) -> Tensor {
-    let of_taken = floored(&phi.gather(-1, actions, false)).reciprocal();
-    phi.zeros_like().scatter(-1, actions, &of_taken)
+/// One index with probability softmax(`logits`) over the open choices.
+pub(super) fn draw(logits: &[f32], mask: Option<&[bool]>, rng: &mut ChaCha8Rng) -> i64 {
+    let largest = largest_open(logits, mask) as f32;
+    let weight = |(choice, logit): (usize, &f32)| match is_open(mask, choice) {
+        true => (logit - largest).exp(),
+        false => 0.0,
+    };
+    let sum: f32 = logits.iter().enumerate().map(weight).sum();
+    let mut left = rng.random::<f32>() * sum;
+    for choice in logits.iter().enumerate() {
+        left -= weight(choice);
+        if left < 0.0 {
+            return choice.0 as i64;
+        }
+    }
+    // Rounding left nothing: the likeliest, which is never one that is not open.
+    super::choice::best(logits, mask) as i64
 }
 
-/// `KL[f(·|φ_avg) ‖ f(·|φ)]`, `[B]`.
-pub(super) fn divergence(phi_avg: &Tensor, phi: &Tensor) -> Tensor {
-    over_last(&(phi_avg * (floored(phi_avg).log() - floored(phi).log())))
+/// `log f(a|φ)`.
+pub(super) fn log_probability(phi: &[f64], action: usize) -> f64 {
+    floored(phi[action]).ln()
 }
 
-/// `∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`, `[B, A]`.
-pub(super) fn divergence_gradient(phi_avg: &Tensor, phi: &Tensor) -> Tensor {
-    -phi_avg / floored(phi)
+/// `∇_φ log f(a|φ)`, `[A]`.
+pub(super) fn score(phi: &[f64], action: usize, score: &mut [f64]) {
+    score.fill(0.0);
+    score[action] = floored(phi[action]).recip();
 }
 
-/// `H(f(·|φ))`, `[B]`.
-pub(super) fn entropy(phi: &Tensor) -> Tensor {
-    -over_last(&(phi * floored(phi).log()))
+/// `KL[f(·|φ_avg) ‖ f(·|φ)]`.
+pub(super) fn divergence(phi_avg: &[f64], phi: &[f64]) -> f64 {
+    let parts = phi_avg.iter().zip(phi);
+    parts
+        .map(|(avg, p)| avg * (floored(*avg).ln() - floored(*p).ln()))
+        .sum()
 }
 
-fn floored(probabilities: &Tensor) -> Tensor {
-    probabilities.clamp_min(MIN_PROBABILITY)
+/// `∇_φ KL[f(·|φ_avg) ‖ f(·|φ)]`, `[A]`.
+pub(super) fn divergence_gradient(phi_avg: &[f64], phi: &[f64], gradient: &mut [f64]) {
+    for ((to, avg), p) in gradient.iter_mut().zip(phi_avg).zip(phi) {
+        *to = -avg / floored(*p);
+    }
+}
+
+/// `H(f(·|φ))`.
+pub(super) fn entropy(phi: &[f64]) -> f64 {
+    -phi.iter().map(|p| p * floored(*p).ln()).sum::<f64>()
+}
+
+/// `∇_φ H(f(·|φ))`, `[A]`.
+pub(super) fn entropy_gradient(phi: &[f64], gradient: &mut [f64]) {
+    for (to, p) in gradient.iter_mut().zip(phi) {
+        let of_logarithm = f64::from(u8::from(*p >= MIN_PROBABILITY));
+        *to = -(floored(*p).ln() + of_logarithm);
+    }
+}
+
+fn floored(probability: f64) -> f64 {
+    probability.max(MIN_PROBABILITY)
 }
 
 #[cfg(test)]
@@ -87,33 +149,49 @@ mod tests {
 
     #[test]
     fn entropy_of_a_softmax_and_its_gradient() {
-        let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0])
-            .view([1, 3])
-            .set_requires_grad(true);
-        let entropy = likelihood(&logits, &Tensor::from_slice(&[2_i64]))
-            .entropy
-            .sum(Kind::Double);
-        assert!((entropy.double_value(&[]) - 0.832_396).abs() < 1e-6);
-        let gradient = Tensor::run_backward(&[&entropy], &[&logits], false, false).remove(0);
-        for (i, expected) in [0.141_817, 0.140_770, -0.282_587].iter().enumerate() {
-            assert!((gradient.double_value(&[0, i as i64]) - expected).abs() < 1e-6);
+        let logits = [0.0, 1.0, 2.0];
+        let found = likelihood(&logits, None, 2);
+        assert!((found.entropy - 0.832_396).abs() < 1e-6);
+        let of = Likelihood {
+            log_probability: 0.0,
+            entropy: 1.0,
+        };
+        let mut derivatives = [0.0; 3];
+        gradient(&logits, None, 2, found, of, &mut derivatives);
+        for (found, expected) in derivatives.iter().zip([0.141_817, 0.140_770, -0.282_587]) {
+            assert!((found - expected).abs() < 1e-6);
         }
     }
 
     #[test]
     fn log_probability_of_a_softmax() {
-        let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0]).view([1, 3]);
-        let total: f64 = (0..3)
-            .map(|a| {
-                likelihood(&logits, &Tensor::from_slice(&[a]))
-                    .log_probability
-                    .double_value(&[0])
-                    .exp()
-            })
-            .sum();
+        let logits = [0.0, 1.0, 2.0];
+        let log_pi = |action| likelihood(&logits, None, action).log_probability;
+        let total: f64 = (0..3).map(|action| log_pi(action).exp()).sum();
         assert!((total - 1.0).abs() < 1e-12);
-        let ratio = likelihood(&logits, &Tensor::from_slice(&[2_i64])).log_probability
-            - likelihood(&logits, &Tensor::from_slice(&[1_i64])).log_probability;
-        assert!((ratio.double_value(&[0]) - 1.0).abs() < 1e-12);
+        assert!((log_pi(2) - log_pi(1) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_softmax_carries_gradients_back() {
+        let logits = [0.3_f32, -1.0, 2.0];
+        let of_phi = [0.5, -2.0, 1.5];
+        let loss = |logits: &[f32; 3]| {
+            let mut phi = [0.0; 3];
+            softmax(logits, None, &mut phi);
+            phi.iter().zip(of_phi).map(|(p, g)| p * g).sum::<f64>()
+        };
+        let mut phi = [0.0; 3];
+        softmax(&logits, None, &mut phi);
+        let mut found = [0.0; 3];
+        softmax_gradient(&phi, &of_phi, &mut found);
+        for i in 0..3 {
+            let mut shifted = [logits; 2];
+            shifted[0][i] += 1e-3;
+            shifted[1][i] -= 1e-3;
+            let width = f64::from(shifted[0][i]) - f64::from(shifted[1][i]);
+            let numeric = (loss(&shifted[0]) - loss(&shifted[1])) / width;
+            assert!((f64::from(found[i]) - numeric).abs() < 1e-6);
+        }
     }
 }

@@ -1,10 +1,8 @@
-use tch::Tensor;
-
-/// Log-probabilities of taken actions and entropies, each `[B]`.
-#[derive(Debug)]
+/// How likely an action was, and how open the choice; or a loss's derivatives with respect to both.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Likelihood {
-    /// `log π(a_i|s_i)`
-    pub log_probability: Tensor,
-    /// `H(π(s_i))`, the differential entropy for continuous actions.
-    pub entropy: Tensor,
+    /// `log π(a|s)`
+    pub log_probability: f64,
+    /// `H(π(s))`, the differential entropy for continuous actions.
+    pub entropy: f64,
 }

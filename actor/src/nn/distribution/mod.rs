@@ -1,7 +1,5 @@
-//! Distributions over actions, each in a file of its own: sampling, log-probabilities, entropies, divergences.
-//!
-//! A [`Policy`] is in terms of the outputs of a network's heads, a [`Family`] in terms of statistics φ,
-//! which a trust region is about.
+//! Distributions over actions: drawn from, likelihoods, and their derivatives. All of them row by row, in
+//! double precision: rows are few beside what a network computes.
 
 mod categorical;
 mod choice;
@@ -10,10 +8,10 @@ mod gaussian;
 mod likelihood;
 mod multi_categorical;
 mod policy;
-mod sums;
 
-pub use choice::{argmax, masked};
-pub use family::Family;
+pub use categorical::{softmax, softmax_gradient};
+pub use choice::{best, largest, mask_of};
+pub use family::{Family, Taken};
 pub use gaussian::standard_normal;
 pub use likelihood::Likelihood;
-pub use policy::Policy;
+pub use policy::{Policy, Statistics};

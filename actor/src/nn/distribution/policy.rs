@@ -1,15 +1,14 @@
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 use troop_common::experience::Actions;
 use troop_common::spaces::ActionSpace;
 
-use super::choice::argmax;
+use super::choice::{best, mask_of};
 use super::likelihood::Likelihood;
 use super::{categorical, gaussian, multi_categorical};
-use crate::nn::model::{Head, HeadKind};
-use crate::nn::tensors::to_vec;
+use crate::nn::network::{Head, HeadKind};
 
-/// A family of distributions, whose statistics are the outputs of the policy's heads.
+/// A family of distributions, whose statistics are the outputs of the policy's heads: `[B, O]` each, and
+/// masks `[B, M]` of the choices that are open, empty if all are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Softmax over `A` logits `[B, A]`.
@@ -28,6 +27,15 @@ pub enum Policy {
         /// Dimensions of an action, `D`.
         dimensions: usize,
     },
+}
+
+/// What the policy's heads gave for `B` states.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<'a> {
+    /// `[B, O]` each.
+    pub heads: &'a [Vec<f32>],
+    /// `[B, M]`, or empty.
+    pub masks: &'a [bool],
 }
 
 impl Policy {
@@ -51,68 +59,70 @@ impl Policy {
             kind: HeadKind::Acts,
         };
         match self {
-            Self::Categorical { actions } => vec![head("policy", *actions)],
-            Self::MultiCategorical { choices } => vec![head("policy", choices.iter().sum())],
+            Self::Categorical { .. } | Self::MultiCategorical { .. } => {
+                vec![head("policy", self.width())]
+            }
             Self::Gaussian { dimensions } => vec![head("mean", *dimensions), head("variance", 1)],
         }
     }
 
-    /// The heads' outputs with the logits of choices that are not open shut off; `masks` are
-    /// `[B, M]`. Everything below takes outputs as this gives them.
-    pub fn shut(&self, mut outputs: Vec<Tensor>, masks: Option<&Tensor>) -> Vec<Tensor> {
-        if let (Self::Categorical { .. } | Self::MultiCategorical { .. }, Some(masks)) =
-            (self, masks)
-        {
-            outputs[0] = categorical::shut(&outputs[0], masks);
+    /// Outputs of its first head.
+    fn width(&self) -> usize {
+        match self {
+            Self::Categorical { actions } => *actions,
+            Self::MultiCategorical { choices } => choices.iter().sum(),
+            Self::Gaussian { dimensions } => *dimensions,
         }
-        outputs
     }
 
-    /// What fully describes each row's distribution, `[B, P]`: log-probabilities of all choices, or
-    /// mean and variance.
-    pub fn statistics(&self, outputs: &[Tensor]) -> Tensor {
+    /// Each row of the first head, with what is open of it.
+    fn rows<'a>(
+        &self,
+        of: Statistics<'a>,
+    ) -> impl Iterator<Item = (&'a [f32], Option<&'a [bool]>)> {
+        let rows = of.heads[0].chunks_exact(self.width());
+        let count = rows.len();
+        rows.enumerate()
+            .map(move |(row, outputs)| (outputs, mask_of(of.masks, row, count)))
+    }
+
+    /// Draws an action for each row.
+    pub fn sample(&self, of: Statistics<'_>, rng: &mut ChaCha8Rng) -> Actions {
+        let rows = self.rows(of);
         match self {
-            Self::Categorical { .. } => outputs[0].log_softmax(-1, None::<Kind>),
-            Self::MultiCategorical { choices } => {
-                multi_categorical::log_probabilities(&outputs[0], choices)
-            }
+            Self::Categorical { .. } => Actions::Discrete(
+                rows.map(|(logits, mask)| categorical::draw(logits, mask, rng))
+                    .collect(),
+            ),
+            Self::MultiCategorical { choices } => Actions::MultiDiscrete(
+                rows.flat_map(|(logits, mask)| multi_categorical::draw(logits, mask, choices, rng))
+                    .collect(),
+            ),
             Self::Gaussian { .. } => {
-                Tensor::cat(&[&outputs[0], &gaussian::variance(&outputs[1])], -1)
+                let mut drawn = Vec::with_capacity(of.heads[0].len());
+                for ((means, _), output) in rows.zip(&of.heads[1]) {
+                    let deviation = gaussian::variance(*output).sqrt() as f32;
+                    let noisy = |mean| mean + deviation * gaussian::standard_normal(rng);
+                    drawn.extend(means.iter().map(noisy));
+                }
+                Actions::Continuous(drawn)
             }
         }
     }
 
-    /// Draws an action for each row of the heads' outputs.
-    pub fn sample(&self, outputs: &[Tensor], rng: &mut ChaCha8Rng) -> Actions {
+    /// The likeliest action for each row.
+    pub fn mode(&self, of: Statistics<'_>) -> Actions {
+        let rows = self.rows(of);
         match self {
-            Self::Categorical { actions } => {
-                let logits = to_vec(&outputs[0]);
-                let rows = logits.chunks_exact(*actions);
-                Actions::Discrete(rows.map(|row| categorical::draw(row, rng)).collect())
-            }
-            Self::MultiCategorical { choices } => {
-                let logits = to_vec(&outputs[0]);
-                Actions::MultiDiscrete(multi_categorical::sample(&logits, choices, rng))
-            }
-            Self::Gaussian { dimensions } => {
-                let means = to_vec(&outputs[0]);
-                let deviations = to_vec(&gaussian::variance(&outputs[1]).sqrt());
-                let noisy = |(i, mean): (usize, &f32)| {
-                    mean + deviations[i / dimensions] * gaussian::standard_normal(rng)
-                };
-                Actions::Continuous(means.iter().enumerate().map(noisy).collect())
-            }
-        }
-    }
-
-    /// The likeliest action for each row of the heads' outputs.
-    pub fn mode(&self, outputs: &[Tensor]) -> Actions {
-        match self {
-            Self::Categorical { .. } => Actions::Discrete(argmax(&outputs[0])),
-            Self::MultiCategorical { choices } => {
-                Actions::MultiDiscrete(multi_categorical::mode(&outputs[0], choices))
-            }
-            Self::Gaussian { .. } => Actions::Continuous(to_vec(&outputs[0])),
+            Self::Categorical { .. } => Actions::Discrete(
+                rows.map(|(logits, mask)| best(logits, mask) as i64)
+                    .collect(),
+            ),
+            Self::MultiCategorical { choices } => Actions::MultiDiscrete(
+                rows.flat_map(|(logits, mask)| multi_categorical::mode(logits, mask, choices))
+                    .collect(),
+            ),
+            Self::Gaussian { .. } => Actions::Continuous(of.heads[0].clone()),
         }
     }
 
@@ -120,20 +130,68 @@ impl Policy {
     ///
     /// # Panics
     /// If the actions are of another kind.
-    pub fn likelihood(&self, outputs: &[Tensor], actions: &Actions) -> Likelihood {
+    pub fn likelihoods(&self, of: Statistics<'_>, actions: &Actions) -> Vec<Likelihood> {
+        let rows = self.rows(of);
+        match (self, actions) {
+            (Self::Categorical { .. }, Actions::Discrete(actions)) => rows
+                .zip(actions)
+                .map(|((logits, mask), action)| categorical::likelihood(logits, mask, *action))
+                .collect(),
+            (Self::MultiCategorical { choices }, Actions::MultiDiscrete(actions)) => rows
+                .zip(actions.chunks_exact(choices.len()))
+                .map(|((logits, mask), row)| {
+                    multi_categorical::likelihood(logits, mask, choices, row)
+                })
+                .collect(),
+            (Self::Gaussian { dimensions }, Actions::Continuous(actions)) => rows
+                .zip(&of.heads[1])
+                .zip(actions.chunks_exact(*dimensions))
+                .map(|(((mean, _), output), action)| gaussian::likelihood(mean, *output, action))
+                .collect(),
+            _ => panic!("the segment's actions are of another kind than the policy's"),
+        }
+    }
+
+    /// What a loss's gradient is at the heads' outputs, `[B, O]` each, from its derivatives with
+    /// respect to each row's [likelihood](Self::likelihoods), which is `at`.
+    ///
+    /// # Panics
+    /// If the actions are of another kind.
+    pub fn gradients(
+        &self,
+        of: Statistics<'_>,
+        actions: &Actions,
+        at: &[Likelihood],
+        derivatives: &[Likelihood],
+    ) -> Vec<Vec<f32>> {
+        let mut first = vec![0.0; of.heads[0].len()];
+        let of_rows = first.chunks_exact_mut(self.width()).zip(derivatives);
+        let rows = self.rows(of).zip(of_rows);
         match (self, actions) {
             (Self::Categorical { .. }, Actions::Discrete(actions)) => {
-                categorical::likelihood(&outputs[0], &Tensor::from_slice(actions))
+                let actions = actions.iter().zip(at);
+                for (((logits, mask), (to, of)), (action, at)) in rows.zip(actions) {
+                    categorical::gradient(logits, mask, *action, *at, *of, to);
+                }
+                vec![first]
             }
             (Self::MultiCategorical { choices }, Actions::MultiDiscrete(actions)) => {
-                multi_categorical::likelihood(&outputs[0], actions, choices)
+                let actions = actions.chunks_exact(choices.len());
+                for (((logits, mask), (to, of)), action) in rows.zip(actions) {
+                    multi_categorical::gradient(logits, mask, choices, action, *of, to);
+                }
+                vec![first]
             }
-            (Self::Gaussian { dimensions }, Actions::Continuous(actions)) => gaussian::likelihood(
-                &outputs[0],
-                &gaussian::variance(&outputs[1]),
-                actions,
-                *dimensions as i64,
-            ),
+            (Self::Gaussian { dimensions }, Actions::Continuous(actions)) => {
+                let actions = actions.chunks_exact(*dimensions).zip(&of.heads[1]);
+                let second = rows
+                    .zip(actions)
+                    .map(|(((mean, _), (to, of)), (action, output))| {
+                        gaussian::gradient(mean, *output, action, *of, to)
+                    })
+                    .collect();
+                vec![first, second]
+            }
             _ => panic!("the segment's actions are of another kind than the policy's"),
         }
     }

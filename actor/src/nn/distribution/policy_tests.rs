@@ -1,17 +1,20 @@
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
+
+const OPEN: &[bool] = &[];
+
+fn statistics<'a>(heads: &'a [Vec<f32>], masks: &'a [bool]) -> Statistics<'a> {
+    Statistics { heads, masks }
+}
 
 #[test]
 fn samples_follow_the_distribution() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let rows = 20_000;
-    let logits = Tensor::from_slice(&[0.0_f32, 1.0, 2.0])
-        .view([1, 3])
-        .expand([rows, 3], false);
-    let Actions::Discrete(actions) =
-        (Policy::Categorical { actions: 3 }).sample(&[logits], &mut rng)
-    else {
+    let heads = [[0.0_f32, 1.0, 2.0].repeat(rows)];
+    let policy = Policy::Categorical { actions: 3 };
+    let Actions::Discrete(actions) = policy.sample(statistics(&heads, OPEN), &mut rng) else {
         panic!("discrete")
     };
     for (action, expected) in [0.090_031, 0.244_728, 0.665_241].iter().enumerate() {
@@ -21,15 +24,9 @@ fn samples_follow_the_distribution() {
             "action {action}: {found} for {expected}"
         );
     }
-    let mean = Tensor::from_slice(&[1.0_f32, -1.0])
-        .view([1, 2])
-        .expand([rows, 2], false);
-    let raw = Tensor::from_slice(&[0.0_f32])
-        .view([1, 1])
-        .expand([rows, 1], false);
-    let Actions::Continuous(actions) =
-        (Policy::Gaussian { dimensions: 2 }).sample(&[mean, raw], &mut rng)
-    else {
+    let heads = [[1.0_f32, -1.0].repeat(rows), vec![0.0; rows]];
+    let policy = Policy::Gaussian { dimensions: 2 };
+    let Actions::Continuous(actions) = policy.sample(statistics(&heads, OPEN), &mut rng) else {
         panic!("continuous")
     };
     let first: Vec<f64> = actions.iter().step_by(2).map(|a| f64::from(*a)).collect();
@@ -43,44 +40,33 @@ fn samples_follow_the_distribution() {
 
 #[test]
 fn several_choices_are_the_product_of_their_parts() {
-    let logits = Tensor::from_slice(&[0.0_f64, 1.0, 2.0, -1.0, 0.5]).view([1, 5]);
     let policy = Policy::MultiCategorical {
         choices: vec![3, 2],
     };
-    let outputs = [logits.shallow_clone()];
-    let both = policy.likelihood(&outputs, &Actions::MultiDiscrete(vec![2, 0]));
-    let one = |start, len, action: i64| {
-        categorical::likelihood(
-            &logits.narrow(1, start, len),
-            &Tensor::from_slice(&[action]),
-        )
-    };
-    let (first, second) = (one(0, 3, 2), one(3, 2, 0));
-    let same = |a: Tensor, b: Tensor| assert!((a - b).abs().double_value(&[0]) < 1e-12);
-    same(
-        both.log_probability,
-        first.log_probability + second.log_probability,
-    );
+    let heads = [vec![0.0, 1.0, 2.0, -1.0, 0.5]];
+    let of = statistics(&heads, OPEN);
+    let both = policy.likelihoods(of, &Actions::MultiDiscrete(vec![2, 0]))[0];
+    let first = categorical::likelihood(&heads[0][..3], None, 2);
+    let second = categorical::likelihood(&heads[0][3..], None, 0);
+    let same = |a: f64, b: f64| assert!((a - b).abs() < 1e-12);
+    let sum = first.log_probability + second.log_probability;
+    same(both.log_probability, sum);
     same(both.entropy, first.entropy + second.entropy);
-    assert_eq!(policy.mode(&outputs), Actions::MultiDiscrete(vec![2, 1]));
-    let statistics = policy.statistics(&outputs);
-    same(statistics.select(1, 2), one(0, 3, 2).log_probability);
-    same(statistics.select(1, 3), one(3, 2, 0).log_probability);
+    assert_eq!(policy.mode(of), Actions::MultiDiscrete(vec![2, 1]));
 }
 
 #[test]
 fn several_choices_are_drawn_independently() {
     let rows = 20_000;
-    let logits = Tensor::from_slice(&[0.0_f32, 1.0, 2.0, 0.0, 1.0]).view([1, 5]);
     let policy = Policy::MultiCategorical {
         choices: vec![3, 2],
     };
-    let outputs = [logits.expand([rows, 5], false)];
-    let Actions::MultiDiscrete(drawn) = policy.sample(&outputs, &mut ChaCha8Rng::seed_from_u64(1))
-    else {
+    let heads = [[0.0_f32, 1.0, 2.0, 0.0, 1.0].repeat(rows)];
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let Actions::MultiDiscrete(drawn) = policy.sample(statistics(&heads, OPEN), &mut rng) else {
         panic!("several choices")
     };
-    assert_eq!(drawn.len(), 2 * rows as usize);
+    assert_eq!(drawn.len(), 2 * rows);
     for (first, second, expected) in [(2, 1, 0.665_241 * 0.731_059), (0, 0, 0.090_031 * 0.268_941)]
     {
         let pair = [first, second];
@@ -92,25 +78,74 @@ fn several_choices_are_drawn_independently() {
 #[test]
 fn closed_choices_have_no_probability_no_entropy_and_no_gradient() {
     let policy = Policy::Categorical { actions: 3 };
-    let logits = Tensor::from_slice(&[0.0_f64, 1.0, 9.0])
-        .view([1, 3])
-        .set_requires_grad(true);
-    let masks = Tensor::from_slice(&[true, true, false]).view([1, 3]);
-    let outputs = policy.shut(vec![logits.shallow_clone()], Some(&masks));
-    let likelihood = policy.likelihood(&outputs, &Actions::Discrete(vec![1]));
+    let heads = [vec![0.0, 1.0, 9.0]];
+    let of = statistics(&heads, &[true, true, false]);
+    let actions = Actions::Discrete(vec![1]);
+    let found = policy.likelihoods(of, &actions)[0];
     // Of two logits 0 and 1.
-    assert!((likelihood.log_probability.double_value(&[0]) + 0.313_262).abs() < 1e-6);
-    assert!((likelihood.entropy.double_value(&[0]) - 0.582_203).abs() < 1e-6);
-    let sum = (likelihood.log_probability + likelihood.entropy).sum(Kind::Double);
-    let gradient = Tensor::run_backward(&[&sum], &[&logits], false, false).remove(0);
-    assert_eq!(gradient.double_value(&[0, 2]), 0.0);
-    assert!(gradient.double_value(&[0, 0]).is_finite());
-    assert_eq!(policy.mode(&outputs), Actions::Discrete(vec![1]));
+    assert!((found.log_probability + 0.313_262).abs() < 1e-6);
+    assert!((found.entropy - 0.582_203).abs() < 1e-6);
+    let of_both = Likelihood {
+        log_probability: 1.0,
+        entropy: 1.0,
+    };
+    let gradient = &policy.gradients(of, &actions, &[found], &[of_both])[0];
+    assert_eq!(gradient[2], 0.0);
+    assert!(gradient[0].is_finite() && gradient[0] != 0.0);
+    assert_eq!(policy.mode(of), Actions::Discrete(vec![1]));
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..1000 {
-        assert_ne!(
-            policy.sample(&outputs, &mut rng),
-            Actions::Discrete(vec![2])
-        );
+        assert_ne!(policy.sample(of, &mut rng), Actions::Discrete(vec![2]));
+    }
+}
+
+/// The gradient at each output is what central differences make of the loss.
+#[test]
+fn gradients_pass_finite_differences() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let rows = 4;
+    let choices = vec![3, 2];
+    for (policy, actions) in [
+        (
+            Policy::Categorical { actions: 5 },
+            Actions::Discrete(vec![0, 1, 0, 3]),
+        ),
+        (
+            Policy::MultiCategorical { choices },
+            Actions::MultiDiscrete(vec![0, 0, 1, 0, 0, 0, 0, 0]),
+        ),
+        (
+            Policy::Gaussian { dimensions: 2 },
+            Actions::Continuous(vec![0.1, -0.5, 0.7, 0.2, 0.0, 1.5, -0.3, 0.4]),
+        ),
+    ] {
+        let mut numbers =
+            |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-1.0..1.0)).collect() };
+        let heads = policy.heads();
+        let heads: Vec<Vec<f32>> = heads
+            .iter()
+            .map(|head| numbers(rows * head.outputs))
+            .collect();
+        let derivatives: Vec<Likelihood> = (0..rows)
+            .map(|row| Likelihood {
+                log_probability: row as f64 - 1.5,
+                entropy: 0.3 * row as f64,
+            })
+            .collect();
+        let masks = match policy {
+            Policy::Gaussian { .. } => vec![],
+            _ => [true, true, false, true, true].repeat(rows),
+        };
+        let loss = |heads: &[Vec<f32>]| -> f64 {
+            let found = policy.likelihoods(statistics(heads, &masks), &actions);
+            let products = found.iter().zip(&derivatives);
+            products
+                .map(|(at, of)| at.log_probability * of.log_probability + at.entropy * of.entropy)
+                .sum()
+        };
+        let of = statistics(&heads, &masks);
+        let at = policy.likelihoods(of, &actions);
+        let found = policy.gradients(of, &actions, &at, &derivatives);
+        crate::nn::testing::assert_output_gradient(&heads, &found, 1e-3, loss);
     }
 }

@@ -3,19 +3,19 @@
 use tch::{Kind, Tensor};
 use troop_common::layout::Layout;
 
-use crate::nn::device::DEVICE;
+use super::device::DEVICE;
 
 /// A worker's copy of the parameters: one flat tensor, and a view of it for each tensor of the
 /// layout that autograd treats as a leaf.
 #[derive(Debug)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     flat: Tensor,
     tensors: Vec<Tensor>,
 }
 
 impl Parameters {
     /// Zeros, to be loaded over. `kind` is `Float` for training, `Double` for finite differences.
-    pub fn new(layout: &Layout, kind: Kind) -> Self {
+    pub(crate) fn new(layout: &Layout, kind: Kind) -> Self {
         let flat = Tensor::zeros([layout.len() as i64], (kind, DEVICE));
         let view = |(spec, range): (&troop_common::layout::TensorSpec, std::ops::Range<usize>)| {
             let shape: Vec<i64> = spec.shape.iter().map(|axis| *axis as i64).collect();
@@ -29,39 +29,17 @@ impl Parameters {
     }
 
     /// Copies a flat vector of the layout's length over the parameters.
-    pub fn load(&mut self, values: &[f32]) {
+    pub(crate) fn load(&mut self, values: &[f32]) {
         tch::no_grad(|| self.flat.copy_(&Tensor::from_slice(values)));
     }
 
-    /// The same parameters once more, in memory of their own.
-    pub fn copy(&self) -> Self {
-        let flat = self.flat.copy();
-        let mut start = 0;
-        let view = |tensor: &Tensor| {
-            let len = tensor.numel() as i64;
-            let own = flat.narrow(0, start, len).view_as(tensor);
-            start += len;
-            own.detach().set_requires_grad(true)
-        };
-        let tensors = self.tensors.iter().map(view).collect();
-        Self { flat, tensors }
-    }
-
-    /// Goes a share `weight`, from 0 to 1, of the way to `other`.
-    ///
-    /// # Panics
-    /// If `other` is of another layout.
-    pub fn approach(&mut self, other: &Self, weight: f64) {
-        let _ = tch::no_grad(|| self.flat.lerp_(&other.flat, weight));
-    }
-
     /// One leaf for each tensor of the layout, in its order.
-    pub fn tensors(&self) -> &[Tensor] {
+    pub(crate) fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }
 
     /// Element type.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.flat.kind()
     }
 
@@ -70,7 +48,11 @@ impl Parameters {
     ///
     /// # Errors
     /// If `loss` was not computed from these parameters.
-    pub fn gradient(&self, loss: &Tensor, gradient: &mut [f32]) -> Result<(), tch::TchError> {
+    pub(crate) fn gradient(
+        &self,
+        loss: &Tensor,
+        gradient: &mut [f32],
+    ) -> Result<(), tch::TchError> {
         let parts = Tensor::f_run_backward(&[loss], &self.tensors, false, false)?;
         let mut rest = gradient;
         for (part, tensor) in parts.iter().zip(&self.tensors) {
@@ -91,30 +73,6 @@ impl Parameters {
 mod tests {
     use super::*;
     use troop_common::layout::{Initializer, TensorSpec};
-
-    #[test]
-    fn a_copy_goes_its_own_way() {
-        let spec = |name: &str, shape: &[usize]| TensorSpec {
-            name: name.into(),
-            shape: shape.to_vec(),
-            initializer: Initializer::Zeros,
-        };
-        let layout = Layout::new(vec![spec("a", &[2]), spec("b", &[1, 1])]).unwrap();
-        let mut first = Parameters::new(&layout, Kind::Double);
-        first.load(&[1.0, 2.0, 3.0]);
-        let mut second = first.copy();
-        first.load(&[5.0, 6.0, 7.0]);
-        second.approach(&first, 0.25);
-        let values = |parameters: &Parameters| -> Vec<f64> {
-            let tensors = parameters.tensors().iter();
-            tensors
-                .map(|tensor| tensor.sum(Kind::Double).double_value(&[]))
-                .collect()
-        };
-        assert_eq!(values(&second), [5.0, 4.0]);
-        assert_eq!(values(&first), [11.0, 7.0]);
-        assert_eq!(second.kind(), Kind::Double);
-    }
 
     #[test]
     fn gradients_come_back_in_the_layouts_order() {

@@ -1,12 +1,11 @@
 //! One layer with parameters.
 
-use tch::Tensor;
-use troop_common::experiment::{Activation, Initialization};
+use troop_common::experiment::Initialization;
 use troop_common::layout::{Initializer, TensorSpec};
 
 /// A layer whose weight and bias are the next two tensors of the layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Layer {
+pub(in crate::nn) enum Layer {
     /// `x W' + b` on `[B, I]`, giving `[B, O]`.
     Linear { inputs: usize, outputs: usize },
     /// A convolution on `[B, I, H, W]` with square kernels and no padding.
@@ -15,10 +14,25 @@ pub(super) enum Layer {
         outputs: usize,
         kernel: usize,
         stride: usize,
+        /// `H` and `W`.
+        input_size: [usize; 2],
     },
 }
 
 impl Layer {
+    /// Height and width of what a convolution gives; of what is linear, 1 and 1.
+    pub(in crate::nn) fn output_size(self) -> [usize; 2] {
+        match self {
+            Self::Linear { .. } => [1, 1],
+            Self::Convolution {
+                kernel,
+                stride,
+                input_size,
+                ..
+            } => input_size.map(|size| (size - kernel) / stride + 1),
+        }
+    }
+
     fn weight_shape(self) -> Vec<usize> {
         match self {
             Self::Linear { inputs, outputs } => vec![outputs, inputs],
@@ -32,7 +46,7 @@ impl Layer {
     }
 
     /// Weight and bias; `gain` counts for orthogonal initialisation only.
-    pub(super) fn tensors(
+    pub(in crate::nn) fn tensors(
         self,
         name: &str,
         initialization: Initialization,
@@ -60,22 +74,5 @@ impl Layer {
                 initializer: bias,
             },
         ]
-    }
-
-    pub(super) fn forward(self, input: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
-        match self {
-            Self::Linear { .. } => input.linear(weight, Some(bias)),
-            Self::Convolution { stride, .. } => {
-                let stride = stride as i64;
-                input.conv2d(weight, Some(bias), [stride, stride], [0, 0], [1, 1], 1)
-            }
-        }
-    }
-}
-
-pub(super) fn activate(input: &Tensor, activation: Activation) -> Tensor {
-    match activation {
-        Activation::Relu => input.relu(),
-        Activation::Tanh => input.tanh(),
     }
 }

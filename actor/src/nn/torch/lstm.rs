@@ -1,17 +1,9 @@
-//! Long short-term memory, with PyTorch's parameters.
+//! Long short-term memory, with PyTorch's parameters and kernel.
 
 use tch::{Kind, Tensor};
 use troop_common::experience::End;
-use troop_common::experiment::Initialization;
-use troop_common::layout::{Initializer, TensorSpec};
 
-/// One layer of LSTM (Hochreiter and Schmidhuber 1997; gates as in `torch.nn.LSTM`: i, f, g, o).
-/// Its state `[E, 2H]` is output and cell, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Lstm {
-    pub(super) inputs: usize,
-    pub(super) units: usize,
-}
+use crate::nn::network::Lstm;
 
 /// What came out of an LSTM over a segment.
 pub(super) struct Unrolled {
@@ -23,87 +15,48 @@ pub(super) struct Unrolled {
     pub(super) cut: Tensor,
 }
 
-impl Lstm {
-    /// Tensors of the layout that it takes.
-    pub(super) const TENSORS: usize = 4;
-
-    /// Numbers of an environment's state.
-    pub(super) fn state_len(self) -> usize {
-        2 * self.units
-    }
-
-    /// `torch.nn.LSTM`'s, in its order. `torch`: U(±1/√H) for all of them, the forget gate's bias
-    /// too, as there; `orthogonal`: gain 1 and biases 0, but 1 for the forget gate, so that what is
-    /// remembered does not fade before it has been learnt to be of use (Jozefowicz et al. 2015).
-    pub(super) fn tensors(self, name: &str, initialization: Initialization) -> Vec<TensorSpec> {
-        let gates = 4 * self.units;
-        let (weight, bias_ih, bias_hh) = match initialization {
-            Initialization::Torch => {
-                let uniform = Initializer::Uniform((1.0 / self.units as f32).sqrt());
-                (uniform, uniform, uniform)
-            }
-            Initialization::Orthogonal => (
-                Initializer::Orthogonal(1.0),
-                Initializer::ForgetGate(1.0),
-                Initializer::Zeros,
-            ),
-        };
-        let spec = |suffix: &str, shape: &[usize], initializer| TensorSpec {
-            name: format!("{name}.{suffix}_l0"),
-            shape: shape.to_vec(),
-            initializer,
-        };
-        vec![
-            spec("weight_ih", &[gates, self.inputs], weight),
-            spec("weight_hh", &[gates, self.units], weight),
-            spec("bias_ih", &[gates], bias_ih),
-            spec("bias_hh", &[gates], bias_hh),
-        ]
-    }
-
-    /// Goes through `[T·E, I]` from the state `[E, 2H]`, with `ends` `[T, E]`: the step after an end
-    /// starts from zeros. Gradients flow through all of it, but not across an end.
-    pub(super) fn unroll(
-        self,
-        parameters: &[Tensor],
-        inputs: &Tensor,
-        initial: &Tensor,
-        ends: &[End],
-    ) -> Unrolled {
-        let [w_ih, w_hh, b_ih, b_hh] = parameters else {
-            panic!("an LSTM has four tensors, not {}", parameters.len())
-        };
-        let (environments, units) = (initial.size()[0], self.units as i64);
-        let steps = inputs.size()[0] / environments;
-        let inputs = inputs.view([steps, environments, self.inputs as i64]);
-        let mut state = initial.to_kind(inputs.kind());
-        let mut outputs = Vec::new();
-        let mut cut = vec![Tensor::zeros(
-            [0, 2 * units],
-            (inputs.kind(), inputs.device()),
-        )];
-        for (t, ends) in (0..steps).zip(ends.chunks_exact(environments as usize)) {
-            let hidden = [state.narrow(1, 0, units), state.narrow(1, units, units)];
-            let (h, c) = inputs.get(t).lstm_cell(
-                &[&hidden[0], &hidden[1]],
-                w_ih,
-                w_hh,
-                Some(b_ih),
-                Some(b_hh),
-            );
-            state = Tensor::cat(&[&h, &c], 1);
-            outputs.push(h);
-            if let Some((keep, truncated)) = breaks(ends, state.kind()) {
-                cut.push(state.index_select(0, &truncated));
-                // Not in place: the way back needs the state as it was.
-                state = &state * keep;
-            }
+/// Goes through `[T·E, I]` from the state `[E, 2H]`, with `ends` `[T, E]`: the step after an end
+/// starts from zeros. Gradients flow through all of it, but not across an end.
+pub(super) fn unroll(
+    lstm: Lstm,
+    parameters: &[Tensor],
+    inputs: &Tensor,
+    initial: &Tensor,
+    ends: &[End],
+) -> Unrolled {
+    let [w_ih, w_hh, b_ih, b_hh] = parameters else {
+        panic!("an LSTM has four tensors, not {}", parameters.len())
+    };
+    let (environments, units) = (initial.size()[0], lstm.units as i64);
+    let steps = inputs.size()[0] / environments;
+    let inputs = inputs.view([steps, environments, lstm.inputs as i64]);
+    let mut state = initial.to_kind(inputs.kind());
+    let mut outputs = Vec::new();
+    let mut cut = vec![Tensor::zeros(
+        [0, 2 * units],
+        (inputs.kind(), inputs.device()),
+    )];
+    for (t, ends) in (0..steps).zip(ends.chunks_exact(environments as usize)) {
+        let hidden = [state.narrow(1, 0, units), state.narrow(1, units, units)];
+        let (h, c) = inputs.get(t).lstm_cell(
+            &[&hidden[0], &hidden[1]],
+            w_ih,
+            w_hh,
+            Some(b_ih),
+            Some(b_hh),
+        );
+        state = Tensor::cat(&[&h, &c], 1);
+        outputs.push(h);
+        if let Some((keep, truncated)) = breaks(ends, state.kind()) {
+            cut.push(state.index_select(0, &truncated));
+            // Not in place: the way back needs the state as it was.
+            state = &state * keep;
         }
-        Unrolled {
-            outputs: Tensor::cat(&outputs, 0),
-            last: state,
-            cut: Tensor::cat(&cut, 0),
-        }
+    }
+    Unrolled {
+        outputs: Tensor::cat(&outputs, 0),
+        last: state,
+        cut: Tensor::cat(&cut, 0),
     }
 }
 
@@ -129,7 +82,7 @@ fn breaks(ends: &[End], kind: Kind) -> Option<(Tensor, Tensor)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::tensors::to_vec;
+    use crate::nn::torch::tensors::to_vec;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -150,24 +103,6 @@ mod tests {
             .into()
     }
 
-    #[test]
-    fn its_tensors_are_those_of_torch() {
-        for initialization in [Initialization::Torch, Initialization::Orthogonal] {
-            let tensors = LAYER.tensors("lstm", initialization);
-            let found: Vec<(&str, &[usize])> = tensors
-                .iter()
-                .map(|spec| (spec.name.as_str(), &spec.shape[..]))
-                .collect();
-            let expected: [(&str, &[usize]); 4] = [
-                ("lstm.weight_ih_l0", &[8, 3]),
-                ("lstm.weight_hh_l0", &[8, 2]),
-                ("lstm.bias_ih_l0", &[8]),
-                ("lstm.bias_hh_l0", &[8]),
-            ];
-            assert_eq!(found, expected);
-        }
-    }
-
     /// The kernel behind `torch.nn.LSTM`, with the same tensors.
     #[test]
     fn it_is_torchs_lstm() {
@@ -177,7 +112,7 @@ mod tests {
         let initial = Tensor::cat(&[h.squeeze_dim(0), c.squeeze_dim(0)], 1);
         let (outputs, h, c) = inputs.lstm(&[h, c], &parameters, true, 1, 0.0, false, false, false);
         let ends = [End::Continues; 20];
-        let found = LAYER.unroll(&parameters, &inputs.view([20, 3]), &initial, &ends);
+        let found = unroll(LAYER, &parameters, &inputs.view([20, 3]), &initial, &ends);
         let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-5, 1e-6, false);
         assert!(close(&found.outputs, &outputs.view([20, 2])));
         let last = Tensor::cat(&[h.squeeze_dim(0), c.squeeze_dim(0)], 1);
@@ -229,7 +164,7 @@ mod tests {
         let initial = random(&[2, 4], &mut rng);
         let mut ends = [End::Continues; 8];
         (ends[2], ends[3], ends[6]) = (End::Truncated, End::Terminated, End::Truncated);
-        let found = LAYER.unroll(&parameters, &inputs, &initial, &ends);
+        let found = unroll(LAYER, &parameters, &inputs, &initial, &ends);
         let outputs = to_vec(&found.outputs);
         let numbers: Vec<Vec<f32>> = parameters.iter().map(to_vec).collect();
         for e in 0..2 {

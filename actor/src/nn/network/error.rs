@@ -19,6 +19,12 @@ pub enum ModelError {
     /// The environment shows nothing.
     #[error("the environment's observation has no elements; shape {0:?}")]
     EmptyObservation(Vec<usize>),
+    /// It is to be computed by what this program was built without.
+    #[error(
+        "model.backend is \"torch\", but this program was built without libtorch: set it to \"auto\", or build with the \
+         feature `torch`"
+    )]
+    NoTorch,
     /// The parameters do not make a layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),

@@ -5,6 +5,6 @@ pub(super) const DEVICE: Device = Device::Cpu;
 
 /// Switches libtorch's own threads off: parallelism comes from workers, and they would only get in
 /// their way.
-pub fn use_one_thread() {
+pub(crate) fn use_one_thread() {
     tch::set_num_threads(1);
 }

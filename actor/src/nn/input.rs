@@ -1,0 +1,59 @@
+use std::borrow::Cow;
+
+use troop_common::experience::{End, ObservationBuffer, RecurrentState, Segment};
+
+/// Rows of observations in the order of time, of `E` environments.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// `[T·E, …]`.
+    pub observations: Cow<'a, ObservationBuffer>,
+    /// Recurrent state before the first step, `[E, S]`; empty without an LSTM.
+    pub state: Cow<'a, [f32]>,
+    /// How each step ended, `[T, E]`: the step after an end starts from zeros. Empty: there is one step
+    /// (`T` = 1), and none ends.
+    pub ends: &'a [End],
+}
+
+impl<'a> Input<'a> {
+    /// One step of environments that have not just ended.
+    pub fn step(observations: &'a ObservationBuffer, state: &'a RecurrentState) -> Self {
+        Self {
+            observations: Cow::Borrowed(observations),
+            state: Cow::Borrowed(state.values()),
+            ends: &[],
+        }
+    }
+
+    /// Rows for a network without recurrent state.
+    pub fn stateless(observations: &'a ObservationBuffer) -> Self {
+        Self {
+            observations: Cow::Borrowed(observations),
+            state: Cow::Borrowed(&[]),
+            ends: &[],
+        }
+    }
+
+    /// All of a segment's steps from its initial state.
+    pub fn segment(segment: &'a Segment) -> Self {
+        Self {
+            observations: Cow::Borrowed(&segment.observations),
+            state: Cow::Borrowed(segment.initial_state.values()),
+            ends: &segment.ends,
+        }
+    }
+
+    /// A segment's observations that still have a value although no action follows them, see
+    /// [`Segment::open_len`], with the recurrent state behind each, `[E + F, S]`.
+    pub fn open(segment: &'a Segment, state: Vec<f32>) -> Self {
+        Self {
+            observations: segment.open_observations(),
+            state: Cow::Owned(state),
+            ends: &[],
+        }
+    }
+
+    /// Rows, `T·E`.
+    pub fn rows(&self) -> usize {
+        self.observations.len()
+    }
+}

@@ -1,0 +1,223 @@
+//! A convolution, as a product of a picture's patches with the weight.
+
+use pulp::Arch;
+
+use super::buffer::Buffer;
+use super::kernel::{
+    Columns, Patches, Placement, Product, Right, Rows, Start, add_rows, multiply, pack_rows,
+    packed_len,
+};
+use super::span::Span;
+use crate::nn::network::Layer;
+
+/// How the elements of a picture follow each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Order {
+    /// `[C, H, W]`, as environments show them.
+    ChannelsFirst,
+    /// `[H, W, C]`, as convolutions leave them.
+    ChannelsLast,
+}
+
+/// A convolution's kernels: from pictures in one of the orders to pictures `[H, W, O]`.
+#[derive(Debug)]
+pub(super) struct Convolution {
+    span: Span,
+    outputs: usize,
+    /// Elements of a picture that comes in.
+    pub(super) inputs: usize,
+    /// Where each patch begins in a picture, `[P]`.
+    starts: Vec<usize>,
+    /// Where each run of neighbours begins in a patch, and how long it is.
+    runs: Vec<usize>,
+    run: usize,
+    /// Where each element of a patch stands in an output's weight, `[K]`.
+    order: Vec<usize>,
+    /// What pictures are multiplied by.
+    scale: f32,
+    stale: bool,
+    /// The weight for the way forward, `[K, O]`, and back, `[O, K]`.
+    packed: Buffer,
+    packed_back: Buffer,
+    /// `dL/d` of the patches of a picture, `[P, K]`.
+    patches_gradient: Buffer,
+    /// `dL/dW`, `[K, O]`.
+    weight_gradient: Buffer,
+}
+
+impl Convolution {
+    /// A convolution with its parameters' places.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub(super) fn new(layer: Layer, input: Order, scale: f32, span: Span) -> Self {
+        let Layer::Convolution {
+            inputs: channels,
+            outputs,
+            kernel,
+            stride,
+            input_size: [height, width],
+        } = layer
+        else {
+            panic!("expected a convolution, found {layer:?}")
+        };
+        // From channel to channel, from line to line, from pixel to pixel.
+        let steps = match input {
+            Order::ChannelsFirst => [height * width, width, 1],
+            Order::ChannelsLast => [1, width * channels, channels],
+        };
+        let [lines, columns] = layer.output_size();
+        let starts = (0..lines * columns)
+            .map(|p| stride * (p / columns * steps[1] + p % columns * steps[2]))
+            .collect();
+        let area = kernel * kernel;
+        let (runs, run, order) = match input {
+            Order::ChannelsFirst => {
+                let runs = (0..channels * kernel)
+                    .map(|i| i / kernel * steps[0] + i % kernel * steps[1])
+                    .collect();
+                (runs, kernel, (0..channels * area).collect())
+            }
+            Order::ChannelsLast => {
+                let runs = (0..kernel).map(|line| line * steps[1]).collect();
+                let element = |i: usize| i % channels * area + i / channels;
+                let order = (0..channels * area).map(element).collect();
+                (runs, kernel * channels, order)
+            }
+        };
+        Self {
+            span,
+            outputs,
+            inputs: channels * height * width,
+            starts,
+            runs,
+            run,
+            order,
+            scale,
+            stale: true,
+            packed: Buffer::default(),
+            packed_back: Buffer::default(),
+            patches_gradient: Buffer::default(),
+            weight_gradient: Buffer::default(),
+        }
+    }
+
+    /// Parameters were replaced.
+    pub(super) fn loaded(&mut self) {
+        self.stale = true;
+    }
+
+    /// Positions `P` and channels `O` of a picture that goes out.
+    pub(super) fn shape(&self) -> [usize; 2] {
+        [self.starts.len(), self.outputs]
+    }
+
+    /// Elements of a picture that goes out.
+    pub(super) fn outputs(&self) -> usize {
+        self.starts.len() * self.outputs
+    }
+
+    fn patch(&self) -> usize {
+        self.order.len()
+    }
+
+    fn pack(&mut self, arch: Arch, weight: &[f32]) {
+        let (len, outputs, order, scale) = (self.patch(), self.outputs, &self.order, self.scale);
+        let packed = self.packed.resize(packed_len(len, outputs));
+        let from = |output: usize, k: usize| weight[output * len + order[k]] * scale;
+        pack_rows(arch, from, [len, outputs], packed);
+        let packed = self.packed_back.resize(packed_len(outputs, len));
+        let from = |k: usize, output: usize| weight[output * len + order[k]];
+        pack_rows(arch, from, [outputs, len], packed);
+    }
+
+    /// One picture.
+    pub(super) fn forward(
+        &mut self,
+        arch: Arch,
+        parameters: &[f32],
+        picture: &[f32],
+        output: &mut [f32],
+    ) {
+        let [weight, bias] = self.span.of(parameters);
+        if std::mem::take(&mut self.stale) {
+            self.pack(arch, weight);
+        }
+        let product = Product {
+            left: Patches {
+                values: picture,
+                starts: &self.starts,
+                runs: &self.runs,
+                run: self.run,
+            },
+            right: Right::Packed(&self.packed),
+            start: Start::ForColumns(bias),
+            shape: [self.starts.len(), self.patch(), self.outputs],
+            placement: Placement::Rows(self.outputs),
+            output,
+        };
+        multiply(arch, product);
+    }
+
+    /// The weight's gradient is that of the pictures from now on.
+    pub(super) fn begin_gradient(&mut self) {
+        let len = self.patch() * self.outputs;
+        self.weight_gradient.resize(len).fill(0.0);
+    }
+
+    /// Adds one picture to the weight's gradient.
+    pub(super) fn add_to_gradient(&mut self, arch: Arch, picture: &[f32], outputs: &[f32]) {
+        let (starts, len) = (&self.starts, self.run * self.outputs);
+        let parts = self.weight_gradient.chunks_exact_mut(len);
+        for (run, output) in self.runs.iter().zip(parts) {
+            let product = Product {
+                left: Columns {
+                    values: &picture[*run..],
+                    start: |position: usize| starts[position],
+                },
+                right: Right::Rows(outputs, self.outputs),
+                start: Start::Output,
+                shape: [self.run, starts.len(), self.outputs],
+                placement: Placement::Rows(self.outputs),
+                output,
+            };
+            multiply(arch, product);
+        }
+    }
+
+    /// Writes the weight's gradient, and the bias' from `dL/dy` of all pictures.
+    pub(super) fn end_gradient(&self, arch: Arch, outputs: &[f32], gradient: &mut [f32]) {
+        let [weight, bias] = self.span.of_mut(gradient);
+        super::dense::Dense::bias_gradient(arch, outputs, bias);
+        let rows = self.weight_gradient.chunks_exact(self.outputs);
+        for (place, row) in self.order.iter().zip(rows) {
+            for (output, value) in row.iter().enumerate() {
+                weight[output * self.order.len() + place] = value * self.scale;
+            }
+        }
+    }
+
+    /// `dL/dx` of one picture from its `dL/dy`.
+    pub(super) fn input_gradient(&mut self, arch: Arch, outputs: &[f32], gradient: &mut [f32]) {
+        let (positions, len) = (self.starts.len(), self.patch());
+        let patches = self.patches_gradient.resize(positions * len);
+        let product = Product {
+            left: Rows {
+                values: outputs,
+                stride: self.outputs,
+            },
+            right: Right::Packed(&self.packed_back),
+            start: Start::Zero,
+            shape: [positions, self.outputs, len],
+            placement: Placement::Rows(len),
+            output: patches,
+        };
+        multiply(arch, product);
+        gradient.fill(0.0);
+        for (patch, start) in patches.chunks_exact(len).zip(&self.starts) {
+            for (from, run) in patch.chunks_exact(self.run).zip(&self.runs) {
+                add_rows(from, &mut gradient[start + run..][..self.run]);
+            }
+        }
+    }
+}

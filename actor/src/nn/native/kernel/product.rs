@@ -1,0 +1,181 @@
+//! Matrix products.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::left::Left;
+use super::tile::{Strip, Sums, VECTORS, accumulate, load, panel_width, store};
+
+/// The right factor `B` of a product, `[K, N]`.
+#[derive(Clone, Copy)]
+pub(in crate::nn) enum Right<'a> {
+    /// As [`pack_columns`](super::pack_columns) or [`pack_rows`](super::pack_rows) wrote it.
+    Packed(&'a [f32]),
+    /// Row-major, with the distance from row to row.
+    Rows(&'a [f32], usize),
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(in crate::nn) enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// One number for each column, `[N]`.
+    ForColumns(&'a [f32]),
+    /// One number for each row, `[M]`.
+    ForRows(&'a [f32]),
+    /// What stands there already.
+    Output,
+}
+
+/// How a product is written.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::nn) enum Placement {
+    /// Row-major, with so many numbers from row to row.
+    Rows(usize),
+    /// Column by column, with so many numbers from column to column.
+    Columns(usize),
+}
+
+/// `C = start + A B` with `A` `[M, K]` and `B` `[K, N]`.
+pub(in crate::nn) struct Product<'a, L> {
+    pub(in crate::nn) left: L,
+    pub(in crate::nn) right: Right<'a>,
+    pub(in crate::nn) start: Start<'a>,
+    /// `M`, `K` and `N`.
+    pub(in crate::nn) shape: [usize; 3],
+    pub(in crate::nn) placement: Placement,
+    pub(in crate::nn) output: &'a mut [f32],
+}
+
+/// Computes a product.
+pub(in crate::nn) fn multiply<L: Left>(arch: Arch, product: Product<'_, L>) {
+    arch.dispatch(product);
+}
+
+impl<L: Left> WithSimd for Product<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let columns = self.shape[2];
+        for column in (0..columns).step_by(panel_width::<S>()) {
+            let left = columns - column;
+            // Whatever is packed has zeros behind the last column.
+            let partial = left < panel_width::<S>() && matches!(self.right, Right::Rows(..));
+            match (left <= S::F32_LANES, partial) {
+                (false, false) => self.panel::<S, VECTORS, false>(simd, column),
+                (false, true) => self.panel::<S, VECTORS, true>(simd, column),
+                (true, false) => self.panel::<S, 1, false>(simd, column),
+                (true, true) => self.panel::<S, 1, true>(simd, column),
+            }
+        }
+    }
+}
+
+impl<L: Left> Product<'_, L> {
+    /// All rows of `C` vectors of columns.
+    #[inline(always)]
+    fn panel<S: Simd, const C: usize, const PARTIAL: bool>(&mut self, simd: S, column: usize) {
+        let rows = self.shape[0];
+        let mut row = 0;
+        while row < rows {
+            row += match rows - row {
+                // As many sums as there are registers for: what is added to one has to wait for it.
+                12.. if S::REGISTER_COUNT >= 32 || C == 1 => {
+                    self.tile::<S, 12, C, PARTIAL>(simd, row, column)
+                }
+                6 | 9.. => self.tile::<S, 6, C, PARTIAL>(simd, row, column),
+                4 | 7 | 8 => self.tile::<S, 4, C, PARTIAL>(simd, row, column),
+                3 | 5 => self.tile::<S, 3, C, PARTIAL>(simd, row, column),
+                2 => self.tile::<S, 2, C, PARTIAL>(simd, row, column),
+                _ => self.tile::<S, 1, C, PARTIAL>(simd, row, column),
+            };
+        }
+    }
+
+    /// `R` rows of `C` vectors of columns; gives `R`.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const C: usize, const PARTIAL: bool>(
+        &mut self,
+        simd: S,
+        row: usize,
+        column: usize,
+    ) -> usize {
+        let inner = self.shape[1];
+        let columns = (self.shape[2] - column).min(C * S::F32_LANES);
+        let strip = match self.right {
+            Right::Packed(values) => Strip {
+                values: &values[column * inner..],
+                stride: panel_width::<S>(),
+                columns,
+            },
+            Right::Rows(values, stride) => Strip {
+                values: &values[column..],
+                stride,
+                columns,
+            },
+        };
+        let sums = self.start::<S, R, C>(simd, row, column, columns);
+        let sums = accumulate::<S, L, R, C, PARTIAL>(simd, (self.left, row), strip, inner, sums);
+        self.finish::<S, R, C>(simd, sums, row, column, columns);
+        R
+    }
+
+    #[inline(always)]
+    fn start<S: Simd, const R: usize, const C: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        column: usize,
+        columns: usize,
+    ) -> Sums<S, R, C> {
+        match (self.start, self.placement) {
+            (Start::Zero, _) => [[simd.splat_f32s(0.0); C]; R],
+            (Start::ForColumns(values), _) => {
+                [load::<S, C, true>(simd, &values[column..], columns); R]
+            }
+            (Start::ForRows(values), _) => {
+                std::array::from_fn(|r| [simd.splat_f32s(values[row + r]); C])
+            }
+            (Start::Output, Placement::Rows(stride)) => std::array::from_fn(|r| {
+                load::<S, C, true>(simd, &self.output[(row + r) * stride + column..], columns)
+            }),
+            (Start::Output, Placement::Columns(stride)) => std::array::from_fn(|r| {
+                let mut sums = [simd.splat_f32s(0.0); C];
+                let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut sums);
+                for (c, number) in numbers[..columns].iter_mut().enumerate() {
+                    *number = self.output[(column + c) * stride + row + r];
+                }
+                sums
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd, const R: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        sums: Sums<S, R, C>,
+        row: usize,
+        column: usize,
+        columns: usize,
+    ) {
+        match self.placement {
+            Placement::Rows(stride) => {
+                for (r, sums) in sums.into_iter().enumerate() {
+                    let output = &mut self.output[(row + r) * stride + column..];
+                    store::<S, C>(simd, sums, output, columns);
+                }
+            }
+            Placement::Columns(stride) => {
+                let numbers: [&[f32]; R] = std::array::from_fn(|r| bytemuck::cast_slice(&sums[r]));
+                for c in 0..columns {
+                    let output = &mut self.output[(column + c) * stride + row..][..R];
+                    for (output, numbers) in output.iter_mut().zip(numbers) {
+                        *output = numbers[c];
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Networks computed by kernels of our own, on one thread and without libtorch.
+
+mod action_head;
+mod body;
+mod buffer;
+mod cell;
+mod convolution;
+mod dense;
+mod heads;
+mod kernel;
+mod layers;
+mod lstm;
+mod lstm_pass;
+mod model;
+mod observed;
+mod pass;
+mod pictures;
+#[cfg(test)]
+mod reference;
+mod span;
+#[cfg(test)]
+mod tests;
+
+pub(super) use model::NativeModel;

@@ -1,0 +1,177 @@
+//! A body's convolutions, one after the other.
+
+use std::ops::Range;
+
+use pulp::Arch;
+use troop_common::experiment::Activation;
+
+use super::buffer::Buffer;
+use super::convolution::{Convolution, Order};
+use super::kernel::{Activate, derivative, transpose, widen};
+use super::observed::Observed;
+use super::span::Span;
+use crate::nn::network;
+
+/// Convolutions, and what makes one row of their last picture. A row is in torch's order, `[C, H, W]`.
+#[derive(Debug)]
+pub(super) struct Pictures {
+    layers: Vec<Convolution>,
+    /// An observation of bytes as numbers.
+    numbers: Buffer,
+    /// `dL/dy` of a layer, and of the one before it.
+    gradients: [Buffer; 2],
+}
+
+/// What convolutions made of rows.
+#[derive(Debug, Default)]
+pub(super) struct PicturesPass {
+    /// After their activations, `[N, H, W, C]` each.
+    layers: Vec<Buffer>,
+    /// The last ones, `[N, C·H·W]`.
+    pub(super) flat: Buffer,
+}
+
+impl PicturesPass {
+    pub(super) fn clear(&mut self) {
+        self.layers.iter_mut().for_each(Buffer::clear);
+        self.flat.clear();
+    }
+}
+
+/// One observation as numbers.
+fn picture<'a>(
+    arch: Arch,
+    observed: &'a Observed,
+    row: usize,
+    len: usize,
+    numbers: &'a mut Buffer,
+) -> &'a [f32] {
+    let range = row * len..(row + 1) * len;
+    if observed.bytes.is_empty() {
+        return &observed.numbers[range];
+    }
+    let numbers = numbers.resize(len);
+    widen(arch, &observed.bytes[range], numbers);
+    numbers
+}
+
+impl Pictures {
+    /// Convolutions whose parameters are the next ones of the layout.
+    pub(super) fn new(
+        body: &network::Body,
+        tensors: &mut impl Iterator<Item = Range<usize>>,
+    ) -> Self {
+        let layer = |(index, layer): (usize, &network::Layer)| {
+            let (order, scale) = match index {
+                0 if body.scales_bytes => (Order::ChannelsFirst, 1.0 / 255.0),
+                0 => (Order::ChannelsFirst, 1.0),
+                _ => (Order::ChannelsLast, 1.0),
+            };
+            Convolution::new(*layer, order, scale, Span::next(tensors))
+        };
+        Self {
+            layers: body.convolutions.iter().enumerate().map(layer).collect(),
+            numbers: Buffer::default(),
+            gradients: Default::default(),
+        }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Parameters were replaced.
+    pub(super) fn loaded(&mut self) {
+        self.layers.iter_mut().for_each(Convolution::loaded);
+    }
+
+    /// Adds what they make of the observations of `rows`.
+    pub(super) fn forward(
+        &mut self,
+        arch: Arch,
+        parameters: &[f32],
+        observed: &Observed,
+        rows: Range<usize>,
+        pass: &mut PicturesPass,
+    ) {
+        pass.layers.resize_with(self.layers.len(), Buffer::default);
+        for row in rows {
+            for (index, layer) in self.layers.iter_mut().enumerate() {
+                let (before, behind) = pass.layers.split_at_mut(index);
+                let picture = match before.last() {
+                    None => picture(arch, observed, row, layer.inputs, &mut self.numbers),
+                    Some(before) => &before[row * layer.inputs..],
+                };
+                let values = behind[0].append(layer.outputs());
+                layer.forward(arch, parameters, picture, values);
+                let activation = Activation::Relu;
+                arch.dispatch(Activate { activation, values });
+            }
+            if let (Some(layer), Some(made)) = (self.layers.last(), pass.layers.last()) {
+                let (len, [_, channels]) = (layer.outputs(), layer.shape());
+                transpose(&made[row * len..], channels, pass.flat.append(len));
+            }
+        }
+    }
+
+    /// Writes the parameters' gradient from `dL/d` of the rows, `[N, C·H·W]`.
+    pub(super) fn backward(
+        &mut self,
+        arch: Arch,
+        observed: &Observed,
+        pass: &PicturesPass,
+        rows: &[f32],
+        gradient: &mut [f32],
+    ) {
+        let Some(last) = self.layers.last() else {
+            return;
+        };
+        let ([positions, _], len) = (last.shape(), last.outputs());
+        let above = self.gradients[0].resize(rows.len());
+        for (row, above) in rows.chunks_exact(len).zip(above.chunks_exact_mut(len)) {
+            transpose(row, positions, above);
+        }
+        for index in (0..self.layers.len()).rev() {
+            let before = index.checked_sub(1).map(|index| &pass.layers[index][..]);
+            derivative(
+                arch,
+                Activation::Relu,
+                &pass.layers[index],
+                &mut self.gradients[0],
+            );
+            self.layer_backward(arch, observed, index, before, gradient);
+            self.gradients.swap(0, 1);
+        }
+    }
+
+    /// One layer, picture by picture; what comes in is `before`, or the observations.
+    fn layer_backward(
+        &mut self,
+        arch: Arch,
+        observed: &Observed,
+        index: usize,
+        before: Option<&[f32]>,
+        gradient: &mut [f32],
+    ) {
+        let layer = &mut self.layers[index];
+        let [above, below] = &mut self.gradients;
+        let (inputs, outputs) = (layer.inputs, layer.outputs());
+        below.resize(before.map_or(0, <[f32]>::len));
+        layer.begin_gradient();
+        for (row, above) in above.chunks_exact(outputs).enumerate() {
+            match before {
+                None => {
+                    let picture = picture(arch, observed, row, inputs, &mut self.numbers);
+                    layer.add_to_gradient(arch, picture, above);
+                }
+                Some(before) => {
+                    let range = row * inputs..(row + 1) * inputs;
+                    layer.add_to_gradient(arch, &before[range.clone()], above);
+                    layer.input_gradient(arch, above, &mut below[range]);
+                }
+            }
+        }
+        layer.end_gradient(arch, above, gradient);
+    }
+}

@@ -1,0 +1,171 @@
+use troop_common::experiment::ModelSettings;
+use troop_common::layout::Layout;
+use troop_common::spaces::ObservationSpace;
+
+use super::action_head::ActionHead;
+use super::body::Body;
+use super::error::ModelError;
+use super::head::{Head, HeadKind};
+use super::layer::Layer;
+
+/// A network without its parameters: how observations become the heads' outputs.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(in crate::nn) layout: Layout,
+    /// One for all heads, or one for those that act and one for those that judge.
+    pub(in crate::nn) bodies: Vec<Body>,
+    /// With the index of the body that each stands on.
+    pub(in crate::nn) heads: Vec<(usize, Layer)>,
+    /// Judges actions, on the body that judges states.
+    pub(in crate::nn) action_head: Option<ActionHead>,
+    /// Numbers of each environment's recurrent state, `S`.
+    state_len: usize,
+}
+
+impl Network {
+    /// The network that `settings` describe for `observation`, with `heads` on top.
+    ///
+    /// # Errors
+    /// If a body cannot take the observation.
+    pub fn new(
+        settings: &ModelSettings,
+        observation: &ObservationSpace,
+        heads: &[Head],
+    ) -> Result<Self, ModelError> {
+        if observation.is_empty() {
+            return Err(ModelError::EmptyObservation(observation.shape.clone()));
+        }
+        let prefixes: &[&str] = match settings.separate_value {
+            true => &["", "value_"],
+            false => &[""],
+        };
+        let body = Body::new(settings, observation)?;
+        let mut tensors: Vec<_> = prefixes
+            .iter()
+            .flat_map(|prefix| body.tensors(settings, prefix))
+            .collect();
+        let mut head_layers = Vec::new();
+        for head in heads {
+            let layer = Layer::Linear {
+                inputs: body.outputs,
+                outputs: head.outputs,
+            };
+            tensors.extend(layer.tensors(head.name, settings.initialization, head.gain));
+            let separate = settings.separate_value && head.kind == HeadKind::Judges;
+            head_layers.push((usize::from(separate), layer));
+        }
+        Ok(Self {
+            layout: Layout::new(tensors)?,
+            state_len: prefixes.len() * body.state_len(),
+            bodies: vec![body; prefixes.len()],
+            heads: head_layers,
+            action_head: None,
+        })
+    }
+
+    /// The same with a head that judges actions of so many dimensions, on top of what judges states. Its
+    /// hidden layer is as wide as that.
+    ///
+    /// # Errors
+    /// If its name is taken.
+    pub fn with_action_head(
+        self,
+        settings: &ModelSettings,
+        name: &str,
+        dimensions: usize,
+    ) -> Result<Self, ModelError> {
+        let body = &self.bodies[self.bodies.len() - 1];
+        let features = body.outputs;
+        let head = ActionHead::new(features, dimensions, features);
+        let tensors = self.layout.ranges().map(|(spec, _)| spec.clone());
+        let tensors = tensors.chain(head.tensors(name, settings.initialization));
+        Ok(Self {
+            layout: Layout::new(tensors.collect())?,
+            action_head: Some(head),
+            ..self
+        })
+    }
+
+    /// Names, shapes and initialisers of the parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Numbers of each environment's recurrent state, `S`; 0 without an LSTM.
+    pub fn state_len(&self) -> usize {
+        self.state_len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use troop_common::experiment::Body;
+    use troop_common::spaces::ElementType;
+
+    fn pixels(height: usize, width: usize) -> ObservationSpace {
+        ObservationSpace {
+            shape: vec![4, height, width],
+            element: ElementType::U8,
+        }
+    }
+
+    fn settings(body: Body) -> ModelSettings {
+        ModelSettings {
+            body,
+            ..ModelSettings::default()
+        }
+    }
+
+    const HEADS: [Head; 2] = [
+        Head {
+            name: "policy",
+            outputs: 6,
+            gain: 0.01,
+            kind: HeadKind::Acts,
+        },
+        Head {
+            name: "value",
+            outputs: 1,
+            gain: 1.0,
+            kind: HeadKind::Judges,
+        },
+    ];
+
+    #[test]
+    fn the_published_nets_have_their_published_sizes() {
+        let check = |body, expected| {
+            let network = Network::new(&settings(body), &pixels(84, 84), &HEADS).unwrap();
+            assert_eq!(network.layout().len(), expected);
+        };
+        // conv 4→16 8×8, conv 16→32 4×4, fc 2592→256, heads 256→6 and 256→1
+        check(
+            Body::A3cConv,
+            4 * 16 * 64 + 16 + 16 * 32 * 16 + 32 + 2592 * 256 + 256 + 256 * 7 + 7,
+        );
+        // conv 4→32 8×8, conv 32→64 4×4, conv 64→64 3×3, fc 3136→512, heads
+        let nature = 4 * 32 * 64
+            + 32
+            + 32 * 64 * 16
+            + 64
+            + 64 * 64 * 9
+            + 64
+            + 3136 * 512
+            + 512
+            + 512 * 7
+            + 7;
+        check(Body::NatureConv, nature);
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_is_refused() {
+        let vector = ObservationSpace {
+            shape: vec![4],
+            element: ElementType::F32,
+        };
+        for observation in [vector, pixels(16, 84)] {
+            let error = Network::new(&settings(Body::A3cConv), &observation, &HEADS).unwrap_err();
+            assert!(matches!(error, ModelError::NeedsPixels { .. }));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a network is, without its parameters and without what computes it.
+
+mod action_head;
+mod body;
+mod description;
+mod error;
+mod head;
+mod layer;
+mod lstm;
+
+pub(super) use action_head::ActionHead;
+pub(super) use body::Body;
+pub use description::Network;
+pub use error::ModelError;
+pub use head::{Head, HeadKind};
+pub(super) use layer::Layer;
+pub(super) use lstm::Lstm;

@@ -1,0 +1,32 @@
+//! What tests of gradients share.
+
+/// Compares a gradient at outputs, `[N, O]` each, with central differences of the loss, which is computed in
+/// double precision from outputs in single precision, `step` to either side: a small one, or for losses that are
+/// quadratic, any.
+pub(crate) fn assert_output_gradient(
+    outputs: &[Vec<f32>],
+    gradients: &[Vec<f32>],
+    step: f32,
+    mut loss: impl FnMut(&[Vec<f32>]) -> f64,
+) {
+    assert_eq!(outputs.len(), gradients.len(), "a gradient for each head");
+    let mut shifted = outputs.to_vec();
+    for (head, gradient) in gradients.iter().enumerate() {
+        assert_eq!(outputs[head].len(), gradient.len(), "head {head}");
+        for (i, exact) in gradient.iter().enumerate() {
+            let value = outputs[head][i];
+            let (high, low) = (value + step, value - step);
+            shifted[head][i] = high;
+            let above = loss(&shifted);
+            shifted[head][i] = low;
+            let below = loss(&shifted);
+            shifted[head][i] = value;
+            let numeric = (above - below) / (f64::from(high) - f64::from(low));
+            let exact = f64::from(*exact);
+            assert!(
+                (numeric - exact).abs() < 1e-5 * (1.0 + exact.abs()),
+                "head {head}, output {i}: {numeric} for {exact}"
+            );
+        }
+    }
+}
