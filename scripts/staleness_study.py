@@ -20,7 +20,7 @@ POLICIES = {
     "accept": [],
     "drop": ["learner.max_staleness_updates=8"],
     "scale": [],
-    "compensate": ["learner.compensation_history=256"],
+    "compensate": ["learner.compensation_history=256", "learner.compensation_form=adaptive"],
     "bound": ["learner.bound_updates=1"],
     "synchronous": [],
 }

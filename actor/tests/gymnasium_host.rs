@@ -493,9 +493,9 @@ fn a_start_that_does_not_end_is_given_up() {
 fn native_means_native() {
     let message = fatal(make(&EnvironmentSettings {
         host: Host::Native,
-        ..settings("Pendulum-v1", 1)
+        ..settings("Taxi-v4", 1)
     }));
-    assert!(message.contains("`Pendulum-v1` is not native"), "{message}");
+    assert!(message.contains("`Taxi-v4` is not native"), "{message}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ metric_table! {
         "Memory of gradients between their first byte and their apply",
         "At `learner.bytes_in_flight`: senders wait";
     sessions_waiting: IntGauge = "sessions_waiting", "sessions",
-        "Sessions whose gradient waits for other sessions now (`learner.staleness = \"bound\"` or `\"synchronous\"`)",
+        "Sessions that wait for others now: for their turn (`learner.staleness = \"bound\"`) or for their round's end \
+        (`\"synchronous\"`)",
         "As many as there are sessions, for longer than a segment takes: somebody is silent; the log names who is \
         waited for once a minute";
     longest_wait: Gauge = "longest_wait_seconds", "s",
@@ -69,9 +70,10 @@ metric_table! {
         "Above 0: the log and the run's events name the worker. It hangs, all its gradients are rejected, or \
         `learner.straggler_timeout_ms` is short for it";
     turn_wait: Histogram = "turn_wait_seconds", "s",
-        "Waiting for slower workers (`learner.staleness = \"bound\"`); only gradients that had to wait. Counted \
-        while it lasts, in slices of 5 s, as `…_buffer_wait_seconds` and `…_round_wait_seconds` are",
-        "Large: one worker is much slower than the others, or all its gradients are rejected",
+        "Waiting for slower workers before taking weights (`learner.staleness = \"bound\"`); only turns that did not \
+        come at once. Counted while it lasts, in slices of 5 s, as `…_buffer_wait_seconds` and \
+        `…_round_wait_seconds` are",
+        "Large: one worker is much slower than the others",
         powers(1e-4, 4.0, 10);
     rounds: IntCounterVec = "rounds_total"["end"], "rounds",
         "Synchronous rounds: `full`, all members contributed; `left`, all but those that left; `deadline`, some did \

@@ -28,8 +28,8 @@ def test_settings(name):
     assert said == [f"troop-{name}", version]
 
 
-def test_the_learner_has_no_libtorch_and_no_compiler_is_left():
-    for name, absent in {"learner": "libtorch* libpython*", "actor": "cc1plus rustc"}.items():
+def test_no_image_has_libtorch_and_no_compiler_is_left():
+    for name, absent in {"learner": "libtorch* libpython*", "actor": "libtorch* cc1plus rustc"}.items():
         names = " -o ".join(f"-name '{pattern}'" for pattern in absent.split())
         found = execute("docker", "run", "--rm", "--entrypoint=sh", IMAGES[name], "-c", f"find / -xdev {names} 2>/dev/null || true")
         assert not found, found

@@ -99,7 +99,9 @@ fn read_in_python(checkpoint: &Path) {
 fn actors_over_the_network_share_their_moments() {
     let _serial = serial();
     let scratch = Scratch::new();
-    let options = format!("--steps 60000 --seed 1 {NORMALIZED} --run-dir run");
+    // Slow enough that the second one comes before the run is over.
+    let slow = "--set environment.step_sleep_us=2000";
+    let options = format!("--steps 60000 --seed 1 {NORMALIZED} {slow} --run-dir run");
     let learner = Learner::start(&scratch, &format!("--experiment cartpole {options}"));
     let actors = [0, 1].map(|_| {
         let line = format!("troop-actor --learner {} --workers 1", learner.url);

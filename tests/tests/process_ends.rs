@@ -132,7 +132,7 @@ fn a_planted_interpreter_is_not_run_and_the_learners_neither() {
     let learner = Learner::start(
         &scratch,
         &format!(
-            "--experiment acrobot --run-dir run --set environment.python={}",
+            "--experiment halfcheetah --run-dir run --set environment.python={}",
             script.display()
         ),
     );

@@ -75,6 +75,25 @@ fn synchronous_workers_and_one_seed_make_the_same_run_to_the_bit() {
     assert_eq!(applied, 3 * first.summary()["updates"].as_u64().unwrap());
 }
 
+/// Stale synchronous parallel in one process: a worker takes weights once it is its turn.
+#[test]
+fn with_a_bound_no_gradient_is_older_than_promised() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    for bound in [0, 1] {
+        let line = "troop train cartpole --workers 4 --steps 100000 --seed 1 --set learner.staleness=bound";
+        let run = format!("run-{bound}");
+        scratch
+            .run(&format!(
+                "{line} --set learner.bound_updates={bound} --run-dir {run}"
+            ))
+            .expect_code(0);
+        let summary = scratch.run_files(&run).summary();
+        let oldest = summary["staleness_updates"]["max"].as_u64().unwrap();
+        assert!(oldest <= (2 * bound + 1) * 3, "s = {bound}: {summary}");
+    }
+}
+
 /// A2C takes the mean over a segment's B = T·E steps, A3C their sum. Where B is a power of two, the
 /// learning rate carries the factor without rounding: θ ← θ − (Bη) · (1/B) Σ. It must not diverge, for a
 /// sum overflows before a mean does.

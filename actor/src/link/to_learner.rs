@@ -14,8 +14,8 @@ pub trait Link: Send {
     /// If the learner's are different, or there is no learner.
     fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed>;
 
-    /// The newest weights that have reached this side; waits for the first ones, and while the
-    /// learner is away.
+    /// The newest weights that have reached this side; waits for the first ones, for the worker's turn
+    /// if workers take turns, and while the learner is away.
     ///
     /// # Errors
     /// If the run is over or the learner stays away too long.

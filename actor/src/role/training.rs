@@ -122,7 +122,8 @@ impl Training {
         }
         let term = |(name, value): &(&str, f64)| v1::LossTerm {
             term: (*name).to_owned(),
-            value: *value,
+            // In single precision, as networks are: what is beyond it is not finite any more.
+            value: f64::from(*value as f32),
         };
         self.contribution.report.losses = loss.terms.iter().map(term).collect();
     }

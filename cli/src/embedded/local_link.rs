@@ -39,7 +39,7 @@ impl LocalLink {
     /// Lends the server the gradient's vector until it has its answer.
     async fn hand_over(&self, contribution: &mut Contribution) -> Result<Outcome, LinkClosed> {
         let session = self.joined.session;
-        let room = self.server.room(session).await;
+        let room = self.server.room().await;
         let (expected, found) = (room.elements(), contribution.gradient.len());
         if found != expected {
             return Err(LinkClosed::Failed(format!(
@@ -57,6 +57,23 @@ impl LocalLink {
         let outcome = pushed.await;
         contribution.gradient = self.vectors.take(expected);
         Ok(outcome)
+    }
+
+    /// The weights that the session's next gradient is computed on, once it is its turn; none if
+    /// nothing is published.
+    async fn newest(&self) -> Option<Arc<Weights>> {
+        let turn = self.server.turn(self.joined.session).await;
+        let mut published = self.server.published();
+        let Some(turn) = turn else {
+            return published.borrow().clone();
+        };
+        let is_due = |newest: &Option<Arc<Weights>>| {
+            newest
+                .as_ref()
+                .is_none_or(|weights| weights.version >= turn)
+        };
+        // The sender lives as long as the server.
+        published.wait_for(is_due).await.ok()?.clone()
     }
 
     fn closed(&self) -> Option<LinkClosed> {
@@ -79,9 +96,10 @@ impl Link for LocalLink {
     }
 
     fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
+        let newest = self.runtime.block_on(self.newest());
         match self.closed() {
             Some(closed) => Err(closed),
-            None => self.server.published().borrow().clone().ok_or_else(|| {
+            None => newest.ok_or_else(|| {
                 LinkClosed::Failed(
                     "the learner has published no weights; was the session opened?".into(),
                 )

@@ -15,7 +15,8 @@ settings! {
         /// Discount γ.
         #[unit = "an env step"]
         pub discount: f32 = 0.99, // Mnih et al. 2015, table 1
-        /// The target network is refreshed each time the run's count crosses a multiple of this.
+        /// The target network is refreshed each time the run's count crosses a multiple of this; `updates_per_worker`
+        /// is multiplied by the number of workers, as the age of gradients is. It should be above 3.
         #[unit = "frames or updates"]
         pub target_sync: TargetSync = TargetSync::Updates(60_000), // Nair et al. 2015, §4
         /// Whether the online network chooses the action whose value the target network gives (van Hasselt et al.
@@ -82,6 +83,10 @@ impl MethodRules for DqnSettings {
         self.replay_start_env_steps
             .saturating_add(first_transition)
             .saturating_add(batch)
+    }
+
+    fn env_steps_per_gradient(&self, _environments: u64) -> f64 {
+        self.batch_size as f64 / self.replay_ratio
     }
 
     fn target_sync(&self) -> Option<TargetSync> {

@@ -36,6 +36,17 @@ pub enum StalenessPolicy {
     Synchronous,
 }
 
+/// How the correction of an old gradient is weighed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompensationForm {
+    /// By one number for all parameters and times (DC-ASGD-c).
+    #[default]
+    Constant,
+    /// By a number for each parameter that falls as its gradients grow (DC-ASGD-a).
+    Adaptive,
+}
+
 settings! {
     /// `[learner]`: the parameter server.
     pub struct LearnerSettings {
@@ -57,14 +68,22 @@ settings! {
         /// `drop`: a gradient that is more updates old than this is rejected.
         #[unit = "updates"]
         pub max_staleness_updates: u64 = 1_000,
-        /// `compensate`: λ, the weight of the correction.
+        /// `compensate`: how the correction is weighed (Zheng et al. 2017): by λ itself, or by `λ₀/√(m+ε)`, m being a
+        /// running mean of each parameter's g² and ε 1e-7. λ itself corrects nothing if gradients are small, as those
+        /// clipped to a norm of 0.5 are.
+        pub compensation_form: CompensationForm = CompensationForm::Constant,
+        /// `compensate`, `constant`: λ, the weight of the correction.
         pub compensation: f64 = 0.04,
+        /// `compensate`, `adaptive`: λ₀.
+        pub adaptive_compensation: f64 = 2.0,
+        /// `compensate`, `adaptive`: how much of m stays with each gradient, `m ← βm + (1−β)g²`.
+        pub compensation_decay: f64 = 0.95,
         /// `compensate`: publishes that are kept to know how far the parameters have moved, each as large as the
         /// parameters; a gradient computed on an older one is rejected as stale.
         #[unit = "publishes"]
         pub compensation_history: usize = 16,
-        /// `bound`: a worker that is more than this many gradients ahead of the slowest waits before its next
-        /// gradient.
+        /// `bound`: a worker that is more than this many gradients ahead of the slowest waits before it takes weights for
+        /// its next one. With W workers no gradient is more than (2 × this + 1)(W − 1) updates old.
         #[unit = "gradients"]
         pub bound_updates: u64 = 4,
         /// `synchronous`: the first update waits for this many sessions; `troop train` takes its number of workers if
@@ -73,8 +92,8 @@ settings! {
         pub synchronous_workers: usize = 1,
         /// `synchronous`: after the first gradient of a round the others have this long; then the round ends without
         /// them. A worker that three rounds in a row waited for in vain is waited for again once it sends a gradient.
-        /// `bound`: a worker of which no gradient was applied for three times this long is not waited for until one
-        /// is. `"none"` waits for ever.
+        /// `bound`: a worker that has had its turn for three times this long is not waited for until a gradient of it
+        /// is applied. `"none"` waits for ever.
         #[unit = "ms"]
         #[serde(with = "super::optional")]
         pub straggler_timeout_ms: Option<u64> = Some(10_000),
@@ -95,6 +114,13 @@ settings! {
 }
 
 impl LearnerSettings {
+    /// β of the running mean of squares, if gradients are corrected by what it says.
+    pub fn adaptive_decay(&self) -> Option<f64> {
+        use {CompensationForm::Adaptive, StalenessPolicy::Compensate};
+        let adaptive = self.staleness == Compensate && self.compensation_form == Adaptive;
+        adaptive.then_some(self.compensation_decay)
+    }
+
     /// Notes every value that cannot work.
     pub(super) fn check(&self, violations: &mut Violations) {
         let (Publish::IntervalMs(every) | Publish::Updates(every)) = self.publish;
@@ -104,6 +130,7 @@ impl LearnerSettings {
             "must be at least 1: weights are published after some time or some updates",
         );
         self.check_staleness(violations);
+        self.check_compensation(violations);
         violations.expect(
             self.stripes >= 1,
             "learner.stripes",
@@ -137,16 +164,6 @@ impl LearnerSettings {
              waits for the weights of each update",
         );
         violations.expect(
-            self.compensation >= 0.0 && self.compensation.is_finite(),
-            "learner.compensation",
-            "must be a number of at least 0: it weighs the correction",
-        );
-        violations.expect(
-            self.compensation_history >= 1,
-            "learner.compensation_history",
-            "must be at least 1: no gradient's weights would be known",
-        );
-        violations.expect(
             self.synchronous_workers >= 1,
             "learner.synchronous_workers",
             "must be at least 1: a round needs a worker",
@@ -160,6 +177,28 @@ impl LearnerSettings {
             self.bytes_in_flight >= 1,
             "learner.bytes_in_flight",
             "must be at least 1: gradients need memory",
+        );
+    }
+    fn check_compensation(&self, violations: &mut Violations) {
+        violations.expect(
+            self.compensation >= 0.0 && self.compensation.is_finite(),
+            "learner.compensation",
+            "must be a number of at least 0: it weighs the correction",
+        );
+        violations.expect(
+            self.adaptive_compensation >= 0.0 && self.adaptive_compensation.is_finite(),
+            "learner.adaptive_compensation",
+            "must be a number of at least 0: it weighs the correction",
+        );
+        violations.expect(
+            (0.0..1.0).contains(&self.compensation_decay),
+            "learner.compensation_decay",
+            "must be at least 0 and below 1: at 1 the squared gradients would never enter",
+        );
+        violations.expect(
+            self.compensation_history >= 1,
+            "learner.compensation_history",
+            "must be at least 1: no gradient's weights would be known",
         );
     }
 }

@@ -72,6 +72,11 @@ impl MethodSettings {
         self.rules().target_sync()
     }
 
+    /// Env steps that a worker of so many environments lives through for each of its gradients.
+    pub fn env_steps_per_gradient(&self, environments: u64) -> f64 {
+        self.rules().env_steps_per_gradient(environments)
+    }
+
     /// What it learns.
     pub fn learns(&self) -> Learns {
         self.rules().learns()

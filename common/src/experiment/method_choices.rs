@@ -30,4 +30,7 @@ pub enum TargetSync {
     Frames(u64),
     /// Each time the version crosses a multiple of this.
     Updates(u64),
+    /// Each time every worker has made so many updates on average: the version crosses a multiple of
+    /// this × workers. The age of gradients, in updates, grows with workers in the same way.
+    UpdatesPerWorker(u64),
 }

@@ -34,6 +34,11 @@ pub(super) trait MethodRules {
         None
     }
 
+    /// Env steps that a worker of so many environments lives through for each of its gradients.
+    fn env_steps_per_gradient(&self, environments: u64) -> f64 {
+        self.t_max() as f64 * environments as f64
+    }
+
     /// Notes every value that cannot work.
     fn check(
         &self,
@@ -59,7 +64,8 @@ pub(super) fn check_segment(t_max: usize, discount: f32, violations: &mut Violat
 
 /// Notes an interval that nothing crosses.
 pub(super) fn check_target_sync(target_sync: TargetSync, violations: &mut Violations) {
-    let (TargetSync::Frames(every) | TargetSync::Updates(every)) = target_sync;
+    use TargetSync::{Frames, Updates, UpdatesPerWorker};
+    let (Frames(every) | Updates(every) | UpdatesPerWorker(every)) = target_sync;
     violations.expect(
         every >= 1,
         "method.target_sync",

@@ -13,7 +13,8 @@ settings! {
         #[unit = "an env step"]
         pub discount: f32 = 0.99,
         /// The target network is refreshed each time the run's count crosses a multiple of this, the paper's
-        /// `I_target`.
+        /// `I_target`; `updates_per_worker` is multiplied by the number of workers, as the age of gradients is. It
+        /// should be above 3.
         #[unit = "frames or updates"]
         pub target_sync: TargetSync = TargetSync::Frames(40_000),
         /// How the per-step losses of a segment become one: accumulated, as in the paper, or averaged over time and

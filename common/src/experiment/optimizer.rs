@@ -10,7 +10,7 @@ use super::violation::Violations;
 pub enum Optimizer {
     /// `θ ← θ − ηΔ`
     Sgd,
-    /// SGD with momentum: `v ← μv + Δ; θ ← θ − ηv`.
+    /// SGD with momentum: `v ← μv + Δ; θ ← θ − ηv`, or `v ← μv + (1−μ)Δ`.
     Momentum,
     /// Shared, non-centred RMSProp with ε inside the root:
     /// `g ← αg + (1−α)Δ²; θ ← θ − ηΔ/√(g+ε)` (Mnih et al. 2016, eq. S2–S3).
@@ -28,6 +28,17 @@ impl Optimizer {
     fn divides(self) -> bool {
         matches!(self, Self::Rmsprop | Self::Adagrad | Self::Adam)
     }
+}
+
+/// What the velocity of `momentum` is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MomentumForm {
+    /// The sum of fading gradients, `v ← μv + Δ` (Polyak 1964; Sutskever et al. 2013).
+    #[default]
+    Sum,
+    /// Their average, `v ← μv + (1−μ)Δ` (Mnih et al. 2016, §4.2): a step is as long as without momentum.
+    Average,
 }
 
 /// How the learning rate moves from its first value.
@@ -57,13 +68,17 @@ settings! {
         pub warmup_env_steps: u64 = 0,
         /// μ of `momentum`.
         pub momentum: f64 = 0.9,
+        /// `momentum`: whether `v` is the sum of fading gradients, or their average, `v ← μv + (1−μ)Δ`, as in Mnih et al.
+        /// 2016, whose learning rates are 1/(1−μ) times those of a sum.
+        pub momentum_form: MomentumForm = MomentumForm::Sum,
         /// α of `rmsprop`.
         pub decay: f64 = 0.99,
         /// β₁ of `adam`, of the gradient's mean.
         pub beta1: f64 = 0.9,
         /// β₂ of `adam`, of the squared gradient's mean.
         pub beta2: f64 = 0.999,
-        /// ε: inside the root for `rmsprop`, added to the root for `adagrad` and `adam`, where 1e-8 is usual.
+        /// ε: inside the root for `rmsprop` (PyTorch's stands outside: its 1e-5 is 1e-10 here), added to the root for
+        /// `adagrad` and `adam`, where 1e-8 is usual.
         pub epsilon: f64 = 0.1,
         /// A gradient with a larger global norm is scaled down to it.
         #[unit = "global norm"]

@@ -108,8 +108,12 @@ fn ranges() {
         ("method.value_weight", &["-0.1", "inf", "nan"], &["0", "10"]),
         (
             "method.target_sync",
-            &["{ frames = 0 }", "{ updates = 0 }"],
-            &["{ updates = 1 }"],
+            &[
+                "{ frames = 0 }",
+                "{ updates = 0 }",
+                "{ updates_per_worker = 0 }",
+            ],
+            &["{ updates = 1 }", "{ updates_per_worker = 1 }"],
         ),
         (
             "exploration.epsilon_initial",
@@ -173,6 +177,17 @@ fn ranges() {
         ),
         ("learner.stripes", &["0"], &["1"]),
         ("learner.max_sessions", &["0"], &["1"]),
+        ("learner.compensation", &["-0.1", "inf", "nan"], &["0"]),
+        (
+            "learner.adaptive_compensation",
+            &["-0.1", "inf", "nan"],
+            &["0"],
+        ),
+        (
+            "learner.compensation_decay",
+            &["-0.1", "1", "nan"],
+            &["0", "0.99"],
+        ),
         ("learner.drain_timeout_ms", &["0"], &["1"]),
         ("learner.max_staleness_updates", &[], &["0"]),
         ("actor.workers", &[], &["0"]),

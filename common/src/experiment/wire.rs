@@ -35,7 +35,8 @@ settings! {
         pub weights: WireEncoding = WireEncoding::F32,
         /// When a session is sent weights: with each publish, or the newest once for each gradient that it has sent.
         pub send_weights: SendWeights = SendWeights::EachPublish,
-        /// Gradients that a worker may have sent without an answer yet.
+        /// Gradients that a worker may have sent without an answer yet; one if workers take turns (`learner.staleness =
+        /// "bound"` or `"synchronous"`).
         #[unit = "gradients"]
         pub gradients_in_flight: usize = 2,
         /// Either side pings a silent connection after this long.

@@ -10,6 +10,6 @@ pub struct Outcome {
     /// The learner's version when it answers: an applied gradient is part of it. If a round was
     /// closed without the gradient, the version that its session should compute the next one on.
     pub version: u64,
-    /// Whether the session is to end: what it said cannot be true.
+    /// Whether the session is to end: what it said cannot be true, or nothing finite comes from it.
     pub ends_session: bool,
 }

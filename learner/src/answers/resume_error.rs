@@ -4,7 +4,8 @@ pub enum ResumeError {
     /// The run's optimiser needs state that the checkpoint does not have.
     #[error(
         "the checkpoint has no optimiser state `{missing}` (it has: {found}), which \
-         `optimizer.name` needs: resume with the optimiser that the run began with, or start a new run"
+         `optimizer.name` or `learner.compensation_form` needs: resume with those that the run began with, \
+         or start a new run"
     )]
     NoOptimizerState {
         /// The first vector that is missing.

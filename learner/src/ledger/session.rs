@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) env_steps: u64,
     pub(crate) gradients_applied: u64,
     pub(crate) gradients_rejected: u64,
+    /// Its last gradients that were not finite, since one was applied.
+    pub(crate) non_finite_in_a_row: u32,
     pub(crate) staleness_updates: u64,
     pub(crate) last_gradient_at: Option<Duration>,
 }

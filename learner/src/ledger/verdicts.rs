@@ -8,6 +8,12 @@ use super::update::Update;
 use crate::answers::{Outcome, Refusal, SessionId, Verdict};
 use crate::lock::lock;
 
+/// A session whose gradients were not finite so many times in a row ends. A bad batch gives one, and a
+/// spike of the weights a few until the next updates have taken it back: each gradient is computed on
+/// newer weights than the one before. Whatever gives ten gives the eleventh too, and its worker would
+/// live through the rest of the run for nothing.
+pub(crate) const NON_FINITE_IN_A_ROW: u32 = 10;
+
 impl Ledger {
     /// Counts an update, before anybody can see it.
     pub(crate) fn update(&self, update: Update) {
@@ -22,37 +28,75 @@ impl Ledger {
         applied: Result<u64, Refusal>,
         version: u64,
     ) -> Outcome {
-        self.count_answer(session, &applied);
-        let (verdict, detail) = match applied {
-            Ok(_) => (Verdict::Applied, String::new()),
-            Err(Refusal { verdict, detail }) => {
-                self.recorder.rejection(verdict);
-                self.alarm(session, verdict, &detail);
-                // Its steps count: a run whose gradients are all refused ends too.
-                self.finish_if_done();
-                (verdict, DETAIL.cut(&detail))
-            }
+        let in_a_row = self.count_answer(session, &applied);
+        let Err(Refusal { verdict, detail }) = applied else {
+            return Outcome {
+                verdict: Verdict::Applied,
+                detail: String::new(),
+                version,
+                ends_session: false,
+            };
         };
+        self.recorder.rejection(verdict);
+        self.alarm(session, verdict, &detail);
+        let ends_session = verdict == Verdict::NonFinite && in_a_row >= NON_FINITE_IN_A_ROW;
+        let detail = match ends_session {
+            true => self.end_of_patience(session, &detail),
+            false => detail,
+        };
+        // Its steps count: a run whose gradients are all refused ends too.
+        self.finish_if_done();
         Outcome {
             verdict,
-            detail,
+            detail: DETAIL.cut(&detail),
             version,
-            ends_session: false,
+            ends_session,
         }
     }
 
-    fn count_answer(&self, session: SessionId, applied: &Result<u64, Refusal>) {
+    /// Gives how many of the session's gradients in a row were not finite.
+    fn count_answer(&self, session: SessionId, applied: &Result<u64, Refusal>) -> u32 {
         let now = self.now();
-        if let Some(session) = lock(&self.sessions).get_mut(session) {
-            session.last_gradient_at = Some(now);
-            match applied {
-                Ok(staleness) => {
-                    session.gradients_applied += 1;
-                    session.staleness_updates = *staleness;
-                }
-                Err(_) => session.gradients_rejected += 1,
+        let mut sessions = lock(&self.sessions);
+        let Some(session) = sessions.get_mut(session) else {
+            return 0;
+        };
+        session.last_gradient_at = Some(now);
+        match applied {
+            Ok(staleness) => {
+                session.gradients_applied += 1;
+                session.staleness_updates = *staleness;
+                session.non_finite_in_a_row = 0;
+            }
+            Err(refusal) => {
+                session.gradients_rejected += 1;
+                session.non_finite_in_a_row += u32::from(refusal.verdict == Verdict::NonFinite);
             }
         }
+        session.non_finite_in_a_row
+    }
+
+    /// Notes that a session ends because nothing finite comes from it; gives what its worker is told.
+    fn end_of_patience(&self, session: SessionId, detail: &str) -> String {
+        let worker = lock(&self.sessions)
+            .get_mut(session)
+            .map(|session| session.worker.clone());
+        let message = "session ended: its gradients are not finite";
+        tracing::error!(
+            session,
+            worker,
+            in_a_row = NON_FINITE_IN_A_ROW,
+            detail,
+            "{message}"
+        );
+        let end = Occurrence::error(message).with("session", session);
+        let end = end.with("worker", worker.as_deref());
+        self.note(end.with("in_a_row", NON_FINITE_IN_A_ROW));
+        format!(
+            "{detail}, {NON_FINITE_IN_A_ROW} times in a row: the session ends. Its network or its \
+             environment gives values that are not finite; look at the worker's log, and at \
+             optimizer.learning_rate and optimizer.max_gradient_norm"
+        )
     }
 
     /// Notes a rejection that says that something is wrong, rather than late, and warns of it now

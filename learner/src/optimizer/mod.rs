@@ -10,11 +10,12 @@ mod rmsprop;
 mod sgd;
 mod source;
 mod step;
+mod vanishing;
 
 use std::ops::Range;
 
 use pulp::Arch;
-use troop_common::experiment::{Optimizer, OptimizerSettings};
+use troop_common::experiment::{Experiment, MomentumForm, Optimizer, OptimizerSettings};
 use troop_common::wire::{Element, Run};
 
 use self::adagrad::Adagrad;
@@ -23,7 +24,8 @@ use self::momentum::Momentum;
 use self::pass::{Kernel, Pass};
 use self::rmsprop::Rmsprop;
 use self::sgd::Sgd;
-use self::source::{Compensated, Plain};
+use self::source::{Adaptive, Compensated, Plain, Source};
+pub(crate) use self::step::SQUARES;
 pub use self::step::{Compensation, Step};
 
 /// A rule with its constants; the state that it needs stands beside the parameters.
@@ -35,6 +37,8 @@ pub enum Rule {
     Momentum {
         /// μ
         momentum: f64,
+        /// What a gradient counts in the velocity: 1, or 1 − μ.
+        gain: f64,
     },
     /// Shared, non-centred RMSProp.
     Rmsprop {
@@ -67,6 +71,10 @@ impl Rule {
             Optimizer::Sgd => Self::Sgd,
             Optimizer::Momentum => Self::Momentum {
                 momentum: settings.momentum,
+                gain: match settings.momentum_form {
+                    MomentumForm::Sum => 1.0,
+                    MomentumForm::Average => 1.0 - settings.momentum,
+                },
             },
             Optimizer::Rmsprop => Self::Rmsprop {
                 decay: settings.decay,
@@ -81,7 +89,8 @@ impl Rule {
         }
     }
 
-    /// Names of the per-parameter vectors that the rule keeps, as checkpoints write them.
+    /// Names of the per-parameter vectors that the rule keeps, as checkpoints write them. Compensation's
+    /// own stands behind them.
     pub fn state_names(self) -> &'static [&'static str] {
         match self {
             Self::Sgd => &[],
@@ -113,17 +122,19 @@ impl Rule {
         step: &Step<'_>,
     ) {
         let rate = step.rate;
+        let part = |vector| &mut Vec::as_mut_slice(vector)[at.clone()];
+        let (own, squares) = vectors.state.split_at_mut(self.state_names().len());
         let stretch = Stretch {
             arch,
             parameters: &mut vectors.parameters[at.clone()],
+            squares: squares.first_mut().map(part),
             gradient,
             step,
         };
-        let part = |vector| &mut Vec::as_mut_slice(vector)[at.clone()];
-        match (self, vectors.state.as_mut_slice()) {
+        match (self, own) {
             (Self::Sgd, []) => stretch.run(Sgd::new(rate), []),
-            (Self::Momentum { momentum }, [v]) => {
-                stretch.run(Momentum::new(rate, momentum), [part(v)]);
+            (Self::Momentum { momentum, gain }, [v]) => {
+                stretch.run(Momentum::new(rate, momentum, gain), [part(v)]);
             }
             (Self::Rmsprop { decay, epsilon }, [g]) => {
                 stretch.run(Rmsprop::new(rate, decay, epsilon), [part(g)]);
@@ -153,8 +164,16 @@ impl Rule {
     }
 }
 
-/// Parameters and the state that a rule keeps beside them: one vector for each of its names, all
-/// of one length.
+/// Names of the per-parameter vectors that an experiment's steps need, as checkpoints write them: those
+/// of its rule, then that of compensation.
+pub(crate) fn kept_names(experiment: &Experiment) -> Vec<&'static str> {
+    let rule = Rule::new(&experiment.optimizer).state_names();
+    let squares = experiment.learner.adaptive_decay().map(|_| SQUARES);
+    rule.iter().copied().chain(squares).collect()
+}
+
+/// Parameters and the state that is kept beside them, all of one length: one vector for each of the
+/// rule's names, and [`SQUARES`] if compensation needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Vectors {
     pub(crate) parameters: Vec<f32>,
@@ -165,6 +184,8 @@ pub(crate) struct Vectors {
 struct Stretch<'a> {
     arch: Arch,
     parameters: &'a mut [f32],
+    /// For compensation's adaptive form.
+    squares: Option<&'a mut [f32]>,
     gradient: Run<'a>,
     step: &'a Step<'a>,
 }
@@ -179,32 +200,37 @@ impl<'a> Stretch<'a> {
     }
 
     fn run_over<E: Element, K: Kernel<N>, const N: usize>(
-        self,
+        mut self,
         gradient: &'a [E],
         kernel: K,
         state: [&'a mut [f32]; N],
     ) {
-        let Self {
-            arch,
-            parameters,
-            step,
-            ..
-        } = self;
-        let plain = Plain::new(gradient, step);
-        match step.compensation {
-            None => arch.dispatch(Pass {
-                kernel,
-                parameters,
-                state,
-                source: plain,
-            }),
-            Some(compensation) => arch.dispatch(Pass {
-                kernel,
-                parameters,
-                state,
-                source: Compensated::new(plain, compensation),
-            }),
+        let plain = Plain::new(gradient, self.step);
+        let Some(compensation) = self.step.compensation else {
+            return self.pass(kernel, state, plain);
+        };
+        let compensated = Compensated::new(plain, compensation);
+        match (compensation.decay, self.squares.take()) {
+            (None, _) => self.pass(kernel, state, compensated),
+            (Some(decay), Some(squares)) => {
+                self.pass(kernel, state, Adaptive::new(compensated, squares, decay));
+            }
+            (Some(_), None) => panic!("compensation needs {SQUARES}, and there is none"),
         }
+    }
+
+    fn pass<S: Source, K: Kernel<N>, const N: usize>(
+        self,
+        kernel: K,
+        state: [&'a mut [f32]; N],
+        source: S,
+    ) {
+        self.arch.dispatch(Pass {
+            kernel,
+            parameters: self.parameters,
+            state,
+            source,
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! SGD with momentum (Polyak 1964; as in Sutskever et al. 2013 without Nesterov's term, with the
-//! rate outside of the velocity): `v ← μv + Δ; θ ← θ − ηv`
+//! rate outside of the velocity): `v ← μv + Δ; θ ← θ − ηv`. Mnih et al. 2016, §4.2, have the average in
+//! place of the sum: `v ← μv + (1−μ)Δ`.
 
 use super::pass::Kernel;
 
@@ -7,13 +8,16 @@ use super::pass::Kernel;
 pub(super) struct Momentum {
     rate: f32,
     momentum: f32,
+    gain: f32,
 }
 
 impl Momentum {
-    pub(super) fn new(rate: f32, momentum: f64) -> Self {
+    /// `gain` is what Δ counts: 1, or 1 − μ.
+    pub(super) fn new(rate: f32, momentum: f64, gain: f64) -> Self {
         Self {
             rate,
             momentum: momentum as f32,
+            gain: gain as f32,
         }
     }
 }
@@ -21,7 +25,7 @@ impl Momentum {
 impl Kernel<1> for Momentum {
     #[inline(always)]
     fn advance(self, [v]: [f32; 1], d: f32) -> ([f32; 1], f32) {
-        let v = self.momentum * v + d;
+        let v = self.momentum * v + self.gain * d;
         ([v], self.rate * v)
     }
 }

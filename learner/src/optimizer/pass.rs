@@ -5,21 +5,13 @@ use std::array;
 use pulp::NullaryFnOnce;
 
 use super::source::Source;
+use super::vanishing::flushed;
 
 /// What a rule does to one parameter, with its constants worked out. `N` numbers of state belong
 /// to each parameter.
 pub(super) trait Kernel<const N: usize>: Copy {
     /// The new state, and what is subtracted from the parameter.
     fn advance(self, state: [f32; N], gradient: f32) -> ([f32; N], f32);
-}
-
-/// State fades where no gradient comes. Below this it counts as 0, long before numbers become
-/// subnormal: arithmetic with those takes ten times as long, and a step is none the smaller.
-const VANISHING: f32 = 1e-30;
-
-#[inline(always)]
-fn flushed(state: f32) -> f32 {
-    if state.abs() < VANISHING { 0.0 } else { state }
 }
 
 /// A kernel and what it runs over. `pulp` compiles it for each vector width.
@@ -39,7 +31,7 @@ impl<K: Kernel<N>, S: Source, const N: usize> NullaryFnOnce for Pass<'_, K, S, N
         let parameters = self.parameters;
         let len = parameters.len();
         let state = self.state.map(|vector| &mut vector[..len]);
-        let source = self.source.cut(len);
+        let mut source = self.source.cut(len);
         for i in 0..len {
             let theta = parameters[i];
             let old = array::from_fn(|k| state[k][i]);

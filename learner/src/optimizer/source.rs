@@ -3,15 +3,19 @@
 use troop_common::wire::Element;
 
 use super::step::{Compensation, Step};
+use super::vanishing::flushed;
+
+/// Keeps the adaptive weight finite where all gradients were 0; the paper's.
+const EPSILON: f32 = 1e-7;
 
 /// Gives one parameter's gradient. Passes are compiled for each source, so that the plain one does
-/// not pay for the other.
-pub(super) trait Source: Copy {
+/// not pay for the others.
+pub(super) trait Source {
     /// The same source, known to the compiler to have `len` elements.
     fn cut(self, len: usize) -> Self;
 
-    /// The gradient at `index`, where the parameter is `theta` now.
-    fn at(self, index: usize, theta: f32) -> f32;
+    /// The gradient at `index`, where the parameter is `theta` now; asked once for each.
+    fn at(&mut self, index: usize, theta: f32) -> f32;
 }
 
 /// The gradient as it came, scaled.
@@ -40,7 +44,7 @@ impl<E: Element> Source for Plain<'_, E> {
     }
 
     #[inline(always)]
-    fn at(self, index: usize, _theta: f32) -> f32 {
+    fn at(&mut self, index: usize, _theta: f32) -> f32 {
         self.scale * self.gradient[index].value()
     }
 }
@@ -74,9 +78,53 @@ impl<E: Element> Source for Compensated<'_, E> {
     }
 
     #[inline(always)]
-    fn at(self, index: usize, theta: f32) -> f32 {
+    fn at(&mut self, index: usize, theta: f32) -> f32 {
         let d = self.plain.at(index, theta);
         let moved = theta - self.compensation.computed_on[index];
         d + self.compensation.lambda * d * d * moved
+    }
+}
+
+/// The same, weighed by what the parameter's gradients were before.
+pub(super) struct Adaptive<'a, E> {
+    compensated: Compensated<'a, E>,
+    /// m, of each parameter.
+    squares: &'a mut [f32],
+    decay: f32,
+}
+
+impl<'a, E> Adaptive<'a, E> {
+    /// `decay` is β.
+    pub(super) fn new(compensated: Compensated<'a, E>, squares: &'a mut [f32], decay: f32) -> Self {
+        Self {
+            compensated,
+            squares,
+            decay,
+        }
+    }
+}
+
+impl<E: Element> Source for Adaptive<'_, E> {
+    #[inline(always)]
+    fn cut(self, len: usize) -> Self {
+        Self {
+            compensated: self.compensated.cut(len),
+            squares: &mut self.squares[..len],
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    fn at(&mut self, index: usize, theta: f32) -> f32 {
+        let Compensated {
+            plain,
+            compensation,
+        } = &mut self.compensated;
+        let d = plain.at(index, theta);
+        let moved = theta - compensation.computed_on[index];
+        let square = self.decay * self.squares[index] + (1.0 - self.decay) * d * d;
+        self.squares[index] = flushed(square);
+        // In this order, so that a square that overflows leaves the gradient alone.
+        d + compensation.lambda * (d / (square + EPSILON).sqrt()) * d * moved
     }
 }

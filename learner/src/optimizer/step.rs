@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// What the running mean of squared gradients is called that weighs compensation, as checkpoints write it.
+pub(crate) const SQUARES: &str = "compensation_square_average";
+
 /// How to apply a gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
@@ -19,8 +22,11 @@ pub struct Step<'a> {
 /// gradient `Δ` after its scaling.
 #[derive(Clone, Copy, Debug)]
 pub struct Compensation<'a> {
-    /// λ; at 0 nothing is corrected.
+    /// λ, or λ₀ of the adaptive form; at 0 nothing is corrected.
     pub lambda: f32,
+    /// β of the adaptive form, DC-ASGD-a (§5): `m ← βm + (1−β)Δ⊙Δ; λ = λ₀/√(m + ε)`. Its m stands
+    /// behind the rule's state.
+    pub decay: Option<f32>,
     /// The parameters that the gradient was computed on, of the parameters' length.
     pub computed_on: &'a [f32],
 }

@@ -8,7 +8,10 @@ use crate::optimizer::architectures::architectures;
 
 const RULES: [Rule; 5] = [
     Rule::Sgd,
-    Rule::Momentum { momentum: 0.9 },
+    Rule::Momentum {
+        momentum: 0.9,
+        gain: 1.0,
+    },
     Rule::Rmsprop {
         decay: 0.99,
         epsilon: 0.1,
@@ -69,6 +72,13 @@ fn every_rule_takes_the_steps_of_its_equation() {
     check(sgd, 1.0, &[2.0, -4.0], &[0.8, 1.2]);
     // v: 2, 3.8
     check(momentum, 1.0, &[2.0, 2.0], &[0.8, 0.42]);
+    let average = Rule::new(&OptimizerSettings {
+        name: Optimizer::Momentum,
+        momentum_form: MomentumForm::Average,
+        ..OptimizerSettings::default()
+    });
+    // v: 0.2, 0.38
+    check(average, 1.0, &[2.0, 2.0], &[0.98, 0.942]);
     // g: 0.04; √(0.04 + 0.1)
     check(rmsprop, 0.0, &[2.0], &[-0.534_522_5]);
     // G: 9, 25
@@ -100,8 +110,8 @@ fn the_scale_comes_before_everything() {
 fn slow_step(rule: Rule, theta: &mut f64, state: &mut [f64], d: f64, rate: f64, t: i32) {
     match rule {
         Rule::Sgd => *theta -= rate * d,
-        Rule::Momentum { momentum } => {
-            state[0] = momentum * state[0] + d;
+        Rule::Momentum { momentum, gain } => {
+            state[0] = momentum * state[0] + gain * d;
             *theta -= rate * state[0];
         }
         Rule::Rmsprop { decay, epsilon } => {
@@ -146,6 +156,7 @@ fn fast_steps_follow_slow_ones() {
                 scale: 0.7,
                 compensation: (t % 2 == 0).then_some(Compensation {
                     lambda,
+                    decay: None,
                     computed_on: &computed_on,
                 }),
                 ..step(0.01, t)
@@ -175,6 +186,7 @@ fn compensation_follows_its_formula_and_vanishes_with_lambda() {
         let mut vectors = vectors(rule, &[3.0]);
         let compensation = Some(Compensation {
             lambda,
+            decay: None,
             computed_on: &[1.0],
         });
         let step = Step {
@@ -194,6 +206,58 @@ fn compensation_follows_its_formula_and_vanishes_with_lambda() {
     }
 }
 
+/// DC-ASGD-a against its formula in `f64`: λ = λ₀/√(m + ε), m ← βm + (1−β)Δ².
+#[test]
+fn adaptive_compensation_follows_a_slow_one() {
+    for (seed, rule) in (0..20).flat_map(|seed| RULES.map(|rule| (seed, rule))) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (len, decay) = (rng.random_range(1..100), rng.random_range(0.0..0.99_f32));
+        // Small gradients, as those of a clipped mean loss are.
+        let magnitude = 10.0_f32.powi(rng.random_range(-3..1));
+        let theta = random(&mut rng, len);
+        let mut fast = vectors(rule, &theta);
+        fast.state.push(vec![0.0; len]);
+        let mut slow: Vec<f64> = theta.iter().map(|theta| f64::from(*theta)).collect();
+        let mut slow_state = vec![vec![0.0; rule.state_names().len()]; len];
+        let mut squares = vec![0.0; len];
+        for t in 1..=30 {
+            let gradient: Vec<f32> = random(&mut rng, len)
+                .iter()
+                .map(|d| d * magnitude)
+                .collect();
+            let computed_on: Vec<f32> = slow.iter().map(|theta| *theta as f32 + 0.1).collect();
+            let step = Step {
+                compensation: Some(Compensation {
+                    lambda: 2.0,
+                    decay: Some(decay),
+                    computed_on: &computed_on,
+                }),
+                ..step(0.01, t)
+            };
+            take(rule, &mut fast, &gradient, &step);
+            for i in 0..len {
+                let (d, decay) = (f64::from(gradient[i]), f64::from(decay));
+                squares[i] = decay * squares[i] + (1.0 - decay) * d * d;
+                let lambda = 2.0 / f64::sqrt(squares[i] + 1e-7);
+                let d = d + lambda * d * d * (slow[i] - f64::from(computed_on[i]));
+                slow_step(rule, &mut slow[i], &mut slow_state[i], d, 0.01, t as i32);
+            }
+        }
+        for (fast, slow) in fast.parameters.iter().zip(&slow) {
+            let error = (f64::from(*fast) - slow).abs();
+            assert!(
+                error < 1e-4,
+                "seed {seed}, {rule:?}: {fast}, expected {slow}"
+            );
+        }
+        let found = fast.state.last().unwrap().iter().zip(&squares);
+        for (fast, slow) in found {
+            let error = (f64::from(*fast) - slow).abs();
+            assert!(error <= 1e-5 * slow, "seed {seed}: {fast}, expected {slow}");
+        }
+    }
+}
+
 #[test]
 fn every_instruction_set_gives_the_same_bits() {
     for seed in 0..40 {
@@ -207,11 +271,16 @@ fn every_instruction_set_gives_the_same_bits() {
             .collect();
         let compensation = rng.random_bool(0.5).then_some(Compensation {
             lambda: 0.04,
+            decay: rng.random_bool(0.5).then_some(0.95),
             computed_on: &computed_on,
         });
+        let adaptive = compensation.is_some_and(|compensation| compensation.decay.is_some());
         for rule in RULES {
             let mut results = architectures().map(|arch| {
                 let mut vectors = vectors(rule, &theta);
+                if adaptive {
+                    vectors.state.push(vec![0.0; len]);
+                }
                 for number in 1..5 {
                     let step = Step {
                         compensation,

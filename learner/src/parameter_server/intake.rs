@@ -42,6 +42,9 @@ impl Intake<'_> {
         let elements = gradient.values.len();
         let applied = blocking::run(elements, || self.apply(session, &gradient, report));
         drop(gradient);
+        if applied.is_err() {
+            self.model.pace.pass(session, self.ledger.now());
+        }
         self.answer(session, applied)
     }
 

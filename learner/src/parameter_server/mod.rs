@@ -12,6 +12,7 @@ mod pace;
 mod restart;
 mod rounds;
 mod snapshot;
+mod target_age;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -55,6 +56,8 @@ pub struct ParameterServer {
     /// Held while its parameters are drawn elsewhere.
     drawing: tokio::sync::Mutex<()>,
     published: watch::Sender<Option<Arc<Weights>>>,
+    /// It was warned that the target network is refreshed too often.
+    target_is_young: OnceLock<()>,
 }
 
 /// What a model begins with.
@@ -87,6 +90,7 @@ impl ParameterServer {
             making: Mutex::default(),
             drawing: tokio::sync::Mutex::default(),
             published: watch::Sender::new(None),
+            target_is_young: OnceLock::new(),
             experiment,
         }
     }
@@ -203,7 +207,20 @@ impl ParameterServer {
             .set_open(session)
             .map_err(OpenError::UnknownSession)?;
         model.pace.open(session, self.ledger.now());
+        let workers = sessions.len() as u64;
+        drop(sessions);
+        self.look_at_target(workers);
         Ok(())
+    }
+
+    /// All workers join before the first of them opens its session, as a rule.
+    fn look_at_target(&self, workers: u64) {
+        if self.target_is_young.get().is_none()
+            && target_age::warn_if_young(&self.experiment, workers, &self.ledger)
+        {
+            // Somebody else may have been quicker.
+            let _ = self.target_is_young.set(());
+        }
     }
 
     /// A round holds one gradient of each session: if they do not fit it would never end.
@@ -219,13 +236,24 @@ impl ParameterServer {
         }
     }
 
-    /// Room for the next gradient of `session`, one at a time. Waits for the session's turn, where
-    /// the fast wait for the slow, and then for room in `learner.bytes_in_flight`.
+    /// Waits until `session` may begin another gradient, if the fast wait for the slow: before it
+    /// takes weights, so that it computes on those of its turn. Gives the version of the weights that
+    /// it should compute on at least, which is published already or about to be; none if nobody waits.
     ///
-    /// Before the session has opened there is no layout, and no room.
-    pub async fn room(&self, session: SessionId) -> Room {
+    /// It ends when the learner closes.
+    pub async fn turn(&self, session: SessionId) -> Option<u64> {
         match self.model.get() {
-            Some(model) => self.intake(model).room(session).await,
+            Some(model) => self.intake(model).turn(session).await,
+            None => None,
+        }
+    }
+
+    /// Room for a gradient, one at a time for a session. Waits for it in `learner.bytes_in_flight`.
+    ///
+    /// Before the first session has opened there is no layout, and no room.
+    pub async fn room(&self) -> Room {
+        match self.model.get() {
+            Some(model) => self.intake(model).room().await,
             None => Room::default(),
         }
     }
@@ -264,6 +292,9 @@ impl ParameterServer {
     }
 
     fn refuse(&self, session: SessionId, refusal: Refusal) -> Outcome {
+        if let Some(model) = self.model.get() {
+            model.pace.pass(session, self.ledger.now());
+        }
         self.ledger.answer(session, Err(refusal), self.version())
     }
 

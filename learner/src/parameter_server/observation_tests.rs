@@ -41,7 +41,7 @@ async fn push(
     sequence: u64,
     seen: &[f32],
 ) -> Outcome {
-    let room = server.room(session).await;
+    let room = server.room().await;
     let origin = Origin {
         sequence,
         epoch: server.epoch(),

@@ -8,11 +8,12 @@ use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 use troop_common::proto::v1;
 use troop_common::wire::Elements;
 
-use crate::answers::{Outcome, SessionId};
+use crate::answers::{Outcome, Refusal, SessionId};
+use crate::ledger::Ledger;
 use crate::lock::lock;
 use crate::policy::attention::{Attention, Waits};
 use crate::policy::bound::SessionClocks;
-use crate::policy::round::{RoundSettings, Rounds};
+use crate::policy::round::{Part, RoundSettings, Rounds};
 use crate::shard::budget::Room;
 
 /// Who waits for whom.
@@ -35,28 +36,36 @@ pub(crate) struct Turns {
 pub(crate) struct WaitingForTurn<'a> {
     turns: &'a Turns,
     session: SessionId,
+    ledger: &'a Ledger,
 }
 
 impl Turns {
-    /// `session` waits from `now` on.
-    pub(crate) fn wait(&self, session: SessionId, now: Duration) -> WaitingForTurn<'_> {
+    /// `session` waits from `now` on, as the ledger's clock tells it.
+    pub(crate) fn wait<'a>(
+        &'a self,
+        session: SessionId,
+        now: Duration,
+        ledger: &'a Ledger,
+    ) -> WaitingForTurn<'a> {
         lock(&self.clocks).begin_waiting(session, now);
         WaitingForTurn {
             turns: self,
             session,
+            ledger,
         }
     }
 }
 
 impl Drop for WaitingForTurn<'_> {
     fn drop(&mut self) {
-        lock(&self.turns.clocks).end_waiting(self.session);
+        let now = self.ledger.now();
+        lock(&self.turns.clocks).end_waiting(self.session, now);
     }
 }
 
 /// The open round, and those who wait for its end.
 pub(crate) struct Barrier {
-    pub(crate) rounds: Mutex<Rounds<RoundGradient>>,
+    pub(crate) rounds: Mutex<Rounds<RoundPart>>,
     pub(crate) changed: Notify,
     /// Sessions that the first round waits for.
     pub(crate) first_sessions: usize,
@@ -64,11 +73,17 @@ pub(crate) struct Barrier {
 
 /// One session's part in a round.
 #[derive(Debug)]
-pub(crate) struct RoundGradient {
-    pub(crate) values: Elements,
-    pub(crate) room: Room,
+pub(crate) struct RoundPart {
+    /// Its gradient, or why that is refused: then its session waits for the round's end all the same.
+    pub(crate) gradient: Result<(Elements, Room), Refusal>,
     pub(crate) report: v1::Report,
     pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+impl Part for RoundPart {
+    fn is_gradient(&self) -> bool {
+        self.gradient.is_ok()
+    }
 }
 
 impl Pace {
@@ -140,6 +155,23 @@ impl Pace {
             turns.changed.notify_waiters();
         }
         advance.regained.then_some(Attention::Regained(session))
+    }
+
+    /// A gradient of `session` was refused at `now`. That spends its turn: who sends nothing that
+    /// counts must not stop the others.
+    pub(crate) fn pass(&self, session: SessionId, now: Duration) {
+        match self {
+            Self::Free => {}
+            Self::Bound(turns) => {
+                if lock(&turns.clocks).pass(session, now) {
+                    turns.changed.notify_waiters();
+                }
+            }
+            Self::Synchronous(barrier) => {
+                lock(&barrier.rounds).pass(session);
+                barrier.changed.notify_waiters();
+            }
+        }
     }
 
     /// Who waits for whom.

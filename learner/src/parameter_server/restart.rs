@@ -9,7 +9,7 @@ use super::{Beginning, Checkpoint, CheckpointState, ParameterServer};
 use crate::answers::ResumeError;
 use crate::ledger::Carried;
 use crate::metrics::{Metrics, of_count};
-use crate::optimizer::Rule;
+use crate::optimizer::kept_names;
 
 impl ParameterServer {
     /// A run that goes on from `checkpoint`, one epoch later.
@@ -107,7 +107,6 @@ fn optimizer_state(
     experiment: &Experiment,
     checkpoint: &Checkpoint,
 ) -> Result<Vec<Vec<f32>>, ResumeError> {
-    let rule = Rule::new(&experiment.optimizer);
     let vector = |name: &&str| {
         let found = checkpoint.optimizer.get(*name).cloned();
         found.ok_or_else(|| ResumeError::NoOptimizerState {
@@ -120,5 +119,5 @@ fn optimizer_state(
                 .join(", "),
         })
     };
-    rule.state_names().iter().map(vector).collect()
+    kept_names(experiment).iter().map(vector).collect()
 }

@@ -3,15 +3,17 @@
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 use troop_common::proto::v1;
+use troop_common::wire::Elements;
 
 use super::intake::Intake;
-use super::pace::{Barrier, RoundGradient};
+use super::pace::{Barrier, RoundPart};
 use super::waiting::Wait;
 use crate::answers::{Outcome, Refusal, SessionId, Verdict};
 use crate::blocking;
 use crate::ledger::Update;
 use crate::lock::lock;
 use crate::policy::round::Round;
+use crate::shard::budget::Room;
 use crate::shard::gradient::Gradient;
 
 /// Takes gradients to their round.
@@ -62,28 +64,30 @@ impl RoundIntake<'_> {
         report: &v1::Report,
     ) -> Result<oneshot::Receiver<Outcome>, Refusal> {
         let Self { intake, barrier } = self;
-        intake.ledger.check_observations(report)?;
-        blocking::run(gradient.values.len(), || {
-            intake.model.shard.check_values(&gradient)
-        })?;
         let (answer, answered) = oneshot::channel();
-        let contribution = RoundGradient {
-            values: gradient.values,
-            room: gradient.room,
+        let checked = self.check(&gradient, report);
+        let origin = gradient.origin;
+        let part = RoundPart {
+            gradient: checked.map(|()| (gradient.values, gradient.room)),
             report: report.clone(),
             answer,
         };
         let now = intake.ledger.now();
         let (accepted, changes) = {
             let mut rounds = lock(&barrier.rounds);
-            let version = gradient.origin.version;
-            let accepted = rounds.contribute(session, version, contribution, now);
+            let accepted = rounds.contribute(session, origin.version, part, now);
             (accepted, rounds.take_changes())
         };
         intake.ledger.tell(changes);
-        accepted.map_err(|(refusal, _)| refusal)?;
+        accepted.map_err(|(refusal, part)| part.gradient.err().unwrap_or(refusal))?;
         barrier.changed.notify_waiters();
         Ok(answered)
+    }
+
+    fn check(self, gradient: &Gradient, report: &v1::Report) -> Result<(), Refusal> {
+        let Intake { ledger, model } = self.intake;
+        ledger.check_observations(report)?;
+        blocking::run(gradient.values.len(), || model.shard.check_values(gradient))
     }
 
     /// Waits for the end of the round, and brings it about where it is time.
@@ -138,36 +142,54 @@ impl RoundIntake<'_> {
         }
     }
 
-    /// One step along the mean of the round's gradients.
-    fn apply_round(self, round: Round<RoundGradient>) {
-        let Intake { ledger, model } = self.intake;
+    /// One step along the mean of the round's gradients, if it has any.
+    fn apply_round(self, round: Round<RoundPart>) {
+        let ledger = self.intake.ledger;
         let ended = ledger
             .metrics()
             .rounds
             .with_label_values(&[round.end.name()]);
         ended.inc();
         let (mut gradients, mut members) = (Vec::new(), Vec::new());
-        for (session, contribution) in round.contributions {
-            gradients.push((contribution.values, contribution.room));
-            members.push((session, contribution.report, contribution.answer));
+        for (session, part) in round.contributions {
+            let staleness = part.gradient.map(|gradient| {
+                gradients.push(gradient);
+                0
+            });
+            members.push((session, part.report, part.answer, staleness));
         }
-        let (env_steps, _) = ledger.steps();
-        let rate = ledger.rate_at(env_steps);
-        let norm = model.shard.apply_mean(gradients.into_iter(), rate);
-        for (session, report, _) in &members {
-            ledger.report(*session, report);
-        }
-        ledger.update(Update {
-            gradients: members.len() as u64,
-            staleness: 0,
-            norm,
-        });
-        self.intake.advance();
+        let reports = members
+            .iter()
+            .map(|(session, report, ..)| (*session, report));
+        self.step(gradients, reports);
         // Before anybody is answered: nobody begins another gradient when the run is over.
         ledger.finish_if_done();
-        for (session, _, answer) in members {
+        for (session, _, answer, staleness) in members {
             // If the session has gone nobody wants to know.
-            let _ = answer.send(self.intake.answer(session, Ok(0)));
+            let _ = answer.send(self.intake.answer(session, staleness));
+        }
+    }
+
+    /// Counts the reports, in their order; the step is taken at the learning rate before them.
+    fn step<'a>(
+        self,
+        gradients: Vec<(Elements, Room)>,
+        reports: impl Iterator<Item = (SessionId, &'a v1::Report)>,
+    ) {
+        let Intake { ledger, model } = self.intake;
+        let count = gradients.len() as u64;
+        let rate = ledger.rate_at(ledger.steps().0);
+        let norm = (count > 0).then(|| model.shard.apply_mean(gradients.into_iter(), rate));
+        for (session, report) in reports {
+            ledger.report(session, report);
+        }
+        if let Some(norm) = norm {
+            ledger.update(Update {
+                gradients: count,
+                staleness: 0,
+                norm,
+            });
+            self.intake.advance();
         }
     }
 }

@@ -9,6 +9,7 @@ pub(super) fn snapshot(ledger: &Ledger, version: u64) -> Snapshot {
         version,
         env_steps,
         frames,
+        sessions: ledger.sessions().count_open() as u64,
         observations: ledger.observations(),
     }
 }

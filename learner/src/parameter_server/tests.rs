@@ -7,7 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use troop_common::experiment::{Anneal, LearnerSettings, Optimizer, Publish, StalenessPolicy};
+use troop_common::experiment::{
+    Anneal, CompensationForm, LearnerSettings, Optimizer, Publish, StalenessPolicy,
+};
 use troop_common::layout::{Initializer, TensorSpec};
 
 use super::*;
@@ -69,8 +71,10 @@ impl Peer {
         }
     }
 
+    /// Once it is its turn.
     async fn push(&self, version: u64, gradient: impl Into<Vec<f32>>) -> Outcome {
-        let room = self.server.room(self.session).await;
+        self.server.turn(self.session).await;
+        let room = self.server.room().await;
         let origin = Origin {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
             epoch: 1,
@@ -134,6 +138,44 @@ async fn stale_gradients_become_what_the_policy_says() {
         let compensated = 3 * u64::from(policy == StalenessPolicy::Compensate);
         assert_eq!(metrics.gradients_scaled.get(), scaled);
         assert_eq!(metrics.gradients_compensated.get(), compensated);
+    }
+}
+
+/// Gradients as small as a clipped mean loss gives them: λ = 0.04 corrects nothing, the adaptive form
+/// does, and goes on where a checkpoint ends.
+#[tokio::test(start_paused = true)]
+async fn adaptive_compensation_corrects_small_gradients_too_and_survives_a_restart() {
+    use CompensationForm::{Adaptive, Constant};
+    for (form, least, most) in [(Constant, 0.0, 1e-5), (Adaptive, 0.01, 1.0)] {
+        let mut experiment = experiment(LearnerSettings {
+            compensation_form: form,
+            ..learner(StalenessPolicy::Compensate)
+        });
+        experiment.optimizer.learning_rate = 10.0;
+        let metrics = || Metrics::new().unwrap();
+        let server = Arc::new(ParameterServer::new(experiment.clone(), metrics()));
+        let peer = Peer::open(&server);
+        for version in 0..2 {
+            peer.push(version, [1e-3; 2]).await;
+        }
+        let before = parameters(&server)[0];
+        peer.push(0, [1e-3; 2]).await;
+        let step = before - parameters(&server)[0];
+        let relative = (step / 1e-2 - 1.0).abs();
+        assert!((least..=most).contains(&relative), "{form:?}: {relative}");
+
+        let checkpoint = server.checkpoint().unwrap();
+        let kept: Vec<&str> = checkpoint.optimizer.keys().map(String::as_str).collect();
+        let squares = "compensation_square_average";
+        assert_eq!(kept.contains(&squares), form == Adaptive);
+        let resumed = ParameterServer::resume(experiment.clone(), metrics(), checkpoint.clone());
+        assert_eq!(
+            resumed.unwrap().checkpoint().unwrap().optimizer,
+            checkpoint.optimizer
+        );
+        experiment.learner.compensation_form = Adaptive;
+        let refused = ParameterServer::resume(experiment, metrics(), checkpoint).err();
+        assert_eq!(refused.is_some(), form == Constant, "it has no such state");
     }
 }
 
@@ -207,11 +249,14 @@ async fn the_fast_wait_for_the_slow_until_these_go_on_or_leave() {
     assert!(!waiting.is_finished());
     let refused = slow.push(3, [f32::NAN, 0.0]).await;
     assert_eq!(refused.verdict, Verdict::NonFinite);
-    sleep(LIMIT).await;
-    assert!(!waiting.is_finished(), "a refused gradient is no progress");
-    assert_eq!(slow.push(3, [1.0; 2]).await.verdict, Verdict::Applied);
-    assert_eq!(soon(waiting).await.unwrap().version, 5);
+    let outcome = soon(waiting).await.unwrap();
+    assert_eq!(outcome.version, 4, "a refused gradient spends its turn");
     let waiting = fast.spawn(4, [1.0; 2]);
+    sleep(LIMIT).await;
+    assert!(!waiting.is_finished());
+    assert_eq!(slow.push(3, [1.0; 2]).await.verdict, Verdict::Applied);
+    assert_eq!(soon(waiting).await.unwrap().version, 6);
+    let waiting = fast.spawn(6, [1.0; 2]);
     sleep(LIMIT).await;
     assert!(!waiting.is_finished());
     slow.leave();
@@ -458,18 +503,81 @@ async fn stragglers_are_left_out_and_told_to_take_the_new_weights() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_is_refused_may_try_again() {
+async fn a_member_that_is_refused_waits_for_its_round_and_holds_nobody_up() {
     let server = server(learner(StalenessPolicy::Synchronous));
     let (first, second) = (Peer::open(&server), Peer::open(&server));
-    let waiting = first.spawn(0, [1.0; 2]);
-    let refused = second.push(0, [f32::INFINITY, 0.0]).await;
-    assert_eq!(refused.verdict, Verdict::NonFinite);
-    assert_eq!(
-        soon(second.push(0, [3.0; 2])).await.verdict,
-        Verdict::Applied
-    );
+    let refused = second.spawn(0, [f32::INFINITY, 0.0]);
+    sleep(Duration::from_secs(1)).await;
+    assert!(!refused.is_finished(), "it would live on for nothing");
+    let applied = soon(first.push(0, [1.0; 2])).await;
+    let refused = soon(refused).await.unwrap();
+    assert_eq!((applied.verdict, applied.version), (Verdict::Applied, 1));
+    assert_eq!((refused.verdict, refused.version), (Verdict::NonFinite, 1));
+    assert_eq!(parameters(&server), [-1.0; 2]);
+    assert_eq!(server.progress().counters.env_steps, 2);
+    let waiting = first.spawn(1, [f32::NAN; 2]);
+    let refused = soon(second.push(1, [f32::NAN; 2])).await;
+    assert_eq!((refused.verdict, refused.version), (Verdict::NonFinite, 1));
     soon(waiting).await.unwrap();
-    assert_eq!(parameters(&server), [-2.0; 2]);
+    assert_eq!(server.progress().counters.env_steps, 4);
+    assert_eq!(server.metrics().bytes_in_flight.get(), 0);
+    let waiting = first.spawn(1, [1.0; 2]);
+    soon(second.push(1, [3.0; 2])).await;
+    soon(waiting).await.unwrap();
+    assert_eq!(parameters(&server), [-3.0; 2]);
+}
+
+/// One of two workers sends nothing finite: the other goes on as if it were alone, at half its pace
+/// at worst, and the broken one's session ends.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_sends_nothing_finite_stops_nobody_and_is_told_to_end() {
+    use StalenessPolicy::{Accept, Bound, Synchronous};
+    for policy in [Accept, Bound, Synchronous] {
+        let server = server(LearnerSettings {
+            bound_updates: 1,
+            ..learner(policy)
+        });
+        let (broken, honest) = (Peer::open(&server), Peer::open(&server));
+        let began = Instant::now();
+        let refusals = tokio::spawn(async move {
+            let mut refused = 0;
+            loop {
+                sleep(Duration::from_millis(10)).await;
+                let outcome = broken.push(broken.server.version(), [f32::NAN; 2]).await;
+                assert_eq!(outcome.verdict, Verdict::NonFinite);
+                refused += 1;
+                if outcome.ends_session {
+                    broken.leave();
+                    return (refused, outcome.detail);
+                }
+            }
+        });
+        for version in 0..100 {
+            sleep(Duration::from_millis(10)).await;
+            let outcome = soon(honest.push(version, [1.0; 2])).await;
+            assert_eq!(outcome.verdict, Verdict::Applied, "{policy:?}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{policy:?}");
+        let (refused, detail) = soon(refusals).await.unwrap();
+        assert_eq!(refused, 10, "{policy:?}");
+        assert!(detail.contains("10 times in a row"), "{detail}");
+        let events = server.ledger().take_events();
+        let ended = "session ended: its gradients are not finite";
+        assert_eq!(noted(&events, ended), [1], "{policy:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finite_gradient_between_lets_a_session_go_on() {
+    let server = server(learner(StalenessPolicy::Accept));
+    let peer = Peer::open(&server);
+    for round in 0..3 {
+        for _ in 0..9 {
+            let refused = peer.push(round, [f32::NAN; 2]).await;
+            assert!(!refused.ends_session);
+        }
+        assert_eq!(peer.push(round, [1.0; 2]).await.verdict, Verdict::Applied);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -621,6 +729,52 @@ async fn the_bound_holds_at_every_apply_and_nobody_waits_for_ever() {
     }
 }
 
+/// Workers of very different speed that take weights once it is their turn: no gradient is older than
+/// the policy promises, and the promise is not a loose one.
+#[tokio::test(start_paused = true)]
+async fn with_a_bound_no_gradient_is_older_than_promised() {
+    const WORKERS: u64 = 4;
+    for (bound, publish) in [(0, 1), (1, 1), (2, 1), (0, 3), (1, 5)] {
+        let limit = (2 * bound + 1) * (WORKERS - 1) + publish - 1;
+        let mut oldest = 0;
+        for seed in 0..20 {
+            let server = server(LearnerSettings {
+                bound_updates: bound,
+                publish: Publish::Updates(publish),
+                ..learner(StalenessPolicy::Bound)
+            });
+            let peers = [(); WORKERS as usize].map(|()| Peer::open(&server));
+            let tasks = peers.map(|peer| {
+                tokio::spawn(async move {
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed * 100 + peer.session);
+                    for _ in 0..60 {
+                        let turn = peer.server.turn(peer.session).await.unwrap();
+                        let newest = peer.server.published().borrow().clone().unwrap();
+                        assert!(newest.version >= turn);
+                        let slow = if rng.random_range(0..4) == 0 { 50 } else { 1 };
+                        let pause = rng.random_range(1..4) * slow;
+                        sleep(Duration::from_millis(pause)).await;
+                        peer.push(newest.version, [1.0; 2]).await;
+                    }
+                    peer.leave();
+                })
+            });
+            for task in tasks {
+                soon(task).await.unwrap();
+            }
+            oldest = oldest.max(server.progress().staleness_updates.max);
+        }
+        assert!(
+            oldest <= limit,
+            "s = {bound}: {oldest} updates old, not {limit}"
+        );
+        assert!(
+            2 * oldest > limit,
+            "s = {bound}: {oldest} updates old, far from {limit}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_run_whose_gradients_are_all_refused_ends_with_its_steps() {
     for policy in [StalenessPolicy::Accept, StalenessPolicy::Synchronous] {
@@ -636,7 +790,8 @@ async fn a_run_whose_gradients_are_all_refused_ends_with_its_steps() {
         }
         assert!(matches!(*server.phase().borrow(), Phase::Finished(_)));
         let alarms = server.ledger().take_events().into_iter();
-        let alarms = alarms.filter(|event| event.level == Level::Error);
+        let kind = "gradient with values that are not finite";
+        let alarms = alarms.filter(|event| event.level == Level::Error && event.message == kind);
         assert_eq!(alarms.count(), 5, "thirty of a kind are too many");
     }
 }

@@ -1,4 +1,4 @@
-//! Room for a gradient, and the turn of its session.
+//! A session's turn, and room for its gradient.
 
 use std::pin::pin;
 
@@ -12,12 +12,9 @@ use crate::lock::lock;
 use crate::shard::budget::Room;
 
 impl Intake<'_> {
-    /// Room for the next gradient of `session`, once it is its turn.
-    pub(super) async fn room(self, session: SessionId) -> Room {
+    /// Room for the next gradient of a session.
+    pub(super) async fn room(self) -> Room {
         let Self { ledger, model } = self;
-        if let Pace::Bound(turns) = &model.pace {
-            self.turn(turns, session).await;
-        }
         let budget = model.shard.budget();
         if let Some(room) = budget.try_take() {
             return room;
@@ -33,15 +30,24 @@ impl Intake<'_> {
         }
     }
 
-    /// Waits until a session may go on, or the learner closes.
-    async fn turn(self, turns: &Turns, session: SessionId) {
+    /// Waits until a session may begin another gradient, or the learner closes. Gives the version
+    /// that it should be computed on at least; none if nobody waits for anybody.
+    pub(super) async fn turn(self, session: SessionId) -> Option<u64> {
+        let Pace::Bound(turns) = &self.model.pace else {
+            return None;
+        };
+        self.wait_for_turn(turns, session).await;
+        Some(self.model.shard.newest_publish())
+    }
+
+    async fn wait_for_turn(self, turns: &Turns, session: SessionId) {
         if lock(&turns.clocks).may_go_on(session) {
             return;
         }
         let Self { ledger, model } = self;
         let began = ledger.now();
         let mut wait = Wait::since(began, ledger, &ledger.metrics().turn_wait);
-        let _waiting = turns.wait(session, began);
+        let _waiting = turns.wait(session, began, ledger);
         loop {
             // Made before it is looked again, so that no change is missed.
             let changed = turns.changed.notified();

@@ -6,13 +6,16 @@ use std::time::Duration;
 use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
 use crate::answers::SessionId;
 
-/// How many gradients of each session have been applied, counted from where it began. A session
-/// may go on while it is at most `bound` ahead of the slowest; so after each apply no session is
-/// more than `bound` + 1 ahead.
+/// How many turns each session has spent, counted from where it began: one for each of its gradients,
+/// be it applied or refused. A session may begin a gradient, and take weights for it, while it is at
+/// most `bound` ahead of the slowest; so no session is ever more than `bound` + 1 ahead.
 ///
-/// A session is not waited for any more when others have waited a straggler timeout, and none of its
-/// gradients has been applied for [`TIMEOUTS`] of them. Its next one that is applied makes it a
-/// newcomer.
+/// Of W sessions each other one makes at most 2 `bound` + 1 updates between a session's turn and the end
+/// of its gradient: it is at least at the slowest, `bound` behind, when that begins, and at most
+/// `bound` + 1 ahead when that ends. So no gradient is more than (2 `bound` + 1)(W − 1) updates old.
+///
+/// A session is not waited for any more when others have waited a straggler timeout, and it has had
+/// its turn for [`TIMEOUTS`] of them. Its next gradient that is applied makes it a newcomer.
 ///
 /// Times are since this life of the learner began.
 #[derive(Debug)]
@@ -32,12 +35,12 @@ pub(crate) struct SessionClocks {
 
 #[derive(Clone, Copy, Debug)]
 struct Clock {
-    applied: u64,
-    /// When that became so many, or the session opened.
+    spent: u64,
+    /// When its turn began: it has answered, has waited, or was opened.
     since: Duration,
 }
 
-/// What became of the others with a session's step.
+/// What became of the others with a session's update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advance {
     /// Others may go on now that had to wait.
@@ -62,13 +65,10 @@ impl SessionClocks {
     /// run ahead of them.
     pub(crate) fn open(&mut self, session: SessionId, now: Duration) {
         if !self.clocks.contains_key(&session) {
-            let applied = self.slowest().unwrap_or_default();
-            let clock = Clock {
-                applied,
-                since: now,
-            };
+            let spent = self.slowest().unwrap_or_default();
+            let clock = Clock { spent, since: now };
             self.clocks.insert(session, clock);
-            *self.sessions_at.entry(applied).or_default() += 1;
+            *self.sessions_at.entry(spent).or_default() += 1;
         }
     }
 
@@ -81,25 +81,31 @@ impl SessionClocks {
 
     /// A gradient of `session` was applied at `now`.
     pub(crate) fn advance(&mut self, session: SessionId, now: Duration) -> Advance {
-        let slowest = self.slowest();
         let regained = self.regain(session, now);
+        Advance {
+            others_may_go_on: self.pass(session, now),
+            regained,
+        }
+    }
+
+    /// `session` has spent its turn at `now`, whatever became of its gradient; whether others may go
+    /// on now that had to wait.
+    pub(crate) fn pass(&mut self, session: SessionId, now: Duration) -> bool {
+        let slowest = self.slowest();
         if let Some(clock) = self.clocks.get_mut(&session) {
-            clock.applied += 1;
+            clock.spent += 1;
             clock.since = now;
-            let reached = clock.applied;
+            let reached = clock.spent;
             *self.sessions_at.entry(reached).or_default() += 1;
             self.remove_at(reached - 1);
         }
-        Advance {
-            others_may_go_on: self.slowest() != slowest,
-            regained,
-        }
+        self.slowest() != slowest
     }
 
     /// Whether a session may begin another gradient. One that is not waited for waits for nobody.
     pub(crate) fn may_go_on(&self, session: SessionId) -> bool {
         match (self.clocks.get(&session), self.slowest()) {
-            (Some(clock), Some(slowest)) => clock.applied - slowest <= self.bound,
+            (Some(clock), Some(slowest)) => clock.spent - slowest <= self.bound,
             _ => true,
         }
     }
@@ -109,9 +115,12 @@ impl SessionClocks {
         self.waiting.insert(session, now);
     }
 
-    /// Its turn has come, or it has gone.
-    pub(crate) fn end_waiting(&mut self, session: SessionId) {
+    /// Its turn has come at `now`, or it has gone. From now on the others may wait for it.
+    pub(crate) fn end_waiting(&mut self, session: SessionId, now: Duration) {
         self.waiting.remove(&session);
+        if let Some(clock) = self.clocks.get_mut(&session) {
+            clock.since = now;
+        }
     }
 
     /// Stops waiting for those who have been silent for too long at `now`: gives them.
@@ -134,7 +143,7 @@ impl SessionClocks {
     pub(crate) fn waits(&self) -> Waits {
         let slowest = self.slowest();
         let holds_up = |(session, clock): (&SessionId, &Clock)| {
-            (Some(clock.applied) == slowest).then_some(*session)
+            (Some(clock.spent) == slowest).then_some(*session)
         };
         Waits {
             waiting: self.waiting.len(),
@@ -180,7 +189,7 @@ impl SessionClocks {
     fn remove(&mut self, session: SessionId) -> bool {
         let slowest = self.slowest();
         if let Some(clock) = self.clocks.remove(&session) {
-            self.remove_at(clock.applied);
+            self.remove_at(clock.spent);
         }
         self.slowest() != slowest
     }
@@ -237,6 +246,31 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_gradient_spends_its_turn_and_regains_nobody() {
+        let mut clocks = clocks(0, &[1, 2]);
+        run(&mut clocks, 1);
+        assert!(clocks.pass(2, SECOND), "the slowest has moved on");
+        assert!(clocks.may_go_on(1));
+        run(&mut clocks, 1);
+        clocks.begin_waiting(1, SECOND);
+        assert_eq!(clocks.give_up(SECOND * 31), [Attention::Lost(2)]);
+        assert!(!clocks.pass(2, SECOND * 32));
+        assert_eq!(clocks.waits().silent, 1);
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_turn_and_not_from_the_wait_for_it() {
+        let mut clocks = clocks(0, &[1, 2]);
+        clocks.advance(1, SECOND);
+        clocks.begin_waiting(1, SECOND);
+        clocks.advance(2, SECOND * 29);
+        clocks.end_waiting(1, SECOND * 29);
+        clocks.advance(2, SECOND * 30);
+        clocks.begin_waiting(2, SECOND * 30);
+        assert_eq!(clocks.next_given_up(), Some(SECOND * 59));
+    }
+
+    #[test]
     fn leaving_lets_the_others_go_on_and_one_alone_never_waits() {
         let mut clocks = clocks(2, &[1, 2]);
         run(&mut clocks, 1);
@@ -278,7 +312,7 @@ mod tests {
         assert_eq!(clocks.waits().silent, 1);
         for session in [1, 2] {
             assert!(clocks.may_go_on(session));
-            clocks.end_waiting(session);
+            clocks.end_waiting(session, SECOND * 30);
             clocks.advance(session, SECOND * 30);
         }
         assert!(clocks.may_go_on(3));
@@ -375,14 +409,21 @@ mod tests {
                         let may_go_on = found.silent
                             || found.clock - slowest_before.unwrap_or_default() <= bound;
                         assert_eq!(clocks.may_go_on(session), may_go_on, "seed {seed}");
-                        if may_go_on {
-                            clocks.end_waiting(session);
+                        if may_go_on && found.waits_since.is_some() {
+                            clocks.end_waiting(session, now);
+                            (found.waits_since, found.since) = (None, now);
+                        } else if may_go_on && rng.random_bool(0.3) {
+                            clocks.pass(session, now);
+                            if !found.silent {
+                                (found.clock, found.since) = (found.clock + 1, now);
+                            }
+                        } else if may_go_on {
                             let advance = clocks.advance(session, now);
                             assert_eq!(advance.regained, found.silent, "seed {seed}");
                             if found.silent {
                                 found.clock = slowest_before.unwrap_or_default();
                             }
-                            (found.silent, found.waits_since) = (false, None);
+                            found.silent = false;
                             (found.clock, found.since) = (found.clock + 1, now);
                         } else if found.waits_since.is_none() {
                             clocks.begin_waiting(session, now);

@@ -1,7 +1,7 @@
 //! Judges one gradient by its staleness τ, in updates, at the moment of applying.
 
 use crate::answers::{Refusal, Verdict};
-use troop_common::experiment::{LearnerSettings, StalenessPolicy};
+use troop_common::experiment::{CompensationForm, LearnerSettings, StalenessPolicy};
 
 /// What becomes of a gradient that is τ updates old.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,8 @@ pub(crate) enum StalenessRule {
     Drop { max: u64 },
     /// It is applied at the learning rate × 1/max(1, τ) (Zhang et al. 2016, arXiv 1511.05950).
     Scale,
-    /// `g + λ·g⊙g⊙(θ_now − θ_computed_on)` is applied (Zheng et al. 2017, arXiv 1609.08326).
+    /// `g + λ·g⊙g⊙(θ_now − θ_computed_on)` is applied (Zheng et al. 2017, arXiv 1609.08326), λ being
+    /// this or what λ₀, which is this, makes of the gradients before.
     Compensate { lambda: f32 },
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct Judgement {
     pub(crate) staleness: u64,
     /// Factor on the learning rate.
     pub(crate) rate_factor: f64,
-    /// λ, if the gradient is corrected by how far the parameters have moved.
+    /// λ or λ₀, if the gradient is corrected by how far the parameters have moved.
     pub(crate) lambda: Option<f32>,
 }
 
@@ -39,7 +40,10 @@ impl StalenessRule {
             },
             StalenessPolicy::Scale => Self::Scale,
             StalenessPolicy::Compensate => Self::Compensate {
-                lambda: settings.compensation as f32,
+                lambda: match settings.compensation_form {
+                    CompensationForm::Constant => settings.compensation as f32,
+                    CompensationForm::Adaptive => settings.adaptive_compensation as f32,
+                },
             },
         }
     }

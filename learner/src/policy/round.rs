@@ -6,6 +6,13 @@ use std::time::Duration;
 use super::attention::{Attention, NAMED, TIMEOUTS, Waits};
 use crate::answers::{Refusal, SessionId, Verdict};
 
+/// What a member gives to a round.
+pub(crate) trait Part {
+    /// Whether it moves the parameters. One that was refused does not; its session waits for the
+    /// round's end like the others.
+    fn is_gradient(&self) -> bool;
+}
+
 /// Gathers one contribution of each member, all of them computed on the same version.
 ///
 /// The members of a round are the sessions that are open when it begins: it waits for them. A
@@ -16,6 +23,8 @@ use crate::answers::{Refusal, SessionId, Verdict};
 /// A session that [`TIMEOUTS`] rounds in a row waited for in vain is no member any more. A gradient
 /// makes it one again: one that counts for good, one that is late with one chance, so that whoever is
 /// always late does not cost a timeout each round.
+///
+/// A round in which all was refused makes no version: the next one is computed on the same.
 ///
 /// Times are since this life of the learner began.
 #[derive(Debug)]
@@ -80,7 +89,7 @@ pub(crate) struct Round<C> {
     pub(crate) contributions: BTreeMap<SessionId, C>,
 }
 
-impl<C> Rounds<C> {
+impl<C: Part> Rounds<C> {
     /// The first round is computed on `version`.
     pub(crate) fn new(settings: RoundSettings, version: u64) -> Self {
         Self {
@@ -160,6 +169,11 @@ impl<C> Rounds<C> {
         }
     }
 
+    /// A session has sent what cannot be a part of a round: this one does not wait for it.
+    pub(crate) fn pass(&mut self, session: SessionId) {
+        self.missing.remove(&session);
+    }
+
     /// The round, if it is over at `now`; then the next one has begun.
     pub(crate) fn close(&mut self, now: Duration) -> Option<Round<C>> {
         if !self.begun || self.contributions.is_empty() {
@@ -174,7 +188,7 @@ impl<C> Rounds<C> {
         };
         let contributions = std::mem::take(&mut self.contributions);
         self.count_missing();
-        self.version += 1;
+        self.version += u64::from(contributions.values().any(Part::is_gradient));
         self.begin_with_those_who_are_open();
         Some(Round { end, contributions })
     }
@@ -284,6 +298,18 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    impl Part for &'static str {
+        fn is_gradient(&self) -> bool {
+            *self == "g"
+        }
+    }
+
+    impl Part for u64 {
+        fn is_gradient(&self) -> bool {
+            true
+        }
+    }
+
     fn rounds(first_sessions: usize, sessions: &[SessionId]) -> Rounds<&'static str> {
         let settings = RoundSettings {
             first_sessions,
@@ -338,6 +364,36 @@ mod tests {
         assert!(rounds.leave(2).is_none());
         contribute(&mut rounds, 1, SECOND * 120);
         assert!(rounds.close(SECOND * 120).is_some(), "only the first waits");
+    }
+
+    #[test]
+    fn a_refused_part_waits_like_the_others_and_one_without_any_gradient_makes_no_version() {
+        let mut rounds = rounds(1, &[1, 2]);
+        rounds.contribute(1, 0, "refused", SECOND).unwrap();
+        assert_eq!(rounds.close(SECOND), None, "it waits for session 2");
+        assert_eq!(verdict(&mut rounds, 1, 0), Verdict::Duplicate);
+        contribute(&mut rounds, 2, SECOND);
+        assert_eq!(end(rounds.close(SECOND)), (RoundEnd::Full, vec![1, 2]));
+        assert_eq!(rounds.version(), 1);
+        for session in [1, 2] {
+            rounds.contribute(session, 1, "refused", SECOND).unwrap();
+        }
+        assert_eq!(end(rounds.close(SECOND)), (RoundEnd::Full, vec![1, 2]));
+        assert_eq!(rounds.version(), 1, "the next is computed on the same");
+        contribute(&mut rounds, 1, SECOND);
+        assert_eq!(rounds.close(SECOND), None, "it has all members again");
+    }
+
+    #[test]
+    fn who_sends_what_cannot_be_a_part_is_not_waited_for() {
+        let mut rounds = rounds(1, &[1, 2]);
+        rounds.pass(2);
+        contribute(&mut rounds, 1, SECOND);
+        assert_eq!(end(rounds.close(SECOND)), (RoundEnd::Full, vec![1]));
+        contribute(&mut rounds, 1, SECOND);
+        assert_eq!(rounds.close(SECOND), None, "it is a member of the next");
+        rounds.pass(2);
+        assert_eq!(end(rounds.close(SECOND)), (RoundEnd::Full, vec![1]));
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl RunKeeper {
         server: Arc<ParameterServer>,
         directory: RunDirectory,
     ) -> Result<Self, RunDirectoryError> {
+        directory.begin_life(server.epoch())?;
         let interval = Duration::from_secs(server.experiment().checkpoint.interval_s);
         let metrics = server.metrics();
         metrics.run.set(&directory.name(), server.experiment());
@@ -299,7 +300,7 @@ mod tests {
         server
             .open(session, Layout::new(vec![spec]).unwrap())
             .unwrap();
-        let room = server.room(session).await;
+        let room = server.room().await;
         let origin = Origin {
             sequence: 1,
             epoch: 1,

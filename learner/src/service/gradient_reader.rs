@@ -171,7 +171,7 @@ impl GradientReader {
         let began = Instant::now();
         let room = match self.room.take() {
             Some(room) => room,
-            None => self.session.server().room(self.session.id()).await,
+            None => self.session.server().room().await,
         };
         let norm = &mut self.norm;
         let gathered = self
@@ -224,12 +224,7 @@ impl GradientReader {
             .server()
             .push(self.session.id(), gradient, report)
             .await;
-        let because = outcome.ends_session.then(|| outcome.detail.clone());
-        self.answer(origin.sequence, outcome).await?;
-        match because {
-            Some(because) => self.refuse_stream(&because).await,
-            None => Ok(()),
-        }
+        self.answer(origin.sequence, outcome).await
     }
 
     async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
@@ -237,29 +232,36 @@ impl GradientReader {
         self.answer(sequence, outcome).await
     }
 
+    /// Answers once the session may begin another gradient, or ends it.
     async fn answer(&mut self, sequence: u64, outcome: Outcome) -> Result<(), Ended> {
-        let Outcome {
-            verdict,
-            detail,
-            version,
-            ends_session: _,
-        } = outcome;
+        let session = self.session.id();
+        let verdict = v1::Verdict::from(outcome.verdict);
+        let (name, version, detail) = (verdict.as_str_name(), outcome.version, outcome.detail);
         tracing::trace!(
-            session = self.session.id(),
+            session,
             sequence,
-            verdict = v1::Verdict::from(verdict).as_str_name(),
+            verdict = name,
             version,
             detail,
             "gradient answered"
         );
+        let because = outcome.ends_session.then(|| detail.clone());
+        let turn = match because {
+            Some(_) => None,
+            None => self.session.server().turn(session).await,
+        };
         let answer = Acknowledgement {
             sequence,
-            verdict: v1::Verdict::from(verdict).into(),
+            verdict: verdict.into(),
             detail,
-            version,
+            version: turn.unwrap_or(version),
         };
         let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
-        sent.map_err(|_| Ended("the worker hung up"))
+        sent.map_err(|_| Ended("the worker hung up"))?;
+        match because {
+            Some(because) => self.refuse_stream(&because).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -364,7 +366,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_half_after_the_other_has_the_time_of_one() {
         let server = server();
-        let (half, honest) = (session(&server).await, session(&server).await);
+        let half = session(&server).await;
         let (reader, stream) = stream(&server, half);
         let reader = tokio::spawn(reader.run());
         tokio::spawn(async move {
@@ -378,7 +380,7 @@ mod tests {
         });
         let began = Instant::now();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        server.room(honest).await;
+        server.room().await;
         assert!(began.elapsed() <= PATIENCE + ONCE_THERE_IS_ROOM);
         reader.await.unwrap();
     }
@@ -395,10 +397,9 @@ mod tests {
             streams.push(stream);
             tokio::spawn(reader.run());
         }
-        let honest = session(&server).await;
         let began = Instant::now();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        server.room(honest).await;
+        server.room().await;
         assert!(began.elapsed() <= PATIENCE + 10 * ONCE_THERE_IS_ROOM);
     }
 
@@ -416,7 +417,7 @@ mod tests {
         assert!(!reader.is_finished());
         let began = Instant::now();
         // All of the budget is held; it comes back when the half gradient is given up.
-        server.room(honest).await;
+        server.room().await;
         assert!(began.elapsed() < PATIENCE);
         reader.await.unwrap();
         assert_eq!(server.metrics().overdue_gradients.get(), 1);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use troop_common::experiment::{Publish, TargetSync};
 
+use super::snapshot::Snapshot;
+
 /// Says when the current parameters become the ones that actors get next.
 #[derive(Debug)]
 pub(crate) struct PublishClock {
@@ -31,6 +33,16 @@ impl PublishClock {
         }
     }
 
+    /// Whether a publish of `version` is due at any time from now on. With an interval nobody knows.
+    pub(crate) fn will_be_due(&self, version: u64) -> bool {
+        matches!(self.rule, Publish::Updates(_)) && self.is_due(version, self.last_at)
+    }
+
+    /// The version of the last publish, or of the one that is being made.
+    pub(crate) fn last_version(&self) -> u64 {
+        self.last_version
+    }
+
     /// Starts again: `version` is published at `now`.
     pub(crate) fn restart(&mut self, version: u64, now: Duration) {
         self.last_version = version;
@@ -39,32 +51,40 @@ impl PublishClock {
 }
 
 /// Says when the target network is refreshed: each time its count *crosses* a multiple of the
-/// interval, however far it jumped.
+/// interval, however far it jumped. If the interval grows with the sessions that make updates, what
+/// has been counted since the last multiple stays.
 #[derive(Debug)]
 pub(crate) struct TargetClock {
     rule: TargetSync,
-    last_multiple: u64,
+    counted: u64,
+    /// Of these, those since the last multiple.
+    since: u64,
 }
 
 impl TargetClock {
-    pub(crate) fn new(rule: TargetSync, frames: u64, version: u64) -> Self {
+    pub(crate) fn new(rule: TargetSync, now: &Snapshot) -> Self {
         let mut clock = Self {
             rule,
-            last_multiple: 0,
+            counted: 0,
+            since: 0,
         };
-        clock.due(frames, version);
+        clock.due(now);
         clock
     }
 
     /// Whether the count has crossed a multiple since the last call.
-    pub(crate) fn due(&mut self, frames: u64, version: u64) -> bool {
+    pub(crate) fn due(&mut self, now: &Snapshot) -> bool {
         let (count, interval) = match self.rule {
-            TargetSync::Frames(interval) => (frames, interval),
-            TargetSync::Updates(interval) => (version, interval),
+            TargetSync::Frames(interval) => (now.frames, interval),
+            TargetSync::Updates(interval) => (now.version, interval),
+            TargetSync::UpdatesPerWorker(updates) => {
+                (now.version, updates.saturating_mul(now.sessions.max(1)))
+            }
         };
-        let multiple = count / interval.max(1);
-        let due = multiple > self.last_multiple;
-        self.last_multiple = self.last_multiple.max(multiple);
+        self.since += count.saturating_sub(self.counted);
+        self.counted = self.counted.max(count);
+        let due = self.since >= interval.max(1);
+        self.since %= interval.max(1);
         due
     }
 }
@@ -72,6 +92,17 @@ impl TargetClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(frames: u64, version: u64, sessions: u64) -> Snapshot {
+        Snapshot {
+            at: Duration::ZERO,
+            version,
+            env_steps: 0,
+            frames,
+            sessions,
+            observations: None,
+        }
+    }
 
     fn publish(clock: &mut PublishClock, version: u64, now: Duration) -> bool {
         let due = clock.is_due(version, now);
@@ -103,18 +134,49 @@ mod tests {
 
     #[test]
     fn a_target_sync_is_not_missed_when_the_count_jumps_over_the_multiple() {
-        let mut clock = TargetClock::new(TargetSync::Frames(40_000), 0, 0);
-        assert!(!clock.due(39_999, 1));
-        assert!(clock.due(40_013, 2));
-        assert!(!clock.due(79_999, 3));
-        assert!(clock.due(200_001, 4));
-        assert!(!clock.due(200_002, 5));
+        let mut clock = TargetClock::new(TargetSync::Frames(40_000), &at(0, 0, 1));
+        assert!(!clock.due(&at(39_999, 1, 1)));
+        assert!(clock.due(&at(40_013, 2, 1)));
+        assert!(!clock.due(&at(79_999, 3, 1)));
+        assert!(clock.due(&at(200_001, 4, 1)));
+        assert!(!clock.due(&at(200_002, 5, 1)));
+    }
+
+    /// Versions up to `last` at which a target is due.
+    fn due(rule: TargetSync, sessions: u64, last: u64) -> Vec<u64> {
+        let mut clock = TargetClock::new(rule, &at(0, 0, sessions));
+        let versions = 1..=last;
+        versions
+            .filter(|version| clock.due(&at(0, *version, sessions)))
+            .collect()
+    }
+
+    #[test]
+    fn a_period_for_each_worker_grows_with_them_and_is_the_same_for_one() {
+        let per_worker = TargetSync::UpdatesPerWorker(10);
+        let alone = due(TargetSync::Updates(10), 1, 95);
+        assert_eq!(due(per_worker, 1, 95), alone);
+        assert_eq!(due(per_worker, 0, 95), alone, "before the first session");
+        assert_eq!(due(per_worker, 8, 250), [80, 160, 240]);
+        assert_eq!(due(TargetSync::Updates(10), 8, 35), [10, 20, 30]);
+    }
+
+    #[test]
+    fn what_was_counted_stays_when_sessions_come_and_go() {
+        let mut clock = TargetClock::new(TargetSync::UpdatesPerWorker(10), &at(0, 0, 1));
+        assert!(!clock.due(&at(0, 9, 1)));
+        assert!(!clock.due(&at(0, 15, 2)));
+        assert!(clock.due(&at(0, 20, 2)));
+        assert!(!clock.due(&at(0, 35, 2)));
+        assert!(clock.due(&at(0, 36, 1)), "16 since the last");
+        assert!(!clock.due(&at(0, 39, 1)));
+        assert!(clock.due(&at(0, 40, 1)), "6 of them count on");
     }
 
     #[test]
     fn a_resumed_target_clock_waits_for_the_next_multiple() {
-        let mut clock = TargetClock::new(TargetSync::Updates(100), 0, 250);
-        assert!(!clock.due(0, 299));
-        assert!(clock.due(0, 300));
+        let mut clock = TargetClock::new(TargetSync::Updates(100), &at(0, 250, 1));
+        assert!(!clock.due(&at(0, 299, 1)));
+        assert!(clock.due(&at(0, 300, 1)));
     }
 }

@@ -3,7 +3,7 @@
 use troop_common::experiment::{Experiment, StalenessPolicy};
 use troop_common::layout::Layout;
 
-use crate::optimizer::Rule;
+use crate::optimizer::kept_names;
 
 /// What a network may take of the memory that is available: the rest is for sessions and files.
 const SHARE: f64 = 0.9;
@@ -38,7 +38,7 @@ impl MemoryNeed {
     /// Parameters and optimiser state, and both once more for a checkpoint; publishes, those that are
     /// kept for compensation, and the target's; a gradient.
     pub(crate) fn new(experiment: &Experiment, layout: &Layout) -> Self {
-        let stepped = 1 + Rule::new(&experiment.optimizer).state_names().len() as u64;
+        let stepped = 1 + kept_names(experiment).len() as u64;
         let learner = &experiment.learner;
         let kept = match learner.staleness {
             StalenessPolicy::Compensate => learner.compensation_history as u64,

@@ -27,7 +27,7 @@ use troop_common::wire::{Buffers, Elements};
 use crate::answers::Refusal;
 use crate::life_clock::LifeClock;
 use crate::metrics::{Metrics, of_count};
-use crate::optimizer::{Compensation, Rule, Step, Vectors};
+use crate::optimizer::{Compensation, Rule, Step, Vectors, kept_names};
 use crate::policy::judgement::{Judgement, StalenessRule};
 use budget::{Budget, Room};
 use gradient::Gradient;
@@ -40,6 +40,10 @@ use snapshot::Snapshot;
 /// Owns parameters and the optimiser's state. Every call may come from any thread.
 pub(crate) struct Shard {
     parameters: StripedParameters,
+    /// Names of the vectors of state beside them.
+    kept: Vec<&'static str>,
+    /// β of compensation's adaptive form.
+    compensation_decay: Option<f32>,
     publisher: Publisher,
     budget: Arc<Budget>,
     staleness: StalenessRule,
@@ -82,11 +86,20 @@ impl Shard {
         let settings = &experiment.learner;
         let elements = parameters.len();
         let rule = Rule::new(&experiment.optimizer);
+        let kept = kept_names(experiment);
         let rules = PublishRules::new(experiment, elements, first);
         let bytes_in_flight = metrics.bytes_in_flight.clone();
         let budget = Budget::new(elements, settings.bytes_in_flight, bytes_in_flight);
         Self {
-            parameters: StripedParameters::new(rule, parameters, optimizer, settings.stripes),
+            parameters: StripedParameters::keeping(
+                kept.len(),
+                rule,
+                parameters,
+                optimizer,
+                settings.stripes,
+            ),
+            kept,
+            compensation_decay: settings.adaptive_decay().map(|decay| decay as f32),
             publisher: Publisher::new(rules, elements, epoch, published, first.at),
             budget: Arc::new(budget),
             staleness: StalenessRule::new(settings),
@@ -159,6 +172,7 @@ impl Shard {
             let (lambda, computed_on) = (*lambda, parameters);
             Compensation {
                 lambda,
+                decay: self.compensation_decay,
                 computed_on,
             }
         });
@@ -212,6 +226,11 @@ impl Shard {
         self.publisher.being_read(version, self.clock.now());
     }
 
+    /// The version of the newest publish that there is, or is about to be.
+    pub(crate) fn newest_publish(&self) -> u64 {
+        self.publisher.newest_publish()
+    }
+
     /// How long ago the last publish was.
     pub(crate) fn age_of_newest(&self) -> Duration {
         self.publisher.age_of_newest(self.clock.now())
@@ -223,8 +242,8 @@ impl Shard {
     }
 
     /// What the vectors of the optimiser's state are called.
-    pub(crate) fn state_names(&self) -> &'static [&'static str] {
-        self.parameters.rule().state_names()
+    pub(crate) fn state_names(&self) -> &[&'static str] {
+        &self.kept
     }
 
     /// The factor that brings a gradient of this norm below the limit.

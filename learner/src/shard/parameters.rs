@@ -22,6 +22,8 @@ struct Stripe {
 /// Hogwild!-like across stripes.
 pub struct StripedParameters {
     rule: Rule,
+    /// Vectors of state beside the parameters.
+    kept: usize,
     len: usize,
     stripes: Vec<Mutex<Stripe>>,
     tickets: AtomicU64,
@@ -31,11 +33,29 @@ impl StripedParameters {
     /// `state` is empty for a fresh start, or has one vector for each of the rule's names. There
     /// are at most `stripes` stripes, fewer if they would be small.
     pub fn new(rule: Rule, parameters: &[f32], state: &[Vec<f32>], stripes: usize) -> Self {
-        let size = parameters.len().div_ceil(stripes.max(1));
-        Self::in_stripes_of(size.max(MIN_STRIPE_ELEMENTS), rule, parameters, state)
+        Self::keeping(rule.state_names().len(), rule, parameters, state, stripes)
     }
 
-    fn in_stripes_of(size: usize, rule: Rule, parameters: &[f32], state: &[Vec<f32>]) -> Self {
+    /// The same with `kept` vectors of state, those of the rule first.
+    pub(crate) fn keeping(
+        kept: usize,
+        rule: Rule,
+        parameters: &[f32],
+        state: &[Vec<f32>],
+        stripes: usize,
+    ) -> Self {
+        let size = parameters.len().div_ceil(stripes.max(1));
+        let size = size.max(MIN_STRIPE_ELEMENTS);
+        Self::in_stripes_of(size, kept, rule, parameters, state)
+    }
+
+    fn in_stripes_of(
+        size: usize,
+        kept: usize,
+        rule: Rule,
+        parameters: &[f32],
+        state: &[Vec<f32>],
+    ) -> Self {
         let len = parameters.len();
         // Copied, so that the first applier finds memory that is there: the system gives zeros
         // page by page, when they are first touched.
@@ -50,20 +70,17 @@ impl StripedParameters {
                 start,
                 vectors: Vectors {
                     parameters: parameters[range.clone()].to_vec(),
-                    state: (0..rule.state_names().len()).map(part).collect(),
+                    state: (0..kept).map(part).collect(),
                 },
             })
         };
         Self {
             rule,
+            kept,
             len,
             stripes: (0..len).step_by(size).map(stripe).collect(),
             tickets: AtomicU64::new(0),
         }
-    }
-
-    pub(crate) fn rule(&self) -> Rule {
-        self.rule
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -109,7 +126,7 @@ impl StripedParameters {
     pub(crate) fn copy(&self) -> Vectors {
         let mut copy = Vectors {
             parameters: Vec::with_capacity(self.len),
-            state: vec![Vec::with_capacity(self.len); self.rule.state_names().len()],
+            state: vec![Vec::with_capacity(self.len); self.kept],
         };
         for stripe in &self.stripes {
             let Stripe { vectors, .. } = &*lock(stripe);
@@ -171,6 +188,16 @@ mod tests {
         })
     }
 
+    fn in_stripes_of(
+        size: usize,
+        rule: Rule,
+        parameters: &[f32],
+        state: &[Vec<f32>],
+    ) -> StripedParameters {
+        let kept = rule.state_names().len();
+        StripedParameters::in_stripes_of(size, kept, rule, parameters, state)
+    }
+
     fn start(len: usize) -> Vec<f32> {
         (0..len).map(|i| i as f32 / 7.0).collect()
     }
@@ -199,7 +226,7 @@ mod tests {
             .into_iter()
             .flat_map(|r| [1, 7, 16, 23].map(|s| (r, s)))
         {
-            let striped = StripedParameters::in_stripes_of(size, rule, &start(len), &[]);
+            let striped = in_stripes_of(size, rule, &start(len), &[]);
             let mut plain = Vectors {
                 parameters: start(len),
                 state: vec![vec![0.0; len]; rule.state_names().len()],
@@ -209,6 +236,7 @@ mod tests {
                 let step = Step {
                     compensation: k.is_multiple_of(2).then_some(Compensation {
                         lambda: 0.04,
+                        decay: None,
                         computed_on: &computed_on,
                     }),
                     ..step(k)
@@ -251,8 +279,7 @@ mod tests {
             .into_iter()
             .flat_map(|rule| [Encoding::F32, Encoding::Bf16].map(|encoding| (rule, encoding)))
         {
-            let [whole, cut] =
-                [(); 2].map(|()| StripedParameters::in_stripes_of(7_000, rule, &start(len), &[]));
+            let [whole, cut] = [(); 2].map(|()| in_stripes_of(7_000, rule, &start(len), &[]));
             for k in 1..4 {
                 let gradient = gradient(len, k);
                 whole.apply(&gradient, &step(k));
@@ -265,10 +292,10 @@ mod tests {
     #[test]
     fn state_survives_a_restart() {
         for rule in rules() {
-            let first = StripedParameters::in_stripes_of(4, rule, &start(10), &[]);
+            let first = in_stripes_of(4, rule, &start(10), &[]);
             first.apply(&gradient(10, 1), &step(1));
             let copy = first.copy();
-            let second = StripedParameters::in_stripes_of(3, rule, &copy.parameters, &copy.state);
+            let second = in_stripes_of(3, rule, &copy.parameters, &copy.state);
             first.apply(&gradient(10, 2), &step(2));
             second.apply(&gradient(10, 2), &step(2));
             assert_eq!(first.copy(), second.copy(), "{rule:?}");
@@ -277,7 +304,7 @@ mod tests {
 
     #[test]
     fn concurrent_appliers_lose_no_step() {
-        let shared = StripedParameters::in_stripes_of(8, Rule::Sgd, &[0.0; 64], &[]);
+        let shared = in_stripes_of(8, Rule::Sgd, &[0.0; 64], &[]);
         let one = Step {
             scale: 1.0,
             rate: 1.0,
@@ -294,7 +321,7 @@ mod tests {
 
     #[test]
     fn an_applier_comes_back_to_a_busy_stripe() {
-        let shared = StripedParameters::in_stripes_of(1, Rule::Sgd, &[0.0; 4], &[]);
+        let shared = in_stripes_of(1, Rule::Sgd, &[0.0; 4], &[]);
         let gradient = Elements::from(vec![1.0; 4]);
         let limit = Instant::now() + Duration::from_secs(10);
         std::thread::scope(|scope| {
@@ -317,7 +344,7 @@ mod tests {
 
     #[test]
     fn appliers_that_follow_each_other_start_far_apart() {
-        let shared = StripedParameters::in_stripes_of(1, Rule::Sgd, &[0.0; 16], &[]);
+        let shared = in_stripes_of(1, Rule::Sgd, &[0.0; 16], &[]);
         let starts: Vec<usize> = (0..100).map(|_| shared.first_stripe()).collect();
         for pair in starts.windows(2) {
             let distance = pair[0].abs_diff(pair[1]);

@@ -1,4 +1,4 @@
-use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
+use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy, TargetSync};
 
 use super::clock::{PublishClock, TargetClock};
 use super::snapshot::Snapshot;
@@ -25,7 +25,7 @@ impl PublishRules {
             _ => 0,
         };
         let target_sync = experiment.method.target_sync();
-        let target_clock = |rule| TargetClock::new(rule, first.frames, first.version);
+        let target_clock = |rule| TargetClock::new(of_rounds(rule, settings.staleness), first);
         Self {
             clock: PublishClock::new(settings.publish, first.version, first.at),
             target_clock: target_sync.map(target_clock),
@@ -36,10 +36,21 @@ impl PublishRules {
     }
 }
 
+/// In the synchronous mode all workers make each update together.
+fn of_rounds(rule: TargetSync, staleness: StalenessPolicy) -> TargetSync {
+    match (rule, staleness) {
+        (TargetSync::UpdatesPerWorker(updates), StalenessPolicy::Synchronous) => {
+            TargetSync::Updates(updates)
+        }
+        _ => rule,
+    }
+}
+
 /// Publishes of `elements` that are in memory at most while their readers get on. If workers wait for
 /// each update's weights nothing else would make a publish that was put off.
 fn most_publishes(experiment: &Experiment, elements: usize) -> usize {
-    let awaited = experiment.learner.staleness == StalenessPolicy::Synchronous
+    use StalenessPolicy::{Bound, Synchronous};
+    let awaited = matches!(experiment.learner.staleness, Bound | Synchronous)
         || experiment.wire.send_weights == SendWeights::AfterGradient;
     if awaited {
         return usize::MAX;

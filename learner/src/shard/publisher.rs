@@ -136,13 +136,7 @@ impl Publisher {
         target: Option<Target>,
         now: Duration,
     ) {
-        let Snapshot {
-            at: _,
-            version,
-            env_steps,
-            frames,
-            observations,
-        } = snapshot;
+        let version = snapshot.version;
         let fresh = || Target {
             taken_at_version: version,
             parameters: Arc::clone(&parameters),
@@ -151,7 +145,7 @@ impl Publisher {
             state
                 .target_clock
                 .as_mut()
-                .map(|clock| match (clock.due(frames, version), target) {
+                .map(|clock| match (clock.due(&snapshot), target) {
                     (false, Some(target)) => target,
                     _ => fresh(),
                 });
@@ -159,10 +153,10 @@ impl Publisher {
         self.newest.send_replace(Some(Arc::new(Weights {
             epoch: self.epoch,
             version,
-            env_steps,
+            env_steps: snapshot.env_steps,
             parameters,
             target,
-            observations,
+            observations: snapshot.observations,
         })));
     }
 
@@ -179,6 +173,15 @@ impl Publisher {
     /// How long ago `version` was published.
     pub(crate) fn age(&self, version: u64, now: Duration) -> Duration {
         lock(&self.state).age(version, now)
+    }
+
+    /// The version of the newest publish: of one that is made, that is being copied, or that who copies
+    /// makes next.
+    pub(crate) fn newest_publish(&self) -> u64 {
+        let state = &*lock(&self.state);
+        let next = state.waiting.as_ref().map(|waiting| waiting.version);
+        next.filter(|version| state.clock.will_be_due(*version))
+            .unwrap_or(state.clock.last_version())
     }
 
     /// How long ago the last publish was.
@@ -251,6 +254,7 @@ mod tests {
                 version,
                 env_steps: version * 10,
                 frames: version * 40,
+                sessions: 1,
                 observations: None,
             }
         }
@@ -269,7 +273,8 @@ mod tests {
         let (sender, newest) = watch::channel(None);
         let rules = PublishRules {
             clock: PublishClock::new(Publish::Updates(2), 0, Duration::ZERO),
-            target_clock: target_sync.map(|rule| TargetClock::new(rule, 0, 0)),
+            target_clock: target_sync
+                .map(|rule| TargetClock::new(rule, &Source::default().snapshot())),
             history: PublishHistory::new(0),
             most_in_memory: usize::MAX,
         };
@@ -333,9 +338,12 @@ mod tests {
                 made, 0,
                 "nobody waits for the copy, nobody makes a second one"
             );
+            assert_eq!(publisher.newest_publish(), 5, "it is about to be made");
         }));
         update(&publisher, &source);
+        assert_eq!(publisher.newest_publish(), 0);
         assert_eq!(update(&publisher, &source), 2);
+        assert_eq!(publisher.newest_publish(), 5);
         assert_eq!(weights(&newest).version, 5);
         assert_eq!(*weights(&newest).parameters, [5.0; 3]);
     }

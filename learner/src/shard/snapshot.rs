@@ -14,6 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) env_steps: u64,
     /// Frames counted so far.
     pub(crate) frames: u64,
+    /// Sessions that make updates.
+    pub(crate) sessions: u64,
     /// Moments of the observations reported so far, if they are normalised.
     pub(crate) observations: Option<Arc<Moments>>,
 }

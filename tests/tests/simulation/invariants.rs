@@ -14,6 +14,8 @@ pub(crate) struct Invariants {
     turns: Turns,
     server: Option<Arc<ParameterServer>>,
     most_bytes: i64,
+    /// Updates that a gradient may be old, if there is a promise.
+    oldest: Option<u64>,
     workers: usize,
 }
 
@@ -31,6 +33,7 @@ impl Invariants {
             turns: Turns::new(bound),
             server: None,
             most_bytes: settings.bytes_in_flight as i64,
+            oldest: scenario.oldest(),
             workers: scenario.workers.len(),
         }
     }
@@ -75,6 +78,13 @@ impl Invariants {
             let most = self.most_bytes;
             return Err(format!(
                 "{bytes} bytes in flight; at most {most} are allowed"
+            ));
+        }
+        let mut sessions = server.sessions().into_iter();
+        let oldest = self.oldest.unwrap_or(u64::MAX);
+        if let Some(session) = sessions.find(|session| session.staleness_updates > oldest) {
+            return Err(format!(
+                "{session:?}: its gradient was older than {oldest} updates"
             ));
         }
         let (counted, found) = (self.turns.applied(), self.ledger.applied());

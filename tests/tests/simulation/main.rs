@@ -14,7 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use world::simulate;
+use scenario::Scenario;
+use world::{run, simulate};
 
 /// Runs this one seed.
 const SEED: &str = "TROOP_SIMULATION_SEED";
@@ -70,6 +71,15 @@ fn runs_keep_what_is_promised_and_go_on_once_faults_are_over() {
         None => failures(variable(SEEDS).unwrap_or(DEFAULT_SEEDS)),
     };
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+#[test]
+fn workers_that_take_turns_send_no_gradient_that_is_older_than_promised() {
+    for seed in 0..30 {
+        if let Err(why) = run(Scenario::of_turns(seed)) {
+            panic!("seed {seed}: {why}");
+        }
+    }
 }
 
 /// What happened, sorted within each virtual millisecond: which of the tasks that a publish wakes goes first is

@@ -47,6 +47,33 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Workers that take turns, and nothing that goes wrong: how old gradients are is then the policy's doing
+    /// alone.
+    pub(crate) fn of_turns(seed: u64) -> Self {
+        let mut scenario = Self::new(seed);
+        let learner = &mut scenario.experiment.learner;
+        learner.staleness = StalenessPolicy::Bound;
+        learner.bound_updates = seed % 3;
+        learner.publish = Publish::Updates(1);
+        learner.straggler_timeout_ms = None;
+        scenario.faults.clear();
+        scenario
+    }
+
+    /// Updates that a gradient may be old at most, if the policy promises that: each of the other
+    /// sessions makes no more than 2s + 1 between a session's turn and the end of its gradient. A
+    /// connection that is lost makes two sessions of one worker.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let learner = &self.experiment.learner;
+        let promised = learner.staleness == StalenessPolicy::Bound
+            && learner.publish == Publish::Updates(1)
+            && self.faults.is_empty();
+        let others = self.workers.len() as u64 - 1;
+        promised.then_some((2 * learner.bound_updates + 1) * others)
+    }
+}
+
 pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }

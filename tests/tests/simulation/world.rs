@@ -78,8 +78,13 @@ type Shared = Rc<RefCell<World>>;
 
 /// Runs a seed; gives all that happened, line by line.
 pub(crate) fn simulate(seed: u64) -> Result<Vec<String>, String> {
+    run(Scenario::new(seed))
+}
+
+/// Runs a scenario; gives all that happened, line by line.
+pub(crate) fn run(scenario: Scenario) -> Result<Vec<String>, String> {
     let trace = Trace::default();
-    trace.during(|| Run::new(Scenario::new(seed), trace.clone()).run())
+    trace.during(|| Run::new(scenario, trace.clone()).run())
 }
 
 struct Run<'a> {

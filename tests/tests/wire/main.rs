@@ -11,4 +11,5 @@ mod reconnecting;
 mod refusals;
 mod reports;
 mod rig;
+mod turns;
 mod weights;

@@ -5,7 +5,9 @@ use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
 /// Counts the gradients of one connection that still lack an answer.
 ///
 /// A gradient is answered when its acknowledgement has come and, where the experiment wants it,
-/// weights of at least the version that the acknowledgement names.
+/// weights of at least the version that the acknowledgement names. Where workers take turns
+/// (`learner.staleness = "bound"` or `"synchronous"`) the answer is the worker's turn: nothing is
+/// computed before it.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     size: usize,
@@ -21,12 +23,13 @@ pub(super) struct Window {
 impl Window {
     /// That of a connection on which nothing was sent yet.
     pub(super) fn new(experiment: &Experiment) -> Self {
-        let synchronous = experiment.learner.staleness == StalenessPolicy::Synchronous;
+        use StalenessPolicy::{Bound, Synchronous};
+        let takes_turns = matches!(experiment.learner.staleness, Bound | Synchronous);
         let after_gradient = experiment.wire.send_weights == SendWeights::AfterGradient;
         let size = experiment.wire.gradients_in_flight;
         Self {
-            size: if synchronous { 1 } else { size },
-            answers_need_weights: synchronous || after_gradient,
+            size: if takes_turns { 1 } else { size },
+            answers_need_weights: takes_turns || after_gradient,
             ..Self::default()
         }
     }

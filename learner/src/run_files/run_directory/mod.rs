@@ -86,7 +86,7 @@ impl RunDirectory {
             return Err(RunDirectoryError::Exists(path.into()));
         }
         directory.clear()?;
-        directory.write(EPOCH, b"1\n")?;
+        directory.begin_life(1)?;
         directory.write_experiment(experiment)?;
         Ok(directory)
     }
@@ -146,7 +146,8 @@ impl RunDirectory {
     }
 
     /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which stays as it is
-    /// until [`write_experiment`](Self::write_experiment): a resume that is refused changes nothing.
+    /// until [`write_experiment`](Self::write_experiment), as the number of its last life does until a
+    /// [`RunKeeper`](crate::run_keeper::RunKeeper) has it: a resume that is refused changes nothing.
     ///
     /// # Errors
     /// If there is no run, another process has it, its files cannot be read, an override cannot work, or it
@@ -167,13 +168,17 @@ impl RunDirectory {
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.state.epoch);
         let epoch = directory.last_epoch()?.max(written).saturating_add(1);
-        directory.write(EPOCH, format!("{epoch}\n").as_bytes())?;
         Ok(Resumed {
             directory,
             experiment,
             epoch,
             checkpoint,
         })
+    }
+
+    /// Notes that life `epoch` of the run has begun, before anybody joins it: no other has its number.
+    pub(crate) fn begin_life(&self, epoch: u64) -> Result<(), RunDirectoryError> {
+        self.write(EPOCH, format!("{epoch}\n").as_bytes())
     }
 
     /// The directory itself.

@@ -38,6 +38,14 @@ fn each_life_has_its_own_number_even_where_none_wrote_a_checkpoint() {
         let resumed = RunDirectory::open_for_resume(&path, &[]).unwrap();
         assert_eq!((resumed.epoch, resumed.checkpoint), (epoch, None));
         assert_eq!(resumed.experiment, experiment());
+        let number = || fs::read_to_string(path.join(EPOCH)).unwrap();
+        assert_eq!(
+            number(),
+            format!("{}\n", epoch - 1),
+            "it may be refused yet"
+        );
+        resumed.directory.begin_life(epoch).unwrap();
+        assert_eq!(number(), format!("{epoch}\n"));
     }
 }
 
@@ -78,7 +86,7 @@ fn another_network_than_the_checkpoints_is_refused_by_name_and_changes_nothing()
     let expected = "`model.hidden` is [64, 64] in the run, [8] was asked for; resume";
     assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(fs::read(path.join(EXPERIMENT)).unwrap(), before);
-    assert_eq!(fs::read_to_string(path.join(EPOCH)).unwrap(), "2\n");
+    assert_eq!(fs::read_to_string(path.join(EPOCH)).unwrap(), "1\n");
 }
 
 #[test]
