@@ -4,7 +4,7 @@ use prost::Message;
 use troop_common::moments::Moments;
 use troop_common::proto::v1;
 use troop_common::proto::v1::train_request::Kind;
-use troop_common::wire::{Gathering, Place, Request, Rope};
+use troop_common::wire::{Gathering, Place, Request, Rope, WireError};
 
 use super::bytes_in::{BytesIn, cut};
 use super::layout;
@@ -67,10 +67,14 @@ fn gather(chunk: &v1::GradientChunk, data: Rope, expected: usize, gathering: &mu
     }
 }
 
-/// What generated code writes is read as generated code reads it, wherever its frames end.
+/// What generated code writes is read as generated code reads it, wherever its frames end, unless it holds more than a
+/// field may: generated code knows no such bounds.
 fn compare(generated: &v1::TrainRequest, piece: usize) {
     let written = generated.encode_to_vec();
-    let read = Request::read(cut(&written, piece)).expect("generated code has written it");
+    let read = match Request::read(cut(&written, piece)) {
+        Err(WireError::OverBound(_)) => return,
+        read => read.expect("generated code has written it"),
+    };
     match (&generated.kind, read) {
         (None, Request::Unknown) => {}
         (Some(Kind::Open(open)), Request::Open(read)) => {
