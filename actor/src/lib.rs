@@ -1,7 +1,7 @@
 //! Troop's actors: environments, networks, methods, and the workers that put them together.
 //!
-//! **Architecture Invariant:** this crate alone uses libtorch, on one compute thread a worker, and
-//! it never imports the learner: a worker knows the learner through [`link::Link`] only.
+//! **Architecture Invariant:** a worker computes on one thread, `nn/torch` alone uses libtorch, and nothing
+//! here imports the learner: a worker knows it through [`link::Link`] only.
 
 pub mod environment;
 pub mod episodes;

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use troop_common::experience::Segment;
 use troop_common::experiment::OneStepSettings;
 
-use super::action_values::{ActionValues, discrete};
+use super::action_values::ActionValues;
 use super::batch::Batch;
 use super::loss::Loss;
 use super::method_error::MethodError;
@@ -17,10 +16,8 @@ use super::method_parts::MethodParts;
 use super::networks::Networks;
 use super::objective::Objective;
 use super::objective_error::ObjectiveError;
-use super::returns::one_step_returns;
 use super::setting::Setting;
-use super::value_method::{of_action_values, squared_errors};
-use crate::nn::{Input, Model};
+use super::value_method::{of_action_values, one_step_loss};
 
 /// What it descends.
 #[derive(Debug)]
@@ -41,22 +38,6 @@ impl OneStepQ {
         let settings = settings.clone();
         of_action_values(setting, |values| Self { settings, values })
     }
-
-    /// `y_t`, `[B]`.
-    fn targets(&self, target: &mut dyn Model, segment: &Segment) -> Vec<f32> {
-        let at = target.evaluate(&Input::segment(segment));
-        let v_t = self.values.largest(at, segment.observations.masks());
-        let input = Input::open(segment, at.open_state());
-        let open = target.evaluate(&input);
-        let v_open = self.values.largest(open, input.observations.masks());
-        one_step_returns(
-            &segment.rewards,
-            &v_t,
-            &segment.ends,
-            &segment.open_values(&v_open),
-            self.settings.discount,
-        )
-    }
 }
 
 impl Objective for OneStepQ {
@@ -66,19 +47,10 @@ impl Objective for OneStepQ {
         batch: Batch<'_>,
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
-        let segment = batch.segment()?;
-        let (online, target) = networks.with_target()?;
-        let y_t = self.targets(target, segment);
-        online.forward(&Input::segment(segment));
-        let (outputs, actions) = (online.outputs(), discrete(&segment.actions));
-        let reduction = self.settings.reduction;
-        Ok(squared_errors(
-            &y_t,
-            &self.values,
-            outputs,
-            actions,
-            reduction,
-        ))
+        let values = &self.values;
+        one_step_loss(values, &self.settings, networks, batch, |at, masks, _| {
+            values.largest(at, masks)
+        })
     }
 }
 

@@ -21,9 +21,8 @@ use super::method_parts::MethodParts;
 use super::networks::Networks;
 use super::objective::Objective;
 use super::objective_error::ObjectiveError;
-use super::returns::one_step_returns;
 use super::setting::Setting;
-use super::value_method::squared_errors;
+use super::value_method::one_step_loss;
 use crate::nn::{Input, Model};
 
 /// What it descends.
@@ -67,22 +66,6 @@ impl OneStepSarsa {
             setting, network, behaviour, objective,
         ))
     }
-
-    /// `y_t`, `[B]`.
-    fn targets(&self, target: &mut dyn Model, segment: &Segment) -> Vec<f32> {
-        let at = target.evaluate(&Input::segment(segment));
-        let v_t = self.values.taken(at, discrete(&segment.actions));
-        let input = Input::open(segment, at.open_state());
-        let open = target.evaluate(&input);
-        let v_open = self.values.taken(open, discrete(&segment.open_actions));
-        one_step_returns(
-            &segment.rewards,
-            &v_t,
-            &segment.ends,
-            &segment.open_values(&v_open),
-            self.settings.discount,
-        )
-    }
 }
 
 impl Behaviour for DecidesAhead {
@@ -124,19 +107,10 @@ impl Objective for OneStepSarsa {
         batch: Batch<'_>,
         _: &mut ChaCha8Rng,
     ) -> Result<Loss, ObjectiveError> {
-        let segment = batch.segment()?;
-        let (online, target) = networks.with_target()?;
-        let y_t = self.targets(target, segment);
-        online.forward(&Input::segment(segment));
-        let (outputs, actions) = (online.outputs(), discrete(&segment.actions));
-        let reduction = self.settings.reduction;
-        Ok(squared_errors(
-            &y_t,
-            &self.values,
-            outputs,
-            actions,
-            reduction,
-        ))
+        let values = &self.values;
+        one_step_loss(values, &self.settings, networks, batch, |at, _, actions| {
+            values.taken(at, discrete(actions))
+        })
     }
 }
 

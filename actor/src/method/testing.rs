@@ -13,7 +13,9 @@ use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 use super::{
     Batch, Decision, Loss, MethodError, MethodParts, Networks, Objective, Purpose, Setting, make,
 };
-use crate::nn::{Head, HeadKind, Model, ModelBackend, Network, use_one_thread};
+use crate::nn::{
+    Head, HeadKind, Input, Model, ModelBackend, Network, OutputGradients, Outputs, use_one_thread,
+};
 
 pub(super) fn seeded(seed: u64) -> ChaCha8Rng {
     // As workers do: libtorch's threads would wait for each other where tests share few cores.
@@ -166,6 +168,52 @@ pub(super) fn drawn_model(network: &Arc<Network>, seed: u64) -> Box<dyn Model> {
     let mut model = model(network);
     model.load(&network.layout().initialize(seed));
     model
+}
+
+/// A network whose outputs are given, those of a forward pass and of what was judged there: a loss as a function of
+/// them. Everything else is asked of a model.
+pub(super) struct Given {
+    pub(super) model: Box<dyn Model>,
+    pub(super) outputs: Outputs,
+    pub(super) judgements: Vec<f32>,
+}
+
+impl Model for Given {
+    fn network(&self) -> &Network {
+        self.model.network()
+    }
+
+    fn parameters(&self) -> &[f32] {
+        self.model.parameters()
+    }
+
+    fn load(&mut self, parameters: &[f32]) {
+        self.model.load(parameters);
+    }
+
+    fn begin_segment(&mut self) {}
+
+    fn act(&mut self, input: &Input<'_>) -> &Outputs {
+        self.evaluate(input)
+    }
+
+    fn evaluate(&mut self, input: &Input<'_>) -> &Outputs {
+        self.model.evaluate(input)
+    }
+
+    fn forward(&mut self, _: &Input<'_>) {}
+
+    fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    fn judge(&mut self, _: &[f32]) -> &[f32] {
+        &self.judgements
+    }
+
+    fn backward(&mut self, _: &OutputGradients, _: &mut [f32]) {
+        panic!("outputs have no parameters")
+    }
 }
 
 /// A model of one linear output of `inputs` numbers.

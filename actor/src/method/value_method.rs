@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use troop_common::experiment::Reduction;
+use troop_common::experience::Actions;
+use troop_common::experiment::{OneStepSettings, Reduction};
 
-use super::action_values::ActionValues;
+use super::action_values::{ActionValues, discrete};
+use super::batch::Batch;
 use super::epsilon_greedy_behaviour::EpsilonGreedyBehaviour;
 use super::loss::{Loss, mean, weight};
 use super::method_error::MethodError;
 use super::method_parts::MethodParts;
+use super::networks::Networks;
 use super::objective::Objective;
+use super::objective_error::ObjectiveError;
+use super::returns::one_step_returns;
 use super::setting::Setting;
-use crate::nn::Outputs;
+use crate::nn::{Input, Outputs};
 
 /// A method that acts ε-greedily by the action values that `objective` learns.
 ///
@@ -27,6 +32,44 @@ pub(super) fn of_action_values<O: Objective + 'static>(
     let objective = objective(values);
     Ok(MethodParts::on_policy(
         setting, network, behaviour, objective,
+    ))
+}
+
+/// The loss of a one-step method: `y_t = r_t + γ V(s_{t+1})`, with V by the target network. `v` says what it is of what
+/// the network made of states, their masks, and the actions that were or will be taken there.
+///
+/// # Errors
+/// If there is no target network, or the batch is no segment.
+pub(super) fn one_step_loss(
+    values: &ActionValues,
+    settings: &OneStepSettings,
+    networks: Networks<'_>,
+    batch: Batch<'_>,
+    v: impl Fn(&Outputs, &[bool], &Actions) -> Vec<f32>,
+) -> Result<Loss, ObjectiveError> {
+    let segment = batch.segment()?;
+    let (online, target) = networks.with_target()?;
+    let at = target.evaluate(&Input::segment(segment));
+    let v_t = v(at, segment.observations.masks(), &segment.actions);
+    let input = Input::open(segment, at.open_state());
+    let open = target.evaluate(&input);
+    let v_open = v(open, input.observations.masks(), &segment.open_actions);
+    let open = segment.open_values(&v_open);
+    let y_t = one_step_returns(
+        &segment.rewards,
+        &v_t,
+        &segment.ends,
+        &open,
+        settings.discount,
+    );
+    online.forward(&Input::segment(segment));
+    let (outputs, actions) = (online.outputs(), discrete(&segment.actions));
+    Ok(squared_errors(
+        &y_t,
+        values,
+        outputs,
+        actions,
+        settings.reduction,
     ))
 }
 

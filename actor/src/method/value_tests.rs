@@ -5,12 +5,12 @@ use std::sync::Arc;
 use troop_common::experiment::{Experiment, MethodSettings, Reduction, View};
 
 use super::testing::{
-    Learner, assert_ends_separate, drawn_model, fresh_loss, loss_and_gradient, segment_with,
+    Given, Learner, assert_ends_separate, drawn_model, fresh_loss, loss_and_gradient, segment_with,
     setting, spaces,
 };
 use super::*;
 use crate::nn::testing::assert_output_gradient;
-use crate::nn::{Input, Model, Network, OutputGradients, Outputs};
+use crate::nn::{Input, Model, Outputs};
 
 const METHODS: [&str; 3] = ["n_step_q", "one_step_q", "one_step_sarsa"];
 
@@ -48,50 +48,6 @@ fn both(learner: &Learner) -> (Box<dyn Model>, Box<dyn Model>) {
     (learner.drawn_model(3), learner.drawn_model(9))
 }
 
-/// A network whose outputs are given: the loss as a function of them.
-struct Given {
-    model: Box<dyn Model>,
-    outputs: Outputs,
-}
-
-impl Model for Given {
-    fn network(&self) -> &Network {
-        self.model.network()
-    }
-
-    fn parameters(&self) -> &[f32] {
-        self.model.parameters()
-    }
-
-    fn load(&mut self, parameters: &[f32]) {
-        self.model.load(parameters);
-    }
-
-    fn begin_segment(&mut self) {}
-
-    fn act(&mut self, input: &Input<'_>) -> &Outputs {
-        self.evaluate(input)
-    }
-
-    fn evaluate(&mut self, input: &Input<'_>) -> &Outputs {
-        self.model.evaluate(input)
-    }
-
-    fn forward(&mut self, _: &Input<'_>) {}
-
-    fn outputs(&self) -> &Outputs {
-        &self.outputs
-    }
-
-    fn judge(&mut self, _: &[f32]) -> &[f32] {
-        panic!("nobody judges actions here")
-    }
-
-    fn backward(&mut self, _: &OutputGradients, _: &mut [f32]) {
-        panic!("outputs have no parameters")
-    }
-}
-
 #[test]
 fn every_full_loss_passes_finite_differences() {
     for name in METHODS {
@@ -109,6 +65,7 @@ fn every_full_loss_passes_finite_differences() {
                 let mut given = Given {
                     outputs: online.outputs().clone(),
                     model: online,
+                    judgements: Vec::new(),
                 };
                 assert_output_gradient(&heads, &loss.gradients.heads, 0.125, |heads| {
                     given.outputs.heads = heads.to_vec();

@@ -6,27 +6,13 @@ use troop_common::experience::{ObservationBuffer, Observations};
 use troop_common::experiment::{Body, ModelSettings};
 use troop_common::spaces::{ElementType, ObservationSpace};
 
-use super::{Head, HeadKind, Input, Model, ModelBackend, Network};
+use super::testing::HEADS;
+use super::{Input, Model, ModelBackend, Network};
 
 const BACKENDS: &[ModelBackend] = &[
     ModelBackend::Native,
     #[cfg(feature = "torch")]
     ModelBackend::Torch,
-];
-
-const HEADS: [Head; 2] = [
-    Head {
-        name: "policy",
-        outputs: 6,
-        gain: 0.01,
-        kind: HeadKind::Acts,
-    },
-    Head {
-        name: "value",
-        outputs: 1,
-        gain: 1.0,
-        kind: HeadKind::Judges,
-    },
 ];
 
 fn space(shape: &[usize], element: ElementType) -> ObservationSpace {

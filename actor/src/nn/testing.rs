@@ -1,4 +1,22 @@
-//! What tests of gradients share.
+//! What tests of networks share.
+
+use super::{Head, HeadKind};
+
+/// A policy's head and a value's.
+pub(crate) const HEADS: [Head; 2] = [
+    Head {
+        name: "policy",
+        outputs: 6,
+        gain: 0.01,
+        kind: HeadKind::Acts,
+    },
+    Head {
+        name: "value",
+        outputs: 1,
+        gain: 1.0,
+        kind: HeadKind::Judges,
+    },
+];
 
 /// Compares a gradient at outputs, `[N, O]` each, with central differences of the loss, which is computed in
 /// double precision from outputs in single precision, `step` to either side: a small one, or for losses that are

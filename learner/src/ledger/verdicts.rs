@@ -10,9 +10,9 @@ use crate::lock::lock;
 
 /// A session whose gradients were not finite so many times in a row ends. A bad batch gives one, and a
 /// spike of the weights a few until the next updates have taken it back: each gradient is computed on
-/// newer weights than the one before. Whatever gives ten gives the eleventh too, and its worker would
-/// live through the rest of the run for nothing.
-pub(crate) const NON_FINITE_IN_A_ROW: u32 = 10;
+/// newer weights than the one before. An actor ends by itself after a hundred such losses, and names
+/// the loss: this is for who does not.
+pub(crate) const NON_FINITE_IN_A_ROW: u32 = 128;
 
 impl Ledger {
     /// Counts an update, before anybody can see it.

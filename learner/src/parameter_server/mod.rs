@@ -57,7 +57,7 @@ pub struct ParameterServer {
     drawing: tokio::sync::Mutex<()>,
     published: watch::Sender<Option<Arc<Weights>>>,
     /// It was warned that the target network is refreshed too often.
-    target_is_young: OnceLock<()>,
+    warned_of_target: OnceLock<()>,
 }
 
 /// What a model begins with.
@@ -90,7 +90,7 @@ impl ParameterServer {
             making: Mutex::default(),
             drawing: tokio::sync::Mutex::default(),
             published: watch::Sender::new(None),
-            target_is_young: OnceLock::new(),
+            warned_of_target: OnceLock::new(),
             experiment,
         }
     }
@@ -209,18 +209,10 @@ impl ParameterServer {
         model.pace.open(session, self.ledger.now());
         let workers = sessions.len() as u64;
         drop(sessions);
-        self.look_at_target(workers);
+        // All workers join before the first of them opens its session, as a rule.
+        let warned = &self.warned_of_target;
+        target_age::warn_once(warned, &self.experiment, workers, &self.ledger);
         Ok(())
-    }
-
-    /// All workers join before the first of them opens its session, as a rule.
-    fn look_at_target(&self, workers: u64) {
-        if self.target_is_young.get().is_none()
-            && target_age::warn_if_young(&self.experiment, workers, &self.ledger)
-        {
-            // Somebody else may have been quicker.
-            let _ = self.target_is_young.set(());
-        }
     }
 
     /// A round holds one gradient of each session: if they do not fit it would never end.

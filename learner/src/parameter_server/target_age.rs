@@ -1,5 +1,7 @@
 //! Whether the target network is older than the gradients that learn from it.
 
+use std::sync::OnceLock;
+
 use troop_common::experiment::{Experiment, StalenessPolicy, TargetSync};
 
 use crate::ledger::Ledger;
@@ -28,19 +30,26 @@ fn period(experiment: &Experiment, workers: u64) -> Option<f64> {
     })
 }
 
-/// Warns of a target network that is refreshed too often for so many workers; whether it is.
-pub(super) fn warn_if_young(experiment: &Experiment, workers: u64, ledger: &Ledger) -> bool {
+/// Warns of a target network that is refreshed too often for so many workers, the first time that it is.
+pub(super) fn warn_once(
+    warned: &OnceLock<()>,
+    experiment: &Experiment,
+    workers: u64,
+    ledger: &Ledger,
+) {
     let least = LEAST_UPDATES_PER_WORKER * workers as f64;
     let Some(updates) = period(experiment, workers).filter(|period| *period < least) else {
-        return false;
+        return;
     };
+    if warned.set(()).is_err() {
+        return;
+    }
     let message =
         "the target network is about as young as the gradients are old: values may oscillate";
     let advice = "set method.target_sync = { updates_per_worker = N } with N above 3";
     tracing::warn!(updates, workers, least, advice, "{message}");
     let occurrence = Occurrence::warning(message).with("updates", updates);
     ledger.note(occurrence.with("workers", workers).with("advice", advice));
-    true
 }
 
 #[cfg(test)]

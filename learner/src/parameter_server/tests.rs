@@ -552,15 +552,15 @@ async fn a_worker_that_sends_nothing_finite_stops_nobody_and_is_told_to_end() {
                 }
             }
         });
-        for version in 0..100 {
+        for version in 0..140 {
             sleep(Duration::from_millis(10)).await;
             let outcome = soon(honest.push(version, [1.0; 2])).await;
             assert_eq!(outcome.verdict, Verdict::Applied, "{policy:?}");
         }
         assert!(began.elapsed() < Duration::from_secs(2), "{policy:?}");
         let (refused, detail) = soon(refusals).await.unwrap();
-        assert_eq!(refused, 10, "{policy:?}");
-        assert!(detail.contains("10 times in a row"), "{detail}");
+        assert_eq!(refused, 128, "{policy:?}");
+        assert!(detail.contains("128 times in a row"), "{detail}");
         let events = server.ledger().take_events();
         let ended = "session ended: its gradients are not finite";
         assert_eq!(noted(&events, ended), [1], "{policy:?}");
@@ -631,6 +631,23 @@ fn another_optimiser_cannot_go_on_from_a_checkpoint_silently() {
     let message = resumed.err().unwrap().to_string();
     assert!(message.contains("`square_average`"), "{message}");
     assert!(message.contains("optimizer.name"), "{message}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_refreshed_too_often_for_its_workers_is_warned_of_once() {
+    let mut experiment = experiment(learner(StalenessPolicy::Accept));
+    let text = "[method]\nname = \"one_step_q\"\ntarget_sync = { updates = 7 }";
+    experiment.method = Experiment::from_toml(text).unwrap().method;
+    let server = Arc::new(ParameterServer::new(experiment, Metrics::new().unwrap()));
+    let warnings = || {
+        let events = server.ledger().take_events().into_iter();
+        let young = |event: &RunEvent| event.message.contains("about as young");
+        events.filter(young).count()
+    };
+    let _two = [(); 2].map(|()| Peer::open(&server));
+    assert_eq!(warnings(), 0);
+    let _more = [(); 4].map(|()| Peer::open(&server));
+    assert_eq!(warnings(), 1, "with the third");
 }
 
 /// Random synchronous runs: what was applied is the mean of exactly the admitted gradients of each

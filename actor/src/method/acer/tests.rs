@@ -6,10 +6,10 @@ use super::super::taken_actions::TakenActions;
 use super::super::variant::Derivatives;
 use super::*;
 use crate::method::testing::{
-    Game, Learner, drawn_model, fresh_loss, gradient, random_segment, seeded, spaces,
+    Game, Given, Learner, drawn_model, fresh_loss, gradient, model as zeros, random_segment,
+    seeded, spaces,
 };
 use crate::method::{Purpose, n_step_returns};
-use crate::nn::Network;
 use crate::nn::testing::assert_output_gradient;
 use crate::nn::{OutputGradients, Outputs};
 use troop_common::experience::{Actions, End, ObservationBuffer, Observations, RecurrentState};
@@ -90,53 +90,10 @@ fn with_outputs(method: &Acer, of: &Evaluated, outputs: &[Vec<f32>]) -> Evaluate
     let mut given = Given {
         outputs,
         judgements: judgements.clone(),
-        network: Arc::clone(method.variant.network()),
+        model: zeros(method.variant.network()),
     };
     let (actions, samples) = (of.actions.clone(), of.samples.clone());
     Evaluated::new(&*method.variant, &mut given, states, actions, samples)
-}
-
-/// A network whose outputs are given.
-struct Given {
-    network: Arc<Network>,
-    outputs: Outputs,
-    judgements: Vec<f32>,
-}
-
-impl Model for Given {
-    fn network(&self) -> &Network {
-        &self.network
-    }
-
-    fn parameters(&self) -> &[f32] {
-        &[]
-    }
-
-    fn load(&mut self, _: &[f32]) {}
-
-    fn begin_segment(&mut self) {}
-
-    fn act(&mut self, _: &Input<'_>) -> &Outputs {
-        &self.outputs
-    }
-
-    fn evaluate(&mut self, _: &Input<'_>) -> &Outputs {
-        &self.outputs
-    }
-
-    fn forward(&mut self, _: &Input<'_>) {}
-
-    fn outputs(&self) -> &Outputs {
-        &self.outputs
-    }
-
-    fn judge(&mut self, _: &[f32]) -> &[f32] {
-        &self.judgements
-    }
-
-    fn backward(&mut self, _: &OutputGradients, _: &mut [f32]) {
-        panic!("outputs have no parameters")
-    }
 }
 
 /// At every output, with what the loss holds constant.

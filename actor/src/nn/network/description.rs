@@ -100,6 +100,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::testing::HEADS;
     use troop_common::experiment::Body;
     use troop_common::spaces::ElementType;
 
@@ -116,21 +117,6 @@ mod tests {
             ..ModelSettings::default()
         }
     }
-
-    const HEADS: [Head; 2] = [
-        Head {
-            name: "policy",
-            outputs: 6,
-            gain: 0.01,
-            kind: HeadKind::Acts,
-        },
-        Head {
-            name: "value",
-            outputs: 1,
-            gain: 1.0,
-            kind: HeadKind::Judges,
-        },
-    ];
 
     #[test]
     fn the_published_nets_have_their_published_sizes() {
