@@ -37,19 +37,26 @@ impl BlockRing {
         self.capacity
     }
 
-    /// Fills a slot; those before it have been filled before.
+    /// Bytes that it holds.
+    pub(super) fn held_bytes(&self) -> u64 {
+        let bytes: usize = self.blocks.iter().map(Vec::capacity).sum();
+        bytes as u64
+    }
+
+    /// Fills a slot. Those before it that were not filled are zeros until they are.
     ///
     /// # Panics
-    /// If the item is of another length or the slot beyond the next free one.
+    /// If the item is of another length or there is no such slot.
     pub(super) fn write(&mut self, slot: usize, item: &[u8]) {
         assert_eq!(item.len(), self.item_len, "bytes of an item");
         assert!(slot < self.capacity, "slot {slot} of {}", self.capacity);
         let (block, start) = self.place(slot);
-        if block == self.blocks.len() {
+        while block >= self.blocks.len() {
             self.add_block();
         }
         let block = &mut self.blocks[block];
-        if start == block.len() {
+        if start >= block.len() {
+            block.resize(start, 0);
             block.extend_from_slice(item);
         } else {
             block[start..start + item.len()].copy_from_slice(item);
@@ -77,8 +84,7 @@ impl BlockRing {
 
 impl Drop for BlockRing {
     fn drop(&mut self) {
-        let bytes: usize = self.blocks.iter().map(Vec::capacity).sum();
-        HELD.fetch_sub(bytes as u64, Ordering::Relaxed);
+        HELD.fetch_sub(self.held_bytes(), Ordering::Relaxed);
     }
 }
 

@@ -4,29 +4,63 @@
 //!
 //! **Architecture Invariant:** the size of a replay is fixed when it is made. Memory is taken block by block as it
 //! fills, and never beyond that.
+//!
+//! **Architecture Invariant:** a replay has no threads, and no clock in what it decides.
 
+mod action_bytes;
+mod actor_errors;
 pub mod available_memory;
 mod blocks;
+mod core;
+mod cutter;
+mod drawn;
+mod engine;
+mod items;
+mod masks;
 mod n_step;
 mod observation_id;
 mod observation_store;
 mod priorities;
+mod rate_limiter;
+mod replay;
+mod replay_counts;
+mod replay_error;
+mod replay_settings;
+mod segment_refused;
 mod segment_replay;
 mod segment_shape;
+mod sequence_priority;
 mod stack;
-mod stream;
+mod step_store;
+mod stretch_replay;
+mod stretches;
 mod sum_tree;
+mod table;
 mod transition;
 mod transition_replay;
 mod transition_shape;
+mod way;
+mod writers;
 
+pub use drawn::{Drawn, Items};
 pub use n_step::NStep;
 pub use observation_id::ObservationId;
 pub use observation_store::ObservationStore;
+pub use rate_limiter::{Portions, RateLimiter, RateRefused, SamplesPerInsert};
+pub use replay::{Appended, Replay, Wait};
+pub use replay_counts::ReplayCounts;
+pub use replay_error::ReplayError;
+pub use replay_settings::{
+    InitialPriority, ItemKind, Pace, ReplayRefused, ReplaySettings, TableKind,
+};
+pub use segment_refused::SegmentRefused;
 pub use segment_replay::SegmentReplay;
 pub use segment_shape::SegmentShape;
+pub use sequence_priority::sequence_priority;
 pub use stack::stack;
+pub use stretches::Stretches;
 pub use sum_tree::SumTree;
 pub use transition::Transition;
 pub use transition_replay::TransitionReplay;
 pub use transition_shape::TransitionShape;
+pub use writers::WriterId;

@@ -31,6 +31,8 @@ pub struct ObservationStore {
     oldest: u64,
     next: u64,
     newest: Vec<Option<u64>>,
+    /// Observations that are further apart share no frames.
+    reach: u64,
 }
 
 impl ObservationStore {
@@ -62,7 +64,20 @@ impl ObservationStore {
             oldest: 0,
             next: 0,
             newest: vec![None; environments],
+            reach: u64::MAX,
         }
+    }
+
+    /// Observations that are more than `reach` numbers apart share no frames. A frame that makes room takes all with it up to
+    /// the newest one that shows it, so where environments take turns slowly, this bounds what else is lost.
+    pub(crate) fn share_within(&mut self, reach: usize) {
+        self.reach = reach as u64;
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.frames.held_bytes()
+            + (self.shown_by.len() * size_of::<u64>() + self.slots.len() * size_of::<u32>()) as u64
     }
 
     /// Bytes of a store that is full.
@@ -161,7 +176,8 @@ impl ObservationStore {
 
     /// Slots of the first `S − 1` frames, where they are the last ones of the environment's previous observation.
     fn shared_slots(&self, environment: usize, observation: &[u8]) -> Option<Vec<u32>> {
-        let previous = self.newest[environment].filter(|id| self.holds(ObservationId(*id)))?;
+        let previous = self.newest[environment]
+            .filter(|id| self.holds(ObservationId(*id)) && self.next - id <= self.reach)?;
         let shared = &self.slots_of(previous)[1..];
         let next_slot = (self.stored % self.capacity() as u64) as u32;
         let frames = observation.chunks_exact(self.frame_len);

@@ -2,10 +2,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::sum_tree::SumTree;
-use crate::transition_shape::TransitionShape;
 
 /// Proportional prioritisation (Schaul et al. 2016, §3.3): `P(i) = p_i / Σ p`, `p_i = (|δ_i| + ε)^ω`. A new
-/// transition has the largest priority that there was, so that each is likely to be seen once.
+/// item has the largest priority that there was, so that each is likely to be seen once, unless its error is
+/// known already.
 #[derive(Debug)]
 pub(crate) struct Priorities {
     pub(crate) tree: SumTree,
@@ -15,21 +15,22 @@ pub(crate) struct Priorities {
 }
 
 impl Priorities {
-    pub(crate) fn new(shape: &TransitionShape) -> Self {
+    /// For `capacity` items, with ω and ε.
+    pub(crate) fn new(capacity: usize, exponent: f64, epsilon: f64) -> Self {
         Self {
-            tree: SumTree::new(shape.capacity),
-            exponent: shape.priority_exponent,
-            epsilon: shape.priority_epsilon,
+            tree: SumTree::new(capacity),
+            exponent,
+            epsilon,
             largest: 1.0,
         }
     }
 
-    /// Gives a new transition the largest priority.
+    /// Gives a new item the largest priority.
     pub(crate) fn enter(&mut self, slot: usize) {
         self.tree.set(slot, self.largest);
     }
 
-    /// Forgets a transition.
+    /// Forgets an item.
     pub(crate) fn leave(&mut self, slot: usize) {
         self.tree.set(slot, 0.0);
     }

@@ -1,11 +1,17 @@
 use super::*;
 use rand::SeedableRng;
-use troop_common::experience::{Actions, Observations};
+use troop_common::experience::{Actions, End, Observations};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 const ENVIRONMENTS: usize = 3;
 const STACK: usize = 4;
 const T_MAX: usize = 5;
+
+/// Row `index` of `values` `[rows, …]`.
+fn row<T>(values: &[T], index: usize, rows: usize) -> &[T] {
+    let len = values.len() / rows;
+    &values[index * len..(index + 1) * len]
+}
 
 fn shape(capacity: usize) -> SegmentShape {
     SegmentShape {

@@ -1,7 +1,6 @@
-use troop_common::spaces::Spaces;
+use troop_common::spaces::{ActionSpace, Spaces};
 
-use crate::observation_store::ObservationStore;
-use crate::stream::STEP_BYTES;
+use crate::step_store::StepStore;
 
 /// How a [`SegmentReplay`](crate::SegmentReplay) is laid out.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,15 +13,20 @@ pub struct SegmentShape {
     pub environments: usize,
     /// Steps of a segment, `T`.
     pub t_max: usize,
-    /// Frames of the observations that are kept: one an env step, see [`ObservationStore`].
+    /// Frames of the observations that are kept: one an env step, see [`ObservationStore`](crate::ObservationStore).
     pub capacity: usize,
 }
 
 impl SegmentShape {
-    /// Bytes of a memory that is full.
+    /// Bytes of a memory that is full, of policies with a statistic or two for each choice.
     pub fn bytes(&self) -> u64 {
-        let observations =
-            ObservationStore::bytes(&self.spaces.observation, self.stack, self.capacity);
-        observations + (self.capacity * STEP_BYTES) as u64
+        let statistics = match &self.spaces.action {
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                self.spaces.action.choices()
+            }
+            ActionSpace::Box { low, .. } => 2 * low.len(),
+        };
+        let numbers = (self.capacity * size_of::<u64>()) as u64;
+        StepStore::bytes(&self.spaces, self.stack, statistics, self.capacity) + numbers
     }
 }

@@ -1,17 +1,18 @@
 //! A worker's replay memory of multi-step transitions, sampled uniformly or by priority.
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{Actions, End, ObservationBuffer, Segment, Transitions};
 use troop_common::spaces::ObservationSpace;
 
+use crate::actor_errors::ActorErrors;
+use crate::masks::Masks;
 use crate::n_step::NStep;
 use crate::observation_id::ObservationId;
 use crate::observation_store::ObservationStore;
-use crate::priorities::Priorities;
-use crate::sum_tree::SumTree;
+use crate::table::{Evicted, Noted, Table};
 use crate::transition::Transition;
 use crate::transition_shape::TransitionShape;
+use crate::way::Way;
 
 /// What was drawn.
 struct Drawn {
@@ -21,60 +22,103 @@ struct Drawn {
     weights: Vec<f32>,
 }
 
-/// The newest transitions of a worker's environments. One is gone as soon as its first observation is.
+/// The newest transitions of environments. One is gone as soon as its first observation is, and has that one's number.
 #[derive(Debug)]
 pub struct TransitionReplay {
     observations: ObservationStore,
-    /// The transition from observation `n` at `n mod capacity`, absent where it is not complete
-    /// or no action followed the observation.
-    transitions: Vec<Option<Transition>>,
-    /// Which choices observation `n` leaves open, at `n mod capacity`; empty where all always are.
-    masks: Vec<bool>,
-    complete: usize,
-    /// Observations before this one have no transition any more.
-    first: u64,
-    assemblers: Vec<NStep>,
-    /// What each environment showed last; absent where what comes next continues nothing.
-    current: Vec<Option<ObservationId>>,
-    priorities: Option<Priorities>,
+    /// Of the observations.
+    masks: Masks,
+    /// The transition from observation `n` has the number `n`; there is none where no action followed the observation.
+    table: Table<Transition>,
+    streams: Vec<TransitionStream>,
+    /// Version of the weights that acted on each observation, by slot; empty unless asked for.
+    versions: Vec<u64>,
+    options: TransitionOptions,
     env_steps: u64,
+}
+
+/// What one environment is amid.
+#[derive(Clone, Debug)]
+struct TransitionStream {
+    assembler: NStep,
+    errors: ActorErrors,
+    /// What it showed last; absent where what comes next continues nothing.
+    current: Option<ObservationId>,
+}
+
+/// What only a replay of several workers needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct TransitionOptions {
+    /// Segments' behaviour is `[Q(s_t, a_t), max_a Q(s_t, a)]`, which gives new transitions their priorities.
+    pub(crate) actor_errors: bool,
+    /// Versions are kept.
+    pub(crate) versions: bool,
 }
 
 impl TransitionReplay {
     /// An empty memory for observations of `space`.
     pub fn new(space: &ObservationSpace, shape: &TransitionShape) -> Self {
-        let assembler = NStep::new(shape.n_step, shape.discount);
+        let exponent = shape.priority_exponent;
+        let way = Way::sampled(shape.capacity, exponent, shape.priority_epsilon);
+        let reach = shape.capacity;
+        Self::with(space, shape, way, reach, TransitionOptions::default())
+    }
+
+    /// An empty memory of several workers, drawn from in one way; a frame is shared by observations that are at most `reach`
+    /// numbers apart.
+    pub(crate) fn with(
+        space: &ObservationSpace,
+        shape: &TransitionShape,
+        way: Way,
+        reach: usize,
+        options: TransitionOptions,
+    ) -> Self {
+        let TransitionShape {
+            stack,
+            environments,
+            capacity,
+            ..
+        } = *shape;
+        let stream = TransitionStream {
+            assembler: NStep::new(shape.n_step, shape.discount),
+            errors: ActorErrors::default(),
+            current: None,
+        };
+        let mut observations = ObservationStore::new(space, stack, environments, capacity);
+        observations.share_within(reach);
         Self {
-            observations: ObservationStore::new(
-                space,
-                shape.stack,
-                shape.environments,
-                shape.capacity,
-            ),
-            transitions: Vec::with_capacity(shape.capacity),
-            masks: Vec::new(),
-            complete: 0,
-            first: 0,
-            assemblers: vec![assembler; shape.environments],
-            current: vec![None; shape.environments],
-            priorities: (shape.priority_exponent > 0.0).then(|| Priorities::new(shape)),
+            observations,
+            masks: Masks::default(),
+            table: Table::new(capacity, way),
+            streams: vec![stream; environments],
+            versions: Vec::new(),
+            options,
             env_steps: 0,
         }
     }
 
     /// Bytes of a memory that is full.
     pub fn bytes(space: &ObservationSpace, shape: &TransitionShape) -> u64 {
-        let entries = (shape.capacity * size_of::<Option<Transition>>()) as u64;
-        let tree = match shape.priority_exponent > 0.0 {
-            true => SumTree::bytes(shape.capacity),
-            false => 0,
-        };
-        ObservationStore::bytes(space, shape.stack, shape.capacity) + entries + tree
+        let way = Way::sampled(1, shape.priority_exponent, shape.priority_epsilon);
+        Self::bytes_without_versions(space, shape, &way)
+    }
+
+    /// The same of one that keeps versions, drawn from in one way; without masks.
+    pub(crate) fn full_bytes(space: &ObservationSpace, shape: &TransitionShape, way: &Way) -> u64 {
+        let stream = size_of::<TransitionStream>()
+            + (shape.n_step + 1).next_power_of_two() * (size_of::<Transition>() + size_of::<f32>());
+        Self::bytes_without_versions(space, shape, way)
+            + (shape.capacity * size_of::<u64>() + shape.environments * stream) as u64
+    }
+
+    fn bytes_without_versions(space: &ObservationSpace, shape: &TransitionShape, way: &Way) -> u64 {
+        ObservationStore::bytes(space, shape.stack, shape.capacity)
+            + Table::<Transition>::bytes(shape.capacity, way)
     }
 
     /// Transitions that can be sampled.
     pub fn len(&self) -> usize {
-        self.complete
+        self.table.items().held()
     }
 
     /// Env steps whose observations are kept.
@@ -84,7 +128,7 @@ impl TransitionReplay {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.complete == 0
+        self.table.items().held() == 0
     }
 
     /// Env steps that were added so far, also those that are gone.
@@ -97,34 +141,51 @@ impl TransitionReplay {
     /// # Panics
     /// If its actions are not discrete.
     pub fn add(&mut self, segment: &Segment) {
+        let streams: Vec<usize> = (0..segment.environments).collect();
+        self.add_to(&streams, segment);
+    }
+
+    /// The same, of the environments that have these numbers, `[E]`. How many transitions are complete with it.
+    pub(crate) fn add_to(&mut self, streams: &[usize], segment: &Segment) -> usize {
         let Actions::Discrete(actions) = &segment.actions else {
             panic!("a replay of transitions has discrete actions")
         };
         let environments = segment.environments;
+        let first = (&segment.observations, segment.version);
         let mut s_t: Vec<ObservationId> = (0..environments)
-            .map(|e| self.resume(e, &segment.observations))
+            .map(|e| self.resume(streams[e], e, first))
             .collect();
         let mut truncated = 0..segment.truncated_observations.len();
+        let mut complete = 0;
         for (i, end) in segment.ends.iter().enumerate() {
             let e = i % environments;
+            let stream = streams[e];
             let following = match i + environments < segment.len() {
                 true => (&segment.observations, i + environments),
                 false => (&segment.bootstrap_observations, e),
             };
             let taken = (s_t[e], actions[i], segment.rewards[i]);
+            if self.options.actor_errors {
+                let values = [segment.behaviour[2 * i], segment.behaviour[2 * i + 1]];
+                complete += self.settle(stream, |errors, done| errors.step(values, done));
+            }
             if *end == End::Truncated
                 && let Some(last) = truncated.next()
             {
-                let last = self.push(e, (&segment.truncated_observations, last));
-                self.step(e, taken, *end, last);
+                let observation = (&segment.truncated_observations, last);
+                let last = self.push(stream, observation, segment.version);
+                complete += self.step(stream, taken, *end, last);
             }
-            s_t[e] = self.push(e, following);
+            s_t[e] = self.push(stream, following, segment.version);
             if *end != End::Truncated {
-                self.step(e, taken, *end, s_t[e]);
+                complete += self.step(stream, taken, *end, s_t[e]);
             }
         }
-        self.current = s_t.into_iter().map(Some).collect();
+        for (stream, newest) in streams.iter().zip(s_t) {
+            self.streams[*stream].current = Some(newest);
+        }
         self.env_steps += segment.len() as u64;
+        complete
     }
 
     /// `batch` transitions, drawn with replacement: uniformly, or by priority, one out of each of `batch` equal shares of the
@@ -137,30 +198,59 @@ impl TransitionReplay {
         self.gather(&drawn.transitions, drawn.weights)
     }
 
+    /// The same, with the versions that they were acted with, `[B]`; takes note of what was drawn.
+    ///
+    /// # Panics
+    /// If there are not so many, or versions are not kept.
+    pub(crate) fn take(
+        &mut self,
+        batch: usize,
+        beta: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> (Transitions, Vec<u64>) {
+        let transitions = self.draw(batch, beta, rng);
+        self.table.note_drawn(&transitions.keys);
+        let slots = transitions.keys.iter().map(|key| self.slot(*key));
+        let versions = slots.map(|slot| self.versions[slot]).collect();
+        (transitions, versions)
+    }
+
+    /// Whether `batch` transitions can be drawn.
+    pub(crate) fn has(&self, batch: usize) -> bool {
+        self.table.has(batch)
+    }
+
     /// Takes note of the TD errors of transitions that were drawn. One that is gone stays so, and an
     /// error that is not finite changes nothing.
     pub fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) {
-        let Some(priorities) = &mut self.priorities else {
-            return;
-        };
-        for (key, error) in keys.iter().zip(td_errors) {
-            let id = ObservationId(*key);
-            let slot = slot(&self.observations, id);
-            let held = self.transitions[slot].is_some_and(|one| one.observation == id);
-            if held && error.is_finite() {
-                priorities.note(slot, f64::from(*error));
-            }
-        }
+        self.note(keys, td_errors);
+    }
+
+    /// The same; what became of them.
+    pub(crate) fn note(&mut self, keys: &[u64], td_errors: &[f32]) -> Noted {
+        self.table.reprioritise(keys, td_errors)
+    }
+
+    /// What made room for others.
+    pub(crate) fn evicted(&self) -> Evicted {
+        self.table.evicted()
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.observations.held_bytes()
+            + self.masks.held_bytes()
+            + self.table.held_bytes()
+            + size_of_val(&self.versions[..]) as u64
     }
 
     fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
         assert!(!self.is_empty(), "nothing to sample yet");
-        match &self.priorities {
-            None => Drawn {
-                transitions: (0..batch).map(|_| self.draw_uniformly(rng)).collect(),
-                weights: vec![1.0; batch],
-            },
-            Some(priorities) => self.draw_by_priority(priorities, batch, beta, rng),
+        let picked = self.table.pick(batch, beta, rng);
+        let numbers = picked.numbers.iter();
+        Drawn {
+            transitions: numbers.filter_map(|n| self.table.items().get(*n)).collect(),
+            weights: picked.weights,
         }
     }
 
@@ -172,8 +262,9 @@ impl TransitionReplay {
             let next = one.next.unwrap_or(one.observation);
             self.observations
                 .copy_to(one.observation, &mut observations, None);
+            let mask = self.masks.get(self.slot(next.0));
             self.observations
-                .copy_to(next, &mut next_observations, self.mask(next));
+                .copy_to(next, &mut next_observations, mask);
         }
         Transitions {
             keys: transitions.iter().map(|one| one.observation.0).collect(),
@@ -186,122 +277,111 @@ impl TransitionReplay {
         }
     }
 
-    /// Which choices an observation leaves open, if the environment says so.
-    fn mask(&self, id: ObservationId) -> Option<&[bool]> {
-        let choices = self.masks.len() / self.transitions.len().max(1);
-        let start = slot(&self.observations, id) * choices;
-        (choices > 0).then(|| &self.masks[start..start + choices])
-    }
-
     /// The environments were reset: what comes next continues nothing.
     pub fn break_off(&mut self) {
-        self.assemblers.iter_mut().for_each(NStep::break_off);
-        self.current.fill(None);
+        let streams: Vec<usize> = (0..self.streams.len()).collect();
+        self.break_off_at(&streams);
+    }
+
+    /// The same, of the environments that have these numbers. How many transitions are complete with it: those that only
+    /// waited for the value of what came next.
+    pub(crate) fn break_off_at(&mut self, streams: &[usize]) -> usize {
+        let mut complete = 0;
+        for stream in streams {
+            complete += self.settle(*stream, |errors, done| errors.break_off(done));
+            self.streams[*stream].assembler.break_off();
+            self.streams[*stream].current = None;
+        }
+        complete
     }
 
     /// The first observation of an environment's segment: the last one of the segment before, unless the
     /// environment was reset meanwhile. It is not compared: where observations are normalised,
     /// newer statistics make it look different.
-    fn resume(&mut self, environment: usize, first: &ObservationBuffer) -> ObservationId {
-        match self.current[environment].filter(|id| self.observations.holds(*id)) {
-            Some(id) => id,
-            None => self.push(environment, (first, environment)),
+    fn resume(
+        &mut self,
+        stream: usize,
+        index: usize,
+        (first, version): (&ObservationBuffer, u64),
+    ) -> ObservationId {
+        let current = self.streams[stream].current;
+        match current.filter(|id| self.observations.holds(*id)) {
+            Some(id) => {
+                self.set_version(id, version);
+                id
+            }
+            None => self.push(stream, (first, index), version),
         }
     }
 
     /// Stores an environment's next observation, which is one of a buffer's.
     fn push(
         &mut self,
-        environment: usize,
+        stream: usize,
         (buffer, index): (&ObservationBuffer, usize),
+        version: u64,
     ) -> ObservationId {
-        let id = self.observations.push(environment, buffer.bytes(index));
-        for gone in self.first..self.observations.oldest().0 {
-            self.forget(ObservationId(gone));
+        let id = self.observations.push(stream, buffer.bytes(index));
+        while self.table.items().numbers().start < self.observations.oldest().0 {
+            self.table.forget_oldest();
         }
-        self.first = self.observations.oldest().0;
-        let slot = slot(&self.observations, id);
-        if slot == self.transitions.len() {
-            self.transitions.push(None);
-        }
-        if let Some(mask) = buffer.mask(index) {
-            let start = slot * mask.len();
-            if start == self.masks.len() {
-                self.masks.extend_from_slice(mask);
-            } else {
-                self.masks[start..start + mask.len()].copy_from_slice(mask);
-            }
-        }
+        let number = self.table.begin();
+        let slot = self.slot(number);
+        self.masks.set(slot, self.capacity(), buffer.mask(index));
+        self.set_version(id, version);
         id
     }
 
-    fn forget(&mut self, id: ObservationId) {
-        let slot = slot(&self.observations, id);
-        if self.transitions[slot].take().is_some() {
-            self.complete -= 1;
-            if let Some(priorities) = &mut self.priorities {
-                priorities.leave(slot);
+    fn set_version(&mut self, id: ObservationId, version: u64) {
+        if self.options.versions {
+            let slot = self.slot(id.0);
+            if slot == self.versions.len() {
+                self.versions.push(version);
+            } else {
+                self.versions[slot] = version;
             }
         }
     }
 
     fn step(
         &mut self,
-        environment: usize,
+        stream: usize,
         taken: (ObservationId, i64, f32),
         end: End,
         next: ObservationId,
-    ) {
-        let (observations, transitions) = (&self.observations, &mut self.transitions);
-        let (complete, priorities) = (&mut self.complete, &mut self.priorities);
-        self.assemblers[environment].step(taken, end, next, |transition| {
-            if observations.holds(transition.observation) {
-                let slot = slot(observations, transition.observation);
-                transitions[slot] = Some(transition);
-                *complete += 1;
-                if let Some(priorities) = priorities {
-                    priorities.enter(slot);
-                }
-            }
+    ) -> usize {
+        let TransitionStream {
+            assembler, errors, ..
+        } = &mut self.streams[stream];
+        let (table, mut entered) = (&mut self.table, 0);
+        let mut enter = |one: Transition, error| {
+            entered += usize::from(table.enter(one.observation.0, one, error));
+        };
+        let actor_errors = self.options.actor_errors;
+        assembler.step(taken, end, next, |transition| match actor_errors {
+            true => errors.complete(transition, end, |one, error| enter(one, Some(error))),
+            false => enter(transition, None),
         });
+        entered
     }
 
-    /// Nearly every observation that is held has a transition, so this rarely draws twice.
-    fn draw_uniformly(&self, rng: &mut ChaCha8Rng) -> Transition {
-        loop {
-            let id = rng.random_range(self.first..self.observations.next().0);
-            if let Some(transition) = self.transitions[slot(&self.observations, ObservationId(id))]
-            {
-                return transition;
-            }
-        }
+    /// What becomes complete by what `by` tells the errors of an environment. How many transitions.
+    fn settle(
+        &mut self,
+        stream: usize,
+        by: impl FnOnce(&mut ActorErrors, &mut dyn FnMut(Transition, f32)),
+    ) -> usize {
+        let (table, mut entered) = (&mut self.table, 0);
+        by(&mut self.streams[stream].errors, &mut |one, error| {
+            entered += usize::from(table.enter(one.observation.0, one, Some(error)));
+        });
+        entered
     }
 
-    fn draw_by_priority(
-        &self,
-        priorities: &Priorities,
-        batch: usize,
-        beta: f64,
-        rng: &mut ChaCha8Rng,
-    ) -> Drawn {
-        let mut transitions = Vec::with_capacity(batch);
-        let mut weights = Vec::with_capacity(batch);
-        for part in 0..batch {
-            let (slot, p) = priorities.draw(part, batch, rng);
-            transitions.extend(self.transitions[slot]);
-            weights.push((self.complete as f64 * p).powf(-beta));
-        }
-        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        Drawn {
-            transitions,
-            weights: weights.iter().map(|w| (w / largest) as f32).collect(),
-        }
+    /// Where what belongs to an observation is kept.
+    fn slot(&self, number: u64) -> usize {
+        self.table.items().slot(number)
     }
-}
-
-/// If the transition from an observation is kept.
-fn slot(observations: &ObservationStore, id: ObservationId) -> usize {
-    (id.0 % observations.capacity() as u64) as usize
 }
 
 #[cfg(test)]

@@ -190,11 +190,11 @@ fn what_is_remembered_is_what_was_lived() {
             let steps = rng.random_range(1..7);
             replay.add(&world.segment(steps));
             let expected = world.transitions(n);
-            let held = (replay.first..replay.observations.next().0).map(ObservationId);
+            let held = replay.table.items().numbers().map(ObservationId);
             let mut complete = 0;
             for id in held {
                 let expected = expected.get(&(number(&replay, id) as u32));
-                let found = replay.transitions[slot(&replay.observations, id)];
+                let found = replay.table.items().slots()[replay.slot(id.0)];
                 complete += usize::from(found.is_some());
                 let found = found.map(|one| {
                     assert_eq!(one.observation, id, "seed {seed}");
@@ -204,16 +204,26 @@ fn what_is_remembered_is_what_was_lived() {
                 assert_eq!(found, expected.copied(), "seed {seed}");
             }
             assert_eq!(replay.len(), complete, "seed {seed}");
-            let all: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
+            let all: Vec<Transition> = replay
+                .table
+                .items()
+                .slots()
+                .iter()
+                .flatten()
+                .copied()
+                .collect();
             if !all.is_empty() {
                 let next = replay.gather(&all, Vec::new()).next_observations;
                 assert_eq!(next.masks(), masks(floats(&next)), "seed {seed}");
             }
-            let kept = replay.observations.next().0 - replay.first;
+            let numbers = replay.table.items().numbers();
+            let kept = numbers.end - numbers.start;
             assert!(kept as usize <= capacity);
-            if let Some(priorities) = &replay.priorities {
+            if let Some(priorities) = replay.table.priorities() {
                 let total: f64 = replay
-                    .transitions
+                    .table
+                    .items()
+                    .slots()
                     .iter()
                     .enumerate()
                     .map(|(slot, one)| {
@@ -239,7 +249,14 @@ fn filled(exponent: f64) -> TransitionReplay {
     for _ in 0..30 {
         replay.add(&world.segment(7));
     }
-    let all: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
+    let all: Vec<Transition> = replay
+        .table
+        .items()
+        .slots()
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
     let errors: Vec<f32> = (0..all.len()).map(|i| 0.1 * (i as f32 + 1.0)).collect();
     replay.reprioritise(&keys(&all), &errors);
     replay
@@ -279,7 +296,7 @@ fn prioritized_sampling_draws_by_the_exponent_of_the_td_error() {
         let replay = filled(exponent);
         let draws = 200_000.0;
         let counts = frequencies(&replay, 10, 20_000);
-        let all: Vec<&Transition> = replay.transitions.iter().flatten().collect();
+        let all: Vec<&Transition> = replay.table.items().slots().iter().flatten().collect();
         let error = |i: usize| 0.1 * (i as f64 + 1.0);
         let total: f64 = (0..all.len()).map(|i| error(i).powf(exponent)).sum();
         for (i, one) in all.iter().enumerate() {
@@ -299,7 +316,7 @@ fn prioritized_sampling_draws_by_the_exponent_of_the_td_error() {
 fn weights_undo_the_priorities() {
     let replay = filled(0.6);
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let priorities = replay.priorities.as_ref().unwrap();
+    let priorities = replay.table.priorities().unwrap();
     for beta in [0.0, 0.4, 1.0] {
         let Drawn {
             transitions,
@@ -308,7 +325,7 @@ fn weights_undo_the_priorities() {
         let raw: Vec<f64> = transitions
             .iter()
             .map(|one| {
-                let slot = slot(&replay.observations, one.observation);
+                let slot = replay.slot(one.observation.0);
                 let p = priorities.tree.get(slot) / priorities.tree.total();
                 (1.0 / replay.len() as f64 * 1.0 / p).powf(beta)
             })
@@ -326,16 +343,26 @@ fn a_new_transition_has_the_largest_priority_and_a_broken_error_changes_none() {
     let mut world = World::new(8, 1);
     let mut replay = TransitionReplay::new(&space(), &shape(100, 1, 1, 1.0));
     replay.add(&world.segment(4));
-    let first: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
+    let first: Vec<Transition> = replay
+        .table
+        .items()
+        .slots()
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
     replay.reprioritise(&keys(&first), &[7.0, 0.5, f32::NAN, f32::INFINITY]);
     replay.add(&world.segment(1));
-    let newest = replay.transitions.iter().flatten().last().unwrap();
-    let priorities = replay.priorities.as_ref().unwrap();
-    let priority = |one: &Transition| {
-        priorities
-            .tree
-            .get(slot(&replay.observations, one.observation))
-    };
+    let newest = replay
+        .table
+        .items()
+        .slots()
+        .iter()
+        .flatten()
+        .last()
+        .unwrap();
+    let priorities = replay.table.priorities().unwrap();
+    let priority = |one: &Transition| priorities.tree.get(replay.slot(one.observation.0));
     assert_eq!(priority(newest), 7.0);
     let after: Vec<f64> = first.iter().map(priority).collect();
     assert_eq!(after, [7.0, 0.5, 1.0, 1.0]);
@@ -360,7 +387,14 @@ fn an_episode_goes_on_although_its_newest_observation_looks_different_now() {
     let mut replay = TransitionReplay::new(&space(), &shape(10, 1, 2, 0.0));
     replay.add(&segment(1.0, 2.0));
     replay.add(&segment(2.5, 3.0));
-    let found: Vec<Transition> = replay.transitions.iter().flatten().copied().collect();
+    let found: Vec<Transition> = replay
+        .table
+        .items()
+        .slots()
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
     assert_eq!(found.len(), 1);
     assert_eq!(number(&replay, found[0].observation), 1.0);
     assert_eq!(number(&replay, found[0].next.unwrap()), 3.0);

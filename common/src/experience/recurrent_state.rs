@@ -17,6 +17,22 @@ impl RecurrentState {
         }
     }
 
+    /// The state `[E, S]` of `environments` environments.
+    ///
+    /// # Panics
+    /// If `values` cannot be divided evenly among them.
+    pub fn of(environments: usize, values: Vec<f32>) -> Self {
+        assert!(
+            values.len().is_multiple_of(environments.max(1)),
+            "{} numbers for {environments} environments",
+            values.len()
+        );
+        Self {
+            values,
+            environments,
+        }
+    }
+
     /// Environments, `E`.
     pub fn environments(&self) -> usize {
         self.environments

@@ -35,6 +35,9 @@ pub struct Segment {
     pub open_actions: Actions,
     /// Recurrent state before the first step, `[E, S]`.
     pub initial_state: RecurrentState,
+    /// Recurrent state before each step, `[T·E, S]`; empty unless it is asked for. A replay that cuts items
+    /// elsewhere than segments begin needs it.
+    pub states: Vec<f32>,
     /// Version of the weights that acted; of a replayed segment, of the oldest ones.
     pub version: u64,
 }
@@ -54,6 +57,7 @@ impl Segment {
             truncated_observations: buffer(),
             open_actions: Actions::none(&spaces.action),
             initial_state: RecurrentState::new(environments, 0),
+            states: Vec::new(),
             version: 0,
         }
     }
@@ -69,6 +73,7 @@ impl Segment {
         self.truncated_observations.clear();
         self.open_actions.clear();
         self.initial_state.clone_from(state);
+        self.states.clear();
         self.version = version;
     }
 

@@ -1,0 +1,288 @@
+//! The two kinds of replays behind one face.
+
+use rand_chacha::ChaCha8Rng;
+use troop_common::experience::Segment;
+
+use crate::drawn::{Drawn, Items};
+use crate::masks::Masks;
+use crate::replay_settings::{InitialPriority, ItemKind, ReplayRefused, ReplaySettings, TableKind};
+use crate::segment_refused::{SegmentRefused, require};
+use crate::stretch_replay::{StretchReplay, StretchShape};
+use crate::table::{Evicted, Noted};
+use crate::transition_replay::{TransitionOptions, TransitionReplay};
+use crate::transition_shape::TransitionShape;
+use crate::way::Way;
+
+/// Frames are shared by observations that are at most this part of the capacity apart.
+const REACH: usize = 32;
+
+/// What holds items of one kind.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    Transitions(Box<TransitionReplay>),
+    Stretches(Box<StretchReplay>),
+}
+
+impl Engine {
+    /// As large as fits into the bytes that the settings say.
+    ///
+    /// # Errors
+    /// If that is too little.
+    pub(crate) fn new(settings: &ReplaySettings) -> Result<Self, ReplayRefused> {
+        let capacity = capacity(settings)?;
+        let reach = capacity / REACH;
+        let way = |items| way(&settings.table, items);
+        Ok(match layout(settings, capacity) {
+            Layout::Transitions(shape) => {
+                let options = TransitionOptions {
+                    actor_errors: has_actor_errors(&settings.table),
+                    versions: true,
+                };
+                let space = &settings.spaces.observation;
+                let replay = TransitionReplay::with(space, &shape, way(capacity), reach, options);
+                Self::Transitions(Box::new(replay))
+            }
+            Layout::Stretches(shape) => {
+                Self::Stretches(Box::new(StretchReplay::new(shape, way, reach)))
+            }
+        })
+    }
+
+    /// Whether a segment of these environments has the recurrent states that items begin with.
+    ///
+    /// # Errors
+    /// If an item may begin at a step whose state it does not have.
+    pub(crate) fn check_states(
+        &self,
+        streams: &[usize],
+        segment: &Segment,
+        settings: &ReplaySettings,
+    ) -> Result<(), SegmentRefused> {
+        let Self::Stretches(stretches) = self else {
+            return Ok(());
+        };
+        if settings.state_len == 0 || !segment.states.is_empty() {
+            return Ok(());
+        }
+        let steps = segment.len() / streams.len();
+        let ItemKind::Unrolls { env_steps } = settings.items else {
+            let expected = "the state before each step, as sequences begin anywhere";
+            return require(steps <= 1, "recurrent states", expected, "none");
+        };
+        let aligned = |stream: &usize| stretches.open_len(*stream) + steps <= env_steps;
+        let expected = "the state before each step, or segments that end where unrolls do";
+        let aligned = streams.iter().all(aligned);
+        require(aligned, "recurrent states", expected, "none")
+    }
+
+    /// Adds a segment of the environments that have these numbers, `[E]`. How many items are complete with it.
+    pub(crate) fn append(&mut self, streams: &[usize], segment: &Segment) -> usize {
+        match self {
+            Self::Transitions(replay) => replay.add_to(streams, segment),
+            Self::Stretches(replay) => replay.add_to(streams, segment),
+        }
+    }
+
+    /// What comes next of these environments continues nothing. How many items are complete with it.
+    pub(crate) fn interrupt(&mut self, streams: &[usize]) -> usize {
+        match self {
+            Self::Transitions(replay) => replay.break_off_at(streams),
+            Self::Stretches(replay) => replay.break_off_at(streams),
+        }
+    }
+
+    /// Items that `env_steps` more steps of each of these environments can complete, at most.
+    pub(crate) fn most_complete(
+        &self,
+        streams: &[usize],
+        env_steps: usize,
+        items: &ItemKind,
+    ) -> usize {
+        match (self, items) {
+            (Self::Stretches(replay), ItemKind::Unrolls { env_steps: len }) => {
+                let complete = |stream: &usize| (replay.open_len(*stream) + env_steps) / len;
+                streams.iter().map(complete).sum()
+            }
+            _ => streams.len() * items.most_complete(env_steps),
+        }
+    }
+
+    /// Whether `count` items can be drawn.
+    pub(crate) fn has(&self, count: usize) -> bool {
+        match self {
+            Self::Transitions(replay) => replay.has(count),
+            Self::Stretches(replay) => replay.has(count),
+        }
+    }
+
+    /// Items that can be drawn.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Transitions(replay) => replay.len(),
+            Self::Stretches(replay) => replay.len(),
+        }
+    }
+
+    /// `count` items.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub(crate) fn draw(&mut self, count: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
+        match self {
+            Self::Transitions(replay) => {
+                let (transitions, versions) = replay.take(count, beta, rng);
+                Drawn {
+                    items: Items::Transitions(transitions),
+                    versions,
+                }
+            }
+            Self::Stretches(replay) => {
+                let (stretches, versions) = replay.take(count, beta, rng);
+                Drawn {
+                    items: Items::Stretches(stretches),
+                    versions,
+                }
+            }
+        }
+    }
+
+    /// Takes note of TD errors.
+    pub(crate) fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) -> Noted {
+        match self {
+            Self::Transitions(replay) => replay.note(keys, td_errors),
+            Self::Stretches(replay) => replay.note(keys, td_errors),
+        }
+    }
+
+    /// What made room for others so far.
+    pub(crate) fn evicted(&self) -> Evicted {
+        match self {
+            Self::Transitions(replay) => replay.evicted(),
+            Self::Stretches(replay) => replay.evicted(),
+        }
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Transitions(replay) => replay.held_bytes(),
+            Self::Stretches(replay) => replay.held_bytes(),
+        }
+    }
+}
+
+/// One of the two.
+enum Layout {
+    Transitions(TransitionShape),
+    Stretches(StretchShape),
+}
+
+fn layout(settings: &ReplaySettings, capacity: usize) -> Layout {
+    let stretches = |len, stride, crosses_episodes, burn_in| {
+        Layout::Stretches(StretchShape {
+            spaces: settings.spaces.clone(),
+            stack: settings.stack,
+            environments: settings.most_environments,
+            capacity,
+            len,
+            stride,
+            crosses_episodes,
+            burn_in,
+            behaviour_len: settings.behaviour_len,
+            state_len: settings.state_len,
+        })
+    };
+    match settings.items {
+        ItemKind::Transitions { n_step, discount } => Layout::Transitions(TransitionShape {
+            capacity,
+            stack: settings.stack,
+            environments: settings.most_environments,
+            n_step,
+            discount,
+            priority_exponent: 0.0,
+            priority_epsilon: 0.0,
+        }),
+        ItemKind::Unrolls { env_steps } => stretches(env_steps, env_steps, true, 0),
+        ItemKind::Sequences {
+            env_steps,
+            overlap,
+            burn_in,
+        } => stretches(env_steps, env_steps - overlap, false, burn_in),
+    }
+}
+
+fn way(table: &TableKind, items: usize) -> Way {
+    match *table {
+        TableKind::Fifo { .. } => Way::fifo(items),
+        TableKind::Uniform { .. } => Way::Uniform,
+        TableKind::Prioritized {
+            exponent, epsilon, ..
+        } => Way::sampled(items, exponent, epsilon),
+    }
+}
+
+fn has_actor_errors(table: &TableKind) -> bool {
+    matches!(table, TableKind::Prioritized { initial, .. } if *initial == InitialPriority::Actor)
+}
+
+/// Bytes of a replay with so many frames when it is full.
+fn bytes(settings: &ReplaySettings, capacity: usize) -> u64 {
+    // What a way takes does not depend on how many items it was made for.
+    let way = way(&settings.table, 0);
+    match layout(settings, capacity) {
+        Layout::Transitions(shape) => {
+            let choices = settings.spaces.action.choices();
+            TransitionReplay::full_bytes(&settings.spaces.observation, &shape, &way)
+                + Masks::bytes(choices, capacity)
+        }
+        Layout::Stretches(shape) => shape.bytes(&way),
+    }
+}
+
+/// Frames that a replay can keep.
+fn capacity(settings: &ReplaySettings) -> Result<usize, ReplayRefused> {
+    let environments = settings.most_environments;
+    let span = settings.items.span().max(settings.stack);
+    let least = 2 * (environments * span + settings.most_env_steps_per_append);
+    let needed = bytes(settings, least);
+    if needed > settings.bytes {
+        return Err(ReplayRefused::TooSmall {
+            bytes: settings.bytes,
+            environments,
+            needed,
+        });
+    }
+    let (mut fits, mut too_many) = (least, u32::MAX as usize);
+    while too_many - fits > 1 {
+        let middle = fits + (too_many - fits) / 2;
+        match bytes(settings, middle) <= settings.bytes {
+            true => fits = middle,
+            false => too_many = middle,
+        }
+    }
+    check_fits(settings, fits)?;
+    Ok(fits)
+}
+
+/// What has to be there at a time fits.
+fn check_fits(settings: &ReplaySettings, capacity: usize) -> Result<(), ReplayRefused> {
+    let (what, env_steps) = match settings.table {
+        TableKind::Fifo { queue_items } => {
+            let steps = queue_items * settings.items.env_steps();
+            ("the fifo's queue", steps as u64)
+        }
+        TableKind::Uniform { pace } | TableKind::Prioritized { pace, .. } => {
+            ("start_env_steps", pace.start_env_steps)
+        }
+    };
+    if env_steps <= capacity as u64 {
+        return Ok(());
+    }
+    Err(ReplayRefused::AboveCapacity {
+        what,
+        env_steps,
+        bytes: settings.bytes,
+        capacity,
+        needed: bytes(settings, usize::try_from(env_steps).unwrap_or(usize::MAX)),
+    })
+}
