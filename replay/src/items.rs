@@ -5,8 +5,7 @@
 #[derive(Debug)]
 pub(crate) struct Items<T> {
     slots: Vec<Option<T>>,
-    /// Whether the item of each slot was drawn.
-    drawn: Vec<bool>,
+    states: Vec<State>,
     capacity: usize,
     /// What is before it is gone.
     first: u64,
@@ -14,12 +13,23 @@ pub(crate) struct Items<T> {
     held: usize,
 }
 
+/// Where a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its item is not complete.
+    Open,
+    /// Its item was never drawn.
+    Undrawn,
+    Drawn,
+    Gone,
+}
+
 impl<T: Copy> Items<T> {
     /// Room for `capacity` numbers.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             slots: Vec::with_capacity(capacity),
-            drawn: Vec::with_capacity(capacity),
+            states: Vec::with_capacity(capacity),
             capacity,
             first: 0,
             next: 0,
@@ -29,7 +39,7 @@ impl<T: Copy> Items<T> {
 
     /// Bytes for `capacity` items.
     pub(crate) fn bytes(capacity: usize) -> u64 {
-        (capacity * (size_of::<Option<T>>() + size_of::<bool>())) as u64
+        (capacity * (size_of::<Option<T>>() + size_of::<State>())) as u64
     }
 
     /// Bytes that it holds.
@@ -78,18 +88,20 @@ impl<T: Copy> Items<T> {
         let (number, slot) = (self.next, self.slot(self.next));
         if slot == self.slots.len() {
             self.slots.push(None);
-            self.drawn.push(false);
+            self.states.push(State::Open);
         }
+        self.states[slot] = State::Open;
         self.next += 1;
         number
     }
 
-    /// The item of a number that has begun; none if that is gone.
+    /// The item of a number that has begun, and where it is kept; none if that number is gone.
     pub(crate) fn fill(&mut self, number: u64, item: T) -> Option<usize> {
         let slot = self.slot(number);
-        self.numbers().contains(&number).then(|| {
+        let open = self.numbers().contains(&number) && self.states[slot] == State::Open;
+        open.then(|| {
             self.slots[slot] = Some(item);
-            self.drawn[slot] = false;
+            self.states[slot] = State::Undrawn;
             self.held += 1;
             slot
         })
@@ -104,28 +116,24 @@ impl<T: Copy> Items<T> {
     /// Takes note that an item was drawn.
     pub(crate) fn mark_drawn(&mut self, number: u64) {
         let slot = self.slot(number);
-        self.drawn[slot] = true;
+        if self.states[slot] == State::Undrawn {
+            self.states[slot] = State::Drawn;
+        }
     }
 
-    /// Takes an item out; its number stays used.
-    pub(crate) fn take(&mut self, number: u64) -> Option<T> {
+    /// A number goes, and with it its item: whether that was drawn, if there was one.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<bool> {
+        if !self.numbers().contains(&number) {
+            return None;
+        }
         let slot = self.slot(number);
+        let state = std::mem::replace(&mut self.states[slot], State::Gone);
         let item = self.slots[slot].take();
         self.held -= usize::from(item.is_some());
-        item
-    }
-
-    /// The oldest number goes, and with it its item: whether that was drawn, if there was one.
-    ///
-    /// # Panics
-    /// If there is no number.
-    pub(crate) fn forget_oldest(&mut self) -> Option<bool> {
-        assert!(self.first < self.next, "a number");
-        let number = self.first;
-        let drawn = self.drawn[self.slot(number)];
-        let item = self.take(number);
-        self.first += 1;
-        item.map(|_| drawn)
+        while self.first < self.next && self.states[self.slot(self.first)] == State::Gone {
+            self.first += 1;
+        }
+        item.map(|_| state == State::Drawn)
     }
 
     /// What is in each slot.

@@ -1,6 +1,7 @@
 //! A replay of stretches: unrolls, and sequences that overlap.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{RecurrentState, Segment};
@@ -38,6 +39,9 @@ pub(crate) struct StretchShape {
     pub(crate) state_len: usize,
 }
 
+/// The numbers of first steps and of their stretches, oldest step first.
+type Firsts = BinaryHeap<Reverse<(u64, u64)>>;
+
 /// A complete stretch.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
@@ -53,8 +57,9 @@ pub(crate) struct StretchReplay {
     shape: StretchShape,
     steps: StepStore,
     table: Table<Stretch>,
-    /// The first step of each of the table's numbers.
-    firsts: VecDeque<u64>,
+    /// The first step of each of the table's numbers, and that number. They do not grow together: a stretch may begin with
+    /// an observation that was stored before what other environments have shown since.
+    firsts: Firsts,
     /// The recurrent state before each stretch, `[S]`, by slot.
     states: BlockRing,
     /// One an environment.
@@ -72,7 +77,7 @@ impl StretchShape {
     /// Bytes of a replay that is full.
     pub(crate) fn bytes(&self, way: &Way) -> u64 {
         let (items, spaces) = (self.items(), &self.spaces);
-        let each = size_of::<u64>() + self.state_len * size_of::<f32>();
+        let each = size_of::<Reverse<(u64, u64)>>() + self.state_len * size_of::<f32>();
         StepStore::bytes(spaces, self.stack, self.behaviour_len, self.capacity)
             + Table::<Stretch>::bytes(items, way)
             + (items * each) as u64
@@ -91,7 +96,7 @@ impl StretchReplay {
         Self {
             steps,
             table: Table::new(items, way(items)),
-            firsts: VecDeque::with_capacity(items),
+            firsts: BinaryHeap::with_capacity(items),
             states: BlockRing::new(shape.state_len * size_of::<f32>(), items),
             cutters: vec![cutter; shape.environments],
             shape,
@@ -118,7 +123,7 @@ impl StretchReplay {
         self.steps.held_bytes()
             + self.table.held_bytes()
             + self.states.held_bytes()
-            + (self.firsts.len() * size_of::<u64>()) as u64
+            + (self.firsts.len() * size_of::<Reverse<(u64, u64)>>()) as u64
     }
 
     /// Steps of the stretch that an environment is amid, 0 if the next step begins one.
@@ -141,12 +146,12 @@ impl StretchReplay {
         steps.store(streams, segment, |steps, i, step| {
             forget(table, firsts, steps.oldest());
             let begin = || {
-                if table.items().is_full() {
-                    table.forget_oldest();
-                    firsts.pop_front();
+                let items = table.items().capacity();
+                while table.items().is_full() || firsts.len() == items {
+                    evict_oldest(table, firsts);
                 }
                 let number = table.begin();
-                firsts.push_back(step);
+                firsts.push(Reverse((step, number)));
                 if shape.state_len > 0 {
                     let state = state(segment, i, shape.state_len);
                     states.write(table.items().slot(number), bytemuck::cast_slice(state));
@@ -266,10 +271,16 @@ fn state(segment: &Segment, i: usize, len: usize) -> &[f32] {
 }
 
 /// Stretches whose first step is gone go too.
-fn forget(table: &mut Table<Stretch>, firsts: &mut VecDeque<u64>, oldest: u64) {
-    while firsts.front().is_some_and(|first| *first < oldest) {
-        firsts.pop_front();
-        table.forget_oldest();
+fn forget(table: &mut Table<Stretch>, firsts: &mut Firsts, oldest: u64) {
+    while firsts.peek().is_some_and(|first| first.0.0 < oldest) {
+        evict_oldest(table, firsts);
+    }
+}
+
+/// The stretch with the oldest first step goes.
+fn evict_oldest(table: &mut Table<Stretch>, firsts: &mut Firsts) {
+    if let Some(Reverse((_, number))) = firsts.pop() {
+        table.evict(number);
     }
 }
 

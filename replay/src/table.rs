@@ -78,10 +78,9 @@ impl<T: Copy> Table<T> {
         slot.is_some()
     }
 
-    /// The oldest number goes, and with it its item.
-    pub(crate) fn forget_oldest(&mut self) {
-        let number = self.items.numbers().start;
-        if let Some(drawn) = self.items.forget_oldest() {
+    /// A number goes, and with it its item.
+    pub(crate) fn evict(&mut self, number: u64) {
+        if let Some(drawn) = self.items.remove(number) {
             self.evicted.drawn += u64::from(drawn);
             self.evicted.undrawn += u64::from(!drawn);
             self.way.leave(number, self.items.slot(number));

@@ -322,9 +322,8 @@ impl TransitionReplay {
         version: u64,
     ) -> ObservationId {
         let id = self.observations.push(stream, buffer.bytes(index));
-        while self.table.items().numbers().start < self.observations.oldest().0 {
-            self.table.forget_oldest();
-        }
+        let gone = self.table.items().numbers().start..self.observations.oldest().0;
+        gone.for_each(|number| self.table.evict(number));
         let number = self.table.begin();
         let slot = self.slot(number);
         self.masks.set(slot, self.capacity(), buffer.mask(index));

@@ -115,7 +115,7 @@ impl Way {
         numbers.iter().for_each(|number| items.mark_drawn(*number));
         if matches!(self, Self::Fifo(_)) {
             for number in numbers {
-                items.take(*number);
+                items.remove(*number);
                 self.leave(*number, items.slot(*number));
             }
         }
