@@ -46,6 +46,8 @@ impl Core {
 
     pub(crate) fn join(&mut self, environments: usize) -> Result<WriterId, ReplayError> {
         self.check_open()?;
+        let most = self.settings.most_environments_per_writer;
+        check_portion("environments of a writer", environments, most)?;
         self.writers.join(environments)
     }
 
@@ -133,10 +135,11 @@ impl Core {
     pub(crate) fn reserve(&mut self, id: WriterId, env_steps: usize) -> Result<bool, ReplayError> {
         self.check_open()?;
         let most = self.settings.most_env_steps_per_append;
-        check_portion("env steps", env_steps, most)?;
+        check_portion("env steps at once", env_steps, most)?;
         let writer = self.writers.get(id)?;
         let streams = &writer.streams;
-        let portion = match matches!(self.settings.table, TableKind::Fifo { .. }) {
+        let queue = matches!(self.settings.table, TableKind::Fifo { .. });
+        let portion = match queue {
             true => {
                 let each = env_steps.div_ceil(streams.len());
                 let items = &self.settings.items;
@@ -146,8 +149,7 @@ impl Core {
         };
         let more = portion.saturating_sub(writer.reserved);
         // Nothing is held back while there is nothing to draw: it could not be what makes room.
-        let nothing_to_draw =
-            !self.engine.has(1) && !matches!(self.settings.table, TableKind::Fifo { .. });
+        let nothing_to_draw = !queue && !self.engine.has(1);
         let may = nothing_to_draw || self.limiter.may_append(more);
         if may {
             writer.reserved += more;
@@ -157,7 +159,7 @@ impl Core {
     }
 
     pub(crate) fn is_drawable(&self, count: usize) -> Result<bool, ReplayError> {
-        check_portion("items", count, self.settings.most_items_per_draw)?;
+        check_portion("items at once", count, self.settings.most_items_per_draw)?;
         let portion = match self.is_queue() {
             true => count,
             false => count * self.settings.items.env_steps(),
@@ -262,8 +264,7 @@ fn limiter(settings: &ReplaySettings) -> Result<RateLimiter, ReplayRefused> {
     );
     let limiter = match settings.table {
         TableKind::Fifo { queue_items } => {
-            // The largest is that of one environment, or of as many as there are with a step each.
-            let wide = append.min(settings.most_environments);
+            let wide = append.min(settings.most_environments_per_writer);
             let items = wide * settings.items.most_complete(append.div_ceil(wide));
             let portions = Portions {
                 append: items as u64,

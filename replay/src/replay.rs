@@ -256,7 +256,3 @@ fn look(
     }
     Ok(ready(core)?.then_some(Wait::Ready))
 }
-
-#[cfg(test)]
-#[path = "replay_tests.rs"]
-mod tests;

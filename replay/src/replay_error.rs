@@ -26,7 +26,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Segment(#[from] SegmentRefused),
     /// More is asked for at once than the replay is made for.
-    #[error("{what} of {found} at once: expected 1 to {most}")]
+    #[error("{found} {what}: expected 1 to {most}")]
     TooMuch {
         /// Of what.
         what: &'static str,

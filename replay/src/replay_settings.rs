@@ -15,6 +15,8 @@ pub struct ReplaySettings {
     pub state_len: usize,
     /// Environments of all writers at a time.
     pub most_environments: usize,
+    /// Environments of one writer, at most.
+    pub most_environments_per_writer: usize,
     /// Env steps of the largest segment, `T·E`.
     pub most_env_steps_per_append: usize,
     /// Items of the largest draw.
@@ -186,6 +188,10 @@ impl ReplaySettings {
         require(stacks, "stack", axis, self.stack)?;
         let at_least_one = [
             ("most_environments", self.most_environments),
+            (
+                "most_environments_per_writer",
+                self.most_environments_per_writer,
+            ),
             ("most_env_steps_per_append", self.most_env_steps_per_append),
             ("most_items_per_draw", self.most_items_per_draw),
         ];

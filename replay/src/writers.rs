@@ -60,7 +60,7 @@ impl Writers {
     /// If there is no room for them.
     pub(crate) fn join(&mut self, environments: usize) -> Result<WriterId, ReplayError> {
         let free = self.free.len();
-        if environments == 0 || environments > free {
+        if environments > free {
             return Err(ReplayError::TooManyEnvironments {
                 found: environments,
                 free,

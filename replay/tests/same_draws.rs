@@ -187,7 +187,10 @@ fn of_segments(seed: u64, digest: &mut Digest) {
         digest.add(bytemuck::cast_slice(actions));
         digest.add_floats(&segment.rewards);
         digest.add_floats(&segment.behaviour);
-        segment.ends.iter().for_each(|end| digest.add(&[*end as u8]));
+        segment
+            .ends
+            .iter()
+            .for_each(|end| digest.add(&[*end as u8]));
         digest.add_buffer(&segment.observations);
         digest.add_buffer(&segment.bootstrap_observations);
         digest.add_buffer(&segment.truncated_observations);

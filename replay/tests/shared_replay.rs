@@ -64,6 +64,7 @@ fn settings(rng: &mut ChaCha8Rng) -> ReplaySettings {
         behaviour_len: 2,
         state_len: STATE,
         most_environments: MOST_ENVIRONMENTS,
+        most_environments_per_writer: 3,
         most_env_steps_per_append: 24,
         most_items_per_draw: 8,
         bytes: 4_000_000,
@@ -155,7 +156,11 @@ impl Pair {
             _ => self.draw(),
         }
         let counts = self.replay.counts();
-        assert!(counts.bytes_held <= counts.bytes_limit, "seed {}", self.seed);
+        assert!(
+            counts.bytes_held <= counts.bytes_limit,
+            "seed {}",
+            self.seed
+        );
         let found = [
             counts.segments_repeated,
             counts.gaps,
@@ -262,10 +267,12 @@ impl Pair {
         let actor_errors = self.has_actor_errors();
         self.expected = expected(&self.lives, &self.settings.items, actor_errors);
         for (observation, item) in &self.expected {
-            self.priorities.entry(*observation).or_insert(match item.what {
-                What::Transition { td_error, .. } if actor_errors => priority(td_error),
-                _ => self.largest,
-            });
+            self.priorities
+                .entry(*observation)
+                .or_insert(match item.what {
+                    What::Transition { td_error, .. } if actor_errors => priority(td_error),
+                    _ => self.largest,
+                });
         }
         let inserted = self.replay.counts().items_inserted as usize;
         let seed = self.seed;
@@ -317,14 +324,21 @@ impl Pair {
         let seed = self.seed;
         let fifo = matches!(self.settings.table, TableKind::Fifo { .. });
         for ((key, version), first) in drawn.keys().iter().zip(&drawn.versions).zip(first) {
-            assert_eq!(self.keys.entry(*key).or_insert(*first), first, "seed {seed}");
+            assert_eq!(
+                self.keys.entry(*key).or_insert(*first),
+                first,
+                "seed {seed}"
+            );
             let item = &self.expected[first];
             let step = &self.lives.all[item.life].steps[item.start];
             assert_eq!(step.version, *version, "seed {seed}");
             if fifo {
                 assert!(self.drawn.insert(*first), "seed {seed}: twice");
                 let before = self.newest_drawn.insert(item.life, item.start);
-                assert!(before.is_none_or(|before| before < item.start), "seed {seed}");
+                assert!(
+                    before.is_none_or(|before| before < item.start),
+                    "seed {seed}"
+                );
             }
         }
         let priority = |first: &u64| match self.settings.table {
@@ -406,7 +420,10 @@ impl Pair {
             }
             for t in real..len {
                 let i = t * count + b;
-                assert_eq!((segment.rewards[i], segment.ends[i]), (0.0, End::Terminated));
+                assert_eq!(
+                    (segment.rewards[i], segment.ends[i]),
+                    (0.0, End::Terminated)
+                );
                 self.check_look(&segment.observations, i, steps[real - 1].observation);
             }
             let bootstrap = &segment.bootstrap_observations;

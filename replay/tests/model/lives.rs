@@ -110,7 +110,12 @@ impl Lives {
     }
 
     /// Lives on; `kept` says whether it is remembered.
-    pub(crate) fn segment(&mut self, environments: &mut [Environment], steps: usize, kept: bool) -> Segment {
+    pub(crate) fn segment(
+        &mut self,
+        environments: &mut [Environment],
+        steps: usize,
+        kept: bool,
+    ) -> Segment {
         let mut segment = Segment::new(environments.len(), &spaces());
         self.version += self.rng.random_range(0..3);
         segment.version = self.version;
@@ -123,7 +128,11 @@ impl Lives {
             }
         }
         for environment in environments {
-            show(&environment.stack, self.masks, &mut segment.bootstrap_observations);
+            show(
+                &environment.stack,
+                self.masks,
+                &mut segment.bootstrap_observations,
+            );
         }
         let first = segment.states[..segment.environments * STATE].to_vec();
         segment.initial_state = RecurrentState::of(segment.environments, first);
@@ -170,7 +179,11 @@ impl Lives {
             _ => End::Continues,
         };
         if end == End::Truncated {
-            show(&environment.stack, self.masks, &mut segment.truncated_observations);
+            show(
+                &environment.stack,
+                self.masks,
+                &mut segment.truncated_observations,
+            );
         }
         if matches!(end, End::Terminated | End::Truncated) {
             environment.stack = self.reset();
@@ -186,7 +199,9 @@ impl Lives {
             following: number(&environment.stack),
             version: segment.version,
         };
-        segment.actions.extend(&Actions::Discrete(vec![lived.action]));
+        segment
+            .actions
+            .extend(&Actions::Discrete(vec![lived.action]));
         segment.behaviour.extend(lived.behaviour);
         segment.states.extend(lived.state);
         segment.rewards.push(lived.reward);
@@ -203,7 +218,9 @@ pub(crate) fn number(stack: &[u8]) -> u64 {
 
 fn mask(stack: &[u8]) -> Vec<bool> {
     let number = number(stack);
-    (0..CHOICES as u64).map(|a| a == 0 || (number >> a) % 2 == 1).collect()
+    (0..CHOICES as u64)
+        .map(|a| a == 0 || (number >> a) % 2 == 1)
+        .collect()
 }
 
 fn show(stack: &[u8], masks: bool, buffer: &mut ObservationBuffer) {
