@@ -5,15 +5,18 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 
+use crate::appended::Appended;
 use crate::drawn::Drawn;
 use crate::engine::Engine;
 use crate::rate_limiter::{Portions, RateLimiter};
-use crate::replay::Appended;
 use crate::replay_counts::ReplayCounts;
 use crate::replay_error::ReplayError;
-use crate::replay_settings::{ReplayRefused, ReplaySettings, TableKind};
+use crate::replay_refused::ReplayRefused;
+use crate::replay_settings::ReplaySettings;
 use crate::segment_refused;
-use crate::writers::{WriterId, Writers};
+use crate::table_kind::TableKind;
+use crate::writer_id::WriterId;
+use crate::writers::Writers;
 
 /// A replay without its lock, and without waits.
 #[derive(Debug)]

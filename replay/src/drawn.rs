@@ -16,9 +16,9 @@ pub struct Drawn {
 #[derive(Clone, Debug)]
 pub enum Items {
     /// Multi-step transitions.
-    Transitions(Transitions),
+    Transitions(Box<Transitions>),
     /// Unrolls or sequences.
-    Stretches(Stretches),
+    Stretches(Box<Stretches>),
 }
 
 impl Drawn {

@@ -4,14 +4,15 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 
 use crate::drawn::{Drawn, Items};
-use crate::masks::Masks;
-use crate::replay_settings::{InitialPriority, ItemKind, ReplayRefused, ReplaySettings, TableKind};
+use crate::item_kind::ItemKind;
+use crate::layout::{Layout, capacity, layout, way};
+use crate::replay_refused::ReplayRefused;
+use crate::replay_settings::ReplaySettings;
 use crate::segment_refused::{SegmentRefused, require};
-use crate::stretch_replay::{StretchReplay, StretchShape};
+use crate::stretch_replay::StretchReplay;
 use crate::table::{Evicted, Noted};
+use crate::table_kind::{InitialPriority, TableKind};
 use crate::transition_replay::{TransitionOptions, TransitionReplay};
-use crate::transition_shape::TransitionShape;
-use crate::way::Way;
 
 /// Frames are shared by observations that are at most this part of the capacity apart.
 const REACH: usize = 32;
@@ -67,12 +68,12 @@ impl Engine {
         let steps = segment.len() / streams.len();
         let ItemKind::Unrolls { env_steps } = settings.items else {
             let expected = "the state before each step, as sequences begin anywhere";
-            return require(steps <= 1, "recurrent states", expected, "none");
+            return require(steps <= 1, "recurrent states", &expected, &"none");
         };
         let aligned = |stream: &usize| stretches.open_len(*stream) + steps <= env_steps;
         let expected = "the state before each step, or segments that end where unrolls do";
         let aligned = streams.iter().all(aligned);
-        require(aligned, "recurrent states", expected, "none")
+        require(aligned, "recurrent states", &expected, &"none")
     }
 
     /// Adds a segment of the environments that have these numbers, `[E]`. How many items are complete with it.
@@ -132,14 +133,14 @@ impl Engine {
             Self::Transitions(replay) => {
                 let (transitions, versions) = replay.take(count, beta, rng);
                 Drawn {
-                    items: Items::Transitions(transitions),
+                    items: Items::Transitions(Box::new(transitions)),
                     versions,
                 }
             }
             Self::Stretches(replay) => {
                 let (stretches, versions) = replay.take(count, beta, rng);
                 Drawn {
-                    items: Items::Stretches(stretches),
+                    items: Items::Stretches(Box::new(stretches)),
                     versions,
                 }
             }
@@ -171,118 +172,6 @@ impl Engine {
     }
 }
 
-/// One of the two.
-enum Layout {
-    Transitions(TransitionShape),
-    Stretches(StretchShape),
-}
-
-fn layout(settings: &ReplaySettings, capacity: usize) -> Layout {
-    let stretches = |len, stride, crosses_episodes, burn_in| {
-        Layout::Stretches(StretchShape {
-            spaces: settings.spaces.clone(),
-            stack: settings.stack,
-            environments: settings.most_environments,
-            capacity,
-            len,
-            stride,
-            crosses_episodes,
-            burn_in,
-            behaviour_len: settings.behaviour_len,
-            state_len: settings.state_len,
-        })
-    };
-    match settings.items {
-        ItemKind::Transitions { n_step, discount } => Layout::Transitions(TransitionShape {
-            capacity,
-            stack: settings.stack,
-            environments: settings.most_environments,
-            n_step,
-            discount,
-            priority_exponent: 0.0,
-            priority_epsilon: 0.0,
-        }),
-        ItemKind::Unrolls { env_steps } => stretches(env_steps, env_steps, true, 0),
-        ItemKind::Sequences {
-            env_steps,
-            overlap,
-            burn_in,
-        } => stretches(env_steps, env_steps - overlap, false, burn_in),
-    }
-}
-
-fn way(table: &TableKind, items: usize) -> Way {
-    match *table {
-        TableKind::Fifo { .. } => Way::fifo(items),
-        TableKind::Uniform { .. } => Way::Uniform,
-        TableKind::Prioritized {
-            exponent, epsilon, ..
-        } => Way::sampled(items, exponent, epsilon),
-    }
-}
-
 fn has_actor_errors(table: &TableKind) -> bool {
     matches!(table, TableKind::Prioritized { initial, .. } if *initial == InitialPriority::Actor)
-}
-
-/// Bytes of a replay with so many frames when it is full.
-fn bytes(settings: &ReplaySettings, capacity: usize) -> u64 {
-    // What a way takes does not depend on how many items it was made for.
-    let way = way(&settings.table, 0);
-    match layout(settings, capacity) {
-        Layout::Transitions(shape) => {
-            let choices = settings.spaces.action.choices();
-            TransitionReplay::full_bytes(&settings.spaces.observation, &shape, &way)
-                + Masks::bytes(choices, capacity)
-        }
-        Layout::Stretches(shape) => shape.bytes(&way),
-    }
-}
-
-/// Frames that a replay can keep.
-fn capacity(settings: &ReplaySettings) -> Result<usize, ReplayRefused> {
-    let environments = settings.most_environments;
-    let span = settings.items.span().max(settings.stack);
-    let least = 2 * (environments * span + settings.most_env_steps_per_append);
-    let needed = bytes(settings, least);
-    if needed > settings.bytes {
-        return Err(ReplayRefused::TooSmall {
-            bytes: settings.bytes,
-            environments,
-            needed,
-        });
-    }
-    let (mut fits, mut too_many) = (least, u32::MAX as usize);
-    while too_many - fits > 1 {
-        let middle = fits + (too_many - fits) / 2;
-        match bytes(settings, middle) <= settings.bytes {
-            true => fits = middle,
-            false => too_many = middle,
-        }
-    }
-    check_fits(settings, fits)?;
-    Ok(fits)
-}
-
-/// What has to be there at a time fits.
-fn check_fits(settings: &ReplaySettings, capacity: usize) -> Result<(), ReplayRefused> {
-    let (what, env_steps) = match settings.table {
-        TableKind::Fifo { queue_items } => {
-            let steps = queue_items * settings.items.env_steps();
-            ("the fifo's queue", steps as u64)
-        }
-        TableKind::Uniform { pace } | TableKind::Prioritized { pace, .. } => {
-            ("start_env_steps", pace.start_env_steps)
-        }
-    };
-    if env_steps <= capacity as u64 {
-        return Ok(());
-    }
-    Err(ReplayRefused::AboveCapacity {
-        what,
-        env_steps,
-        bytes: settings.bytes,
-        capacity,
-        needed: bytes(settings, usize::try_from(env_steps).unwrap_or(usize::MAX)),
-    })
 }

@@ -1,13 +1,7 @@
 //! How far those who add and those who draw may run ahead of each other.
 
-/// How often what is added is to be drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SamplesPerInsert {
-    /// Env steps that are drawn for each env step that is added, σ. A stretch counts as many as it has.
-    pub ratio: f64,
-    /// How many drawn env steps more or fewer than that there may be.
-    pub band_env_steps: f64,
-}
+use crate::rate_refused::RateRefused;
+use crate::table_kind::SamplesPerInsert;
 
 /// The largest portions that come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,51 +10,6 @@ pub struct Portions {
     pub append: u64,
     /// Of what is drawn.
     pub draw: u64,
-}
-
-/// Limits between which nobody could go on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RateRefused {
-    /// σ is no rate.
-    #[error(
-        "samples_per_insert is {found}: it has to be above 0, e.g. 1 to draw each env step once on average"
-    )]
-    Ratio {
-        /// What was given.
-        found: f64,
-    },
-    /// One portion would leave the band.
-    #[error(
-        "a band of {found} env steps around samples_per_insert = {ratio} is too narrow: one append adds up to {append} env steps and one draw \
-         takes up to {draw}; set the band to {needed} or more, or make unrolls or batches smaller"
-    )]
-    Band {
-        /// The band.
-        found: f64,
-        /// σ.
-        ratio: f64,
-        /// Env steps of the largest append.
-        append: u64,
-        /// Env steps of the largest draw.
-        draw: u64,
-        /// The narrowest band with which it works.
-        needed: f64,
-    },
-    /// The queue holds less than a draw takes, beside what one append adds.
-    #[error(
-        "a queue of {found} items is too short: a draw takes up to {draw} and an append adds up to {append}; set it to {needed} or more, or \
-         make batches smaller"
-    )]
-    Queue {
-        /// Items that it holds.
-        found: u64,
-        /// Items of the largest append.
-        append: u64,
-        /// Items of the largest draw.
-        draw: u64,
-        /// The shortest queue with which it works.
-        needed: u64,
-    },
 }
 
 /// Decides who may go on: those who add, those who draw. At any time one of them may.
@@ -90,7 +39,7 @@ impl RateLimiter {
         rate: Option<SamplesPerInsert>,
         portions: Portions,
     ) -> Result<Self, RateRefused> {
-        let free = Self {
+        let mut limiter = Self {
             start,
             ratio: None,
             low: 0.0,
@@ -99,33 +48,14 @@ impl RateLimiter {
             drawn: 0,
             reserved: 0,
         };
-        let Some(SamplesPerInsert {
-            ratio,
-            band_env_steps: band,
-        }) = rate
-        else {
-            return Ok(free);
-        };
-        if !(ratio.is_finite() && ratio > 0.0) {
-            return Err(RateRefused::Ratio { found: ratio });
+        if let Some(rate) = rate {
+            check(&rate, portions)?;
+            let middle = start as f64 * rate.ratio;
+            limiter.ratio = Some(rate.ratio);
+            limiter.low = middle - rate.band_env_steps;
+            limiter.high = middle + rate.band_env_steps;
         }
-        let needed = (ratio * portions.append as f64).max(portions.draw as f64);
-        if band.is_nan() || band < needed {
-            return Err(RateRefused::Band {
-                found: band,
-                ratio,
-                append: portions.append,
-                draw: portions.draw,
-                needed,
-            });
-        }
-        let middle = start as f64 * ratio;
-        Ok(Self {
-            ratio: Some(ratio),
-            low: middle - band,
-            high: middle + band,
-            ..free
-        })
+        Ok(limiter)
     }
 
     /// At most `items` wait to be drawn.
@@ -194,6 +124,29 @@ impl RateLimiter {
         self.added = 0;
         self.drawn = 0;
     }
+}
+
+/// Whether every portion fits into the band.
+fn check(rate: &SamplesPerInsert, portions: Portions) -> Result<(), RateRefused> {
+    let SamplesPerInsert {
+        ratio,
+        band_env_steps: band,
+    } = *rate;
+    if !(ratio.is_finite() && ratio > 0.0) {
+        return Err(RateRefused::Ratio { found: ratio });
+    }
+    let Portions { append, draw } = portions;
+    let needed = (ratio * append as f64).max(draw as f64);
+    if band >= needed {
+        return Ok(());
+    }
+    Err(RateRefused::Band {
+        found: band,
+        ratio,
+        append,
+        draw,
+        needed,
+    })
 }
 
 #[cfg(test)]

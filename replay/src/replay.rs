@@ -7,12 +7,15 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 use troop_common::experience::Segment;
 
+use crate::appended::Appended;
 use crate::core::Core;
 use crate::drawn::Drawn;
 use crate::replay_counts::ReplayCounts;
 use crate::replay_error::ReplayError;
-use crate::replay_settings::{ReplayRefused, ReplaySettings};
-use crate::writers::WriterId;
+use crate::replay_refused::ReplayRefused;
+use crate::replay_settings::ReplaySettings;
+use crate::wait::Wait;
+use crate::writer_id::WriterId;
 
 /// What holds experience of many writers, and gives items of it. To be shared behind an `Arc`.
 ///
@@ -25,31 +28,6 @@ pub struct Replay {
     core: Mutex<Core>,
     changed: Condvar,
     changes: watch::Sender<u64>,
-}
-
-/// What became of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// It was added.
-    Added {
-        /// Items that are complete with it.
-        items: usize,
-        /// Whether segments before it are missing: then it continues nothing.
-        gap: bool,
-    },
-    /// It had come before, and was discarded.
-    Repeated,
-}
-
-/// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Go on.
-    Ready,
-    /// Not in time.
-    TimedOut,
-    /// The replay was closed.
-    Closed,
 }
 
 /// Who waits.

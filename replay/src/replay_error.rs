@@ -1,5 +1,5 @@
 use crate::segment_refused::SegmentRefused;
-use crate::writers::WriterId;
+use crate::writer_id::WriterId;
 
 /// Why a replay does not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

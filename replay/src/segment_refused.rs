@@ -1,5 +1,7 @@
 //! Whether a segment is one that a replay can hold.
 
+use std::fmt;
+
 use troop_common::experience::{Actions, End, ObservationBuffer, Observations, Segment};
 use troop_common::spaces::{ActionSpace, ElementType};
 
@@ -29,7 +31,7 @@ pub(crate) fn check(
     settings: &ReplaySettings,
 ) -> Result<(), SegmentRefused> {
     let found = segment.environments;
-    require(found == environments, "environments", environments, found)?;
+    require(found == environments, "environments", &environments, &found)?;
     check_len(segment, settings)?;
     check_observations(segment, masks, settings)?;
     check_actions(segment, &settings.spaces.action)?;
@@ -40,10 +42,10 @@ fn check_len(segment: &Segment, settings: &ReplaySettings) -> Result<(), Segment
     let (len, environments) = (segment.len(), segment.environments);
     let whole = len > 0 && len.is_multiple_of(environments);
     let expected = format!("a multiple of {environments} above 0");
-    require(whole, "env steps", expected, len)?;
+    require(whole, "env steps", &expected, &len)?;
     let most = settings.most_env_steps_per_append;
-    require(len <= most, "env steps", format!("at most {most}"), len)?;
-    require(segment.ends.len() == len, "ends", len, segment.ends.len())
+    require(len <= most, "env steps", &format!("at most {most}"), &len)?;
+    require(segment.ends.len() == len, "ends", &len, &segment.ends.len())
 }
 
 fn check_observations(
@@ -88,16 +90,16 @@ fn check_buffer(
     let text = |shape: &[usize], element| format!("{shape:?} of {element:?}");
     let fits = buffer.shape() == space.shape && element == space.element;
     let found = text(buffer.shape(), element);
-    require(fits, what, text(&space.shape, space.element), found)?;
+    require(fits, what, &text(&space.shape, space.element), &found)?;
     let expected = format!("{count} of {} elements", space.len());
     let found = format!("{elements} elements");
-    require(elements == count * space.len(), what, expected, found)?;
+    require(elements == count * space.len(), what, &expected, &found)?;
     let choices = match masks {
         true => count * settings.spaces.action.choices(),
         false => 0,
     };
     let found = buffer.masks().len();
-    require(found == choices, "masks of observations", choices, found)
+    require(found == choices, "masks of observations", &choices, &found)
 }
 
 fn check_actions(segment: &Segment, space: &ActionSpace) -> Result<(), SegmentRefused> {
@@ -121,7 +123,7 @@ fn check_actions(segment: &Segment, space: &ActionSpace) -> Result<(), SegmentRe
     };
     let expected = format!("one of {space:?} for each of {steps} steps");
     let found = format!("{found} numbers, or some that are no such action");
-    require(fits, "actions", expected, found)
+    require(fits, "actions", &expected, &found)
 }
 
 fn check_numbers(segment: &Segment, settings: &ReplaySettings) -> Result<(), SegmentRefused> {
@@ -129,26 +131,26 @@ fn check_numbers(segment: &Segment, settings: &ReplaySettings) -> Result<(), Seg
     let broken = segment.rewards.iter().position(|r| !r.is_finite());
     let found = broken.map(|i| format!("{} in row {i}", segment.rewards[i]));
     let found = found.unwrap_or_default();
-    require(broken.is_none(), "rewards", "finite numbers", found)?;
+    require(broken.is_none(), "rewards", &"finite numbers", &found)?;
     let (expected, found) = (steps * settings.behaviour_len, segment.behaviour.len());
-    require(expected == found, "behaviour", expected, found)?;
+    require(expected == found, "behaviour", &expected, &found)?;
     let len = settings.state_len;
     if len == 0 {
         return Ok(());
     }
     let (expected, found) = (environments * len, segment.initial_state.values().len());
-    require(expected == found, "initial state", expected, found)?;
+    require(expected == found, "initial state", &expected, &found)?;
     let (expected, found) = (steps * len, segment.states.len());
     let fits = found == 0 || found == expected;
-    require(fits, "recurrent states", expected, found)
+    require(fits, "recurrent states", &expected, &found)
 }
 
 /// Refuses what does not fit.
 pub(crate) fn require(
     fits: bool,
     what: &'static str,
-    expected: impl ToString,
-    found: impl ToString,
+    expected: &dyn fmt::Display,
+    found: &dyn fmt::Display,
 ) -> Result<(), SegmentRefused> {
     if fits {
         return Ok(());

@@ -3,48 +3,22 @@
 use troop_common::experience::{End, ObservationBuffer, Segment};
 use troop_common::spaces::Spaces;
 
-use crate::action_bytes;
-use crate::blocks::BlockRing;
+use crate::details::Details;
 use crate::masks::Masks;
 use crate::observation_id::ObservationId;
 use crate::observation_store::ObservationStore;
-
-/// No observation.
-const NONE: u64 = u64::MAX;
+use crate::step::{Cursor, NONE, Step};
 
 /// The newest steps of environments. A step has the number of the observation that it was taken at, and is gone as soon as
 /// that is.
 #[derive(Debug)]
 pub(crate) struct StepStore {
-    spaces: Spaces,
     observations: ObservationStore,
     masks: Masks,
     /// By slot; nothing that counts where no action followed the observation.
     steps: Vec<Step>,
-    /// The action and the behaviour's statistics of each step, by slot. Made with the first step.
-    details: Option<BlockRing>,
+    details: Details,
     cursors: Vec<Cursor>,
-}
-
-/// A step beside its observation and its details.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    /// What was shown next: the number of the next step, if there is one.
-    next: u64,
-    /// The final observation, if the episode was truncated.
-    last: u64,
-    version: u64,
-    reward: f32,
-    end: End,
-}
-
-/// Where a stream of one environment is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cursor {
-    /// What was shown last.
-    newest: Option<u64>,
-    /// The step before that.
-    step: Option<u64>,
 }
 
 impl StepStore {
@@ -55,9 +29,8 @@ impl StepStore {
             observations: ObservationStore::new(space, stack, environments, capacity),
             masks: Masks::default(),
             steps: Vec::with_capacity(capacity),
-            details: None,
+            details: Details::new(&spaces.action, capacity),
             cursors: vec![Cursor::default(); environments],
-            spaces: spaces.clone(),
         }
     }
 
@@ -68,7 +41,7 @@ impl StepStore {
         behaviour_len: usize,
         capacity: usize,
     ) -> u64 {
-        let details = action_bytes::len(&spaces.action) + behaviour_len * size_of::<f32>();
+        let details = Details::bytes(&spaces.action, behaviour_len);
         ObservationStore::bytes(&spaces.observation, stack, capacity)
             + Masks::bytes(spaces.action.choices(), capacity)
             + (capacity * (size_of::<Step>() + details)) as u64
@@ -76,11 +49,10 @@ impl StepStore {
 
     /// Bytes that it holds.
     pub(crate) fn held_bytes(&self) -> u64 {
-        let details = self.details.as_ref().map_or(0, BlockRing::held_bytes);
         self.observations.held_bytes()
             + self.masks.held_bytes()
             + size_of_val(&self.steps[..]) as u64
-            + details
+            + self.details.held_bytes()
     }
 
     /// See [`ObservationStore::share_within`].
@@ -128,7 +100,7 @@ impl StepStore {
                 reward: segment.rewards[i],
                 end: *end,
             };
-            self.write_details(shown, segment, i);
+            self.details.write(slot, segment, i);
             self.cursors[stream].step = Some(shown);
             each(self, i, shown);
         }
@@ -181,7 +153,7 @@ impl StepStore {
         if step.last != NONE {
             self.show_again(step.last, &mut segment.truncated_observations);
         }
-        self.show_details(slot, segment);
+        self.details.append(slot, segment);
         segment.rewards.push(step.reward);
         segment.ends.push(step.end);
         segment.version = segment.version.min(step.version);
@@ -190,7 +162,7 @@ impl StepStore {
     /// Appends what looks like a step to a segment, but nothing comes of it.
     pub(crate) fn pad(&self, number: u64, segment: &mut Segment) {
         self.show_again(number, &mut segment.observations);
-        self.show_details(self.slot(number), segment);
+        self.details.append(self.slot(number), segment);
         segment.rewards.push(0.0);
         segment.ends.push(End::Terminated);
     }
@@ -219,13 +191,7 @@ impl StepStore {
         let capacity = self.observations.capacity();
         self.masks.set(slot, capacity, from.mask(index));
         if slot == self.steps.len() {
-            self.steps.push(Step {
-                next: NONE,
-                last: NONE,
-                version: 0,
-                reward: 0.0,
-                end: End::Continues,
-            });
+            self.steps.push(Step::NOTHING);
         }
         number
     }
@@ -236,31 +202,6 @@ impl StepStore {
             let slot = self.slot(step);
             self.steps[slot].next = following;
         }
-    }
-
-    fn show_details(&self, slot: usize, segment: &mut Segment) {
-        if let Some(details) = &self.details {
-            let action_len = action_bytes::len(&self.spaces.action);
-            let (action, behaviour) = details.read(slot).split_at(action_len);
-            action_bytes::read(action, &mut segment.actions);
-            let numbers = behaviour.as_chunks().0.iter();
-            let numbers = numbers.map(|number| f32::from_ne_bytes(*number));
-            segment.behaviour.extend(numbers);
-        }
-    }
-
-    fn write_details(&mut self, step: u64, segment: &Segment, row: usize) {
-        let rows = segment.len();
-        let mut bytes = Vec::new();
-        action_bytes::write(&segment.actions, row, rows, &mut bytes);
-        let len = segment.behaviour.len() / rows;
-        for number in &segment.behaviour[row * len..(row + 1) * len] {
-            bytes.extend(number.to_ne_bytes());
-        }
-        let slot = self.slot(step);
-        let capacity = self.observations.capacity();
-        let empty = || BlockRing::new(bytes.len(), capacity);
-        self.details.get_or_insert_with(empty).write(slot, &bytes);
     }
 
     fn slot(&self, number: u64) -> usize {

@@ -1,55 +1,17 @@
 //! A replay of stretches: unrolls, and sequences that overlap.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{RecurrentState, Segment};
-use troop_common::spaces::Spaces;
 
 use crate::blocks::BlockRing;
-use crate::cutter::{Cutter, Open};
+use crate::cutter::Cutter;
+use crate::oldest_first::OldestFirst;
 use crate::step_store::StepStore;
+use crate::stretch::Stretch;
+use crate::stretch_shape::StretchShape;
 use crate::stretches::Stretches;
 use crate::table::{Evicted, Noted, Table};
 use crate::way::Way;
-
-/// How a [`StretchReplay`] is laid out.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StretchShape {
-    /// What the environments show and accept.
-    pub(crate) spaces: Spaces,
-    /// Frames that an observation stacks.
-    pub(crate) stack: usize,
-    /// Environments that there may be at a time.
-    pub(crate) environments: usize,
-    /// Frames of the observations that are kept.
-    pub(crate) capacity: usize,
-    /// Steps of a stretch, `L`.
-    pub(crate) len: usize,
-    /// From the beginning of one to that of the next.
-    pub(crate) stride: usize,
-    /// Whether episodes may end inside.
-    pub(crate) crosses_episodes: bool,
-    /// The first steps of a stretch that others have learnt from, unless an episode begins with it.
-    pub(crate) burn_in: usize,
-    /// Statistics of a step's behaviour, `P`.
-    pub(crate) behaviour_len: usize,
-    /// Numbers of a recurrent state, `S`.
-    pub(crate) state_len: usize,
-}
-
-/// The numbers of first steps and of their stretches, oldest step first.
-type Firsts = BinaryHeap<Reverse<(u64, u64)>>;
-
-/// A complete stretch.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    /// The number of its first step.
-    first: u64,
-    len: u32,
-    burn_in: u32,
-}
 
 /// The newest stretches of environments. One is gone as soon as its first step is.
 #[derive(Debug)]
@@ -57,32 +19,12 @@ pub(crate) struct StretchReplay {
     shape: StretchShape,
     steps: StepStore,
     table: Table<Stretch>,
-    /// The first step of each of the table's numbers, and that number. They do not grow together: a stretch may begin with
-    /// an observation that was stored before what other environments have shown since.
-    firsts: Firsts,
+    /// Each of the table's numbers, by its first step.
+    firsts: OldestFirst,
     /// The recurrent state before each stretch, `[S]`, by slot.
     states: BlockRing,
     /// One an environment.
     cutters: Vec<Cutter>,
-}
-
-impl StretchShape {
-    /// Stretches that there is room for: twice as many as where episodes are long. Where they are shorter than half a
-    /// stride, the oldest stretches make room before their steps have to.
-    fn items(&self) -> usize {
-        let open = self.len.div_ceil(self.stride) + 1;
-        2 * self.capacity / self.stride + self.environments * open + 1
-    }
-
-    /// Bytes of a replay that is full.
-    pub(crate) fn bytes(&self, way: &Way) -> u64 {
-        let (items, spaces) = (self.items(), &self.spaces);
-        let each = size_of::<Reverse<(u64, u64)>>() + self.state_len * size_of::<f32>();
-        StepStore::bytes(spaces, self.stack, self.behaviour_len, self.capacity)
-            + Table::<Stretch>::bytes(items, way)
-            + (items * each) as u64
-            + self.environments as u64 * Cutter::bytes(self.len, self.stride)
-    }
 }
 
 impl StretchReplay {
@@ -96,7 +38,7 @@ impl StretchReplay {
         Self {
             steps,
             table: Table::new(items, way(items)),
-            firsts: BinaryHeap::with_capacity(items),
+            firsts: OldestFirst::new(items),
             states: BlockRing::new(shape.state_len * size_of::<f32>(), items),
             cutters: vec![cutter; shape.environments],
             shape,
@@ -123,7 +65,7 @@ impl StretchReplay {
         self.steps.held_bytes()
             + self.table.held_bytes()
             + self.states.held_bytes()
-            + (self.firsts.len() * size_of::<Reverse<(u64, u64)>>()) as u64
+            + (self.firsts.len() * OldestFirst::BYTES) as u64
     }
 
     /// Steps of the stretch that an environment is amid, 0 if the next step begins one.
@@ -148,12 +90,15 @@ impl StretchReplay {
             let begin = || {
                 let items = table.items().capacity();
                 while table.items().is_full() || firsts.len() == items {
-                    evict_oldest(table, firsts);
+                    firsts
+                        .pop()
+                        .into_iter()
+                        .for_each(|oldest| table.evict(oldest));
                 }
                 let number = table.begin();
-                firsts.push(Reverse((step, number)));
+                firsts.push(step, number);
                 if shape.state_len > 0 {
-                    let state = state(segment, i, shape.state_len);
+                    let state = segment.state_before(i);
                     states.write(table.items().slot(number), bytemuck::cast_slice(state));
                 }
                 number
@@ -161,7 +106,9 @@ impl StretchReplay {
             let mut whole = None;
             let stream = streams[i % streams.len()];
             cutters[stream].step(step, segment.ends[i], begin, |open| whole = Some(open));
-            complete += usize::from(whole.is_some_and(|open| enter(shape, table, open)));
+            complete += usize::from(whole.is_some_and(|open| {
+                table.enter(open.number, Stretch::of(&open, shape.burn_in), None)
+            }));
         });
         forget(table, firsts, steps.oldest());
         complete
@@ -173,7 +120,11 @@ impl StretchReplay {
         for stream in streams {
             if let Some(open) = self.cutters[*stream].close() {
                 self.steps.cut_off(*stream);
-                complete += usize::from(enter(&self.shape, &mut self.table, open));
+                complete += usize::from(self.table.enter(
+                    open.number,
+                    Stretch::of(&open, self.shape.burn_in),
+                    None,
+                ));
             }
             self.steps.forget_newest(*stream);
         }
@@ -261,39 +212,9 @@ impl StretchReplay {
     }
 }
 
-/// The recurrent state `[S]` before row `i` of a segment.
-fn state(segment: &Segment, i: usize, len: usize) -> &[f32] {
-    let all = match segment.states.is_empty() {
-        true => segment.initial_state.values(),
-        false => &segment.states,
-    };
-    &all[i * len..(i + 1) * len]
-}
-
 /// Stretches whose first step is gone go too.
-fn forget(table: &mut Table<Stretch>, firsts: &mut Firsts, oldest: u64) {
-    while firsts.peek().is_some_and(|first| first.0.0 < oldest) {
-        evict_oldest(table, firsts);
-    }
-}
-
-/// The stretch with the oldest first step goes.
-fn evict_oldest(table: &mut Table<Stretch>, firsts: &mut Firsts) {
-    if let Some(Reverse((_, number))) = firsts.pop() {
+fn forget(table: &mut Table<Stretch>, firsts: &mut OldestFirst, oldest: u64) {
+    while let Some(number) = firsts.pop_before(oldest) {
         table.evict(number);
     }
-}
-
-/// A stretch is complete. Whether that was in time: before its first step was gone.
-fn enter(shape: &StretchShape, table: &mut Table<Stretch>, open: Open) -> bool {
-    let burn_in = match open.begins || shape.crosses_episodes {
-        true => 0,
-        false => shape.burn_in,
-    };
-    let stretch = Stretch {
-        first: open.first,
-        len: open.len as u32,
-        burn_in: burn_in as u32,
-    };
-    table.enter(open.number, stretch, None)
 }

@@ -4,7 +4,6 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{Actions, End, ObservationBuffer, Segment, Transitions};
 use troop_common::spaces::ObservationSpace;
 
-use crate::actor_errors::ActorErrors;
 use crate::masks::Masks;
 use crate::n_step::NStep;
 use crate::observation_id::ObservationId;
@@ -12,6 +11,7 @@ use crate::observation_store::ObservationStore;
 use crate::table::{Evicted, Noted, Table};
 use crate::transition::Transition;
 use crate::transition_shape::TransitionShape;
+use crate::transition_stream::TransitionStream;
 use crate::way::Way;
 
 /// What was drawn.
@@ -35,15 +35,6 @@ pub struct TransitionReplay {
     versions: Vec<u64>,
     options: TransitionOptions,
     env_steps: u64,
-}
-
-/// What one environment is amid.
-#[derive(Clone, Debug)]
-struct TransitionStream {
-    assembler: NStep,
-    errors: ActorErrors,
-    /// What it showed last; absent where what comes next continues nothing.
-    current: Option<ObservationId>,
 }
 
 /// What only a replay of several workers needs.
@@ -79,11 +70,8 @@ impl TransitionReplay {
             capacity,
             ..
         } = *shape;
-        let stream = TransitionStream {
-            assembler: NStep::new(shape.n_step, shape.discount),
-            errors: ActorErrors::default(),
-            current: None,
-        };
+        let assembler = NStep::new(shape.n_step, shape.discount);
+        let stream = TransitionStream::new(assembler, options.actor_errors);
         let mut observations = ObservationStore::new(space, stack, environments, capacity);
         observations.share_within(reach);
         Self {
@@ -105,8 +93,7 @@ impl TransitionReplay {
 
     /// The same of one that keeps versions, drawn from in one way; without masks.
     pub(crate) fn full_bytes(space: &ObservationSpace, shape: &TransitionShape, way: &Way) -> u64 {
-        let stream = size_of::<TransitionStream>()
-            + (shape.n_step + 1).next_power_of_two() * (size_of::<Transition>() + size_of::<f32>());
+        let stream = TransitionStream::bytes(shape.n_step);
         Self::bytes_without_versions(space, shape, way)
             + (shape.capacity * size_of::<u64>() + shape.environments * stream) as u64
     }
@@ -166,8 +153,10 @@ impl TransitionReplay {
             };
             let taken = (s_t[e], actions[i], segment.rewards[i]);
             if self.options.actor_errors {
-                let values = [segment.behaviour[2 * i], segment.behaviour[2 * i + 1]];
-                complete += self.settle(stream, |errors, done| errors.step(values, done));
+                complete += self.value(
+                    stream,
+                    [segment.behaviour[2 * i], segment.behaviour[2 * i + 1]],
+                );
             }
             if *end == End::Truncated
                 && let Some(last) = truncated.next()
@@ -182,7 +171,7 @@ impl TransitionReplay {
             }
         }
         for (stream, newest) in streams.iter().zip(s_t) {
-            self.streams[*stream].current = Some(newest);
+            self.streams[*stream].set_current(newest);
         }
         self.env_steps += segment.len() as u64;
         complete
@@ -288,9 +277,10 @@ impl TransitionReplay {
     pub(crate) fn break_off_at(&mut self, streams: &[usize]) -> usize {
         let mut complete = 0;
         for stream in streams {
-            complete += self.settle(*stream, |errors, done| errors.break_off(done));
-            self.streams[*stream].assembler.break_off();
-            self.streams[*stream].current = None;
+            let table = &mut self.table;
+            self.streams[*stream].break_off(&mut |one, error| {
+                complete += usize::from(table.enter(one.observation.0, one, error));
+            });
         }
         complete
     }
@@ -304,7 +294,7 @@ impl TransitionReplay {
         index: usize,
         (first, version): (&ObservationBuffer, u64),
     ) -> ObservationId {
-        let current = self.streams[stream].current;
+        let current = self.streams[stream].current();
         match current.filter(|id| self.observations.holds(*id)) {
             Some(id) => {
                 self.set_version(id, version);
@@ -342,6 +332,17 @@ impl TransitionReplay {
         }
     }
 
+    /// What the actor knew when it took the next step of an environment. How many transitions are complete with it.
+    fn value(&mut self, stream: usize, values: [f32; 2]) -> usize {
+        let mut entered = 0;
+        let table = &mut self.table;
+        self.streams[stream].value(values, &mut |one, error| {
+            entered += usize::from(table.enter(one.observation.0, one, error));
+        });
+        entered
+    }
+
+    /// A step of an environment, `next` being what came after it. How many transitions are complete with it.
     fn step(
         &mut self,
         stream: usize,
@@ -349,30 +350,10 @@ impl TransitionReplay {
         end: End,
         next: ObservationId,
     ) -> usize {
-        let TransitionStream {
-            assembler, errors, ..
-        } = &mut self.streams[stream];
-        let (table, mut entered) = (&mut self.table, 0);
-        let mut enter = |one: Transition, error| {
+        let mut entered = 0;
+        let table = &mut self.table;
+        self.streams[stream].step(taken, end, next, &mut |one, error| {
             entered += usize::from(table.enter(one.observation.0, one, error));
-        };
-        let actor_errors = self.options.actor_errors;
-        assembler.step(taken, end, next, |transition| match actor_errors {
-            true => errors.complete(transition, end, |one, error| enter(one, Some(error))),
-            false => enter(transition, None),
-        });
-        entered
-    }
-
-    /// What becomes complete by what `by` tells the errors of an environment. How many transitions.
-    fn settle(
-        &mut self,
-        stream: usize,
-        by: impl FnOnce(&mut ActorErrors, &mut dyn FnMut(Transition, f32)),
-    ) -> usize {
-        let (table, mut entered) = (&mut self.table, 0);
-        by(&mut self.streams[stream].errors, &mut |one, error| {
-            entered += usize::from(table.enter(one.observation.0, one, Some(error)));
         });
         entered
     }

@@ -1,19 +1,9 @@
 //! Who adds to a replay.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::replay_error::ReplayError;
-
-/// One life of one worker that acts. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WriterId(pub u64);
-
-impl fmt::Display for WriterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::writer_id::WriterId;
 
 /// A worker that acts.
 #[derive(Clone, Debug)]

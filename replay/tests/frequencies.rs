@@ -17,10 +17,12 @@ const DRAWS: usize = 50_000;
 /// Unrolls of five steps; number `i` has the TD error `i / 10`.
 fn filled(table: TableKind) -> Replay {
     let items = ItemKind::Unrolls { env_steps: 5 };
-    let replay = Replay::new(settings(items, table)).unwrap();
-    let writer = replay.join(1).unwrap();
+    let replay = Replay::new(settings(items, table)).expect("what it is made for");
+    let writer = replay.join(1).expect("a place");
     for i in 0..ITEMS {
-        replay.append(writer, i as u64, &segment(5 * i, 5)).unwrap();
+        replay
+            .append(writer, i as u64, &segment(5 * i, 5))
+            .expect("a segment that fits");
     }
     let keys: Vec<u64> = (0..ITEMS as u64).collect();
     let errors: Vec<f32> = (0..ITEMS).map(|i| i as f32 / 10.0).collect();
@@ -33,7 +35,10 @@ fn chi_square(replay: &Replay, shares: &[f64]) -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
     for _ in 0..DRAWS {
-        let drawn = replay.draw(4, 0.4, &mut rng).unwrap().unwrap();
+        let drawn = replay
+            .draw(4, 0.4, &mut rng)
+            .expect("what it is made for")
+            .expect("what it is made for");
         for key in drawn.keys() {
             *counts.entry(*key).or_default() += 1.0;
         }

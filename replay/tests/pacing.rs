@@ -26,16 +26,20 @@ fn late() -> Instant {
 }
 
 fn queue(queue_items: usize) -> Replay {
-    Replay::new(settings(UNROLLS, TableKind::Fifo { queue_items })).unwrap()
+    Replay::new(settings(UNROLLS, TableKind::Fifo { queue_items })).expect("what it is made for")
 }
 
 /// Adds `count` segments of five steps, each once it may.
 fn produce(replay: &Replay, count: usize) {
-    let writer = replay.join(1).unwrap();
+    let writer = replay.join(1).expect("a place");
     for i in 0..count {
-        let wait = replay.wait_until_appendable(writer, 5, late()).unwrap();
+        let wait = replay
+            .wait_until_appendable(writer, 5, late())
+            .expect("what it is made for");
         assert_eq!(wait, Wait::Ready);
-        replay.append(writer, i as u64, &segment(5 * i, 5)).unwrap();
+        replay
+            .append(writer, i as u64, &segment(5 * i, 5))
+            .expect("a segment that fits");
     }
     replay.leave(writer);
 }
@@ -44,8 +48,12 @@ fn produce(replay: &Replay, count: usize) {
 fn consume(replay: &Replay, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut got = Vec::new();
-    while replay.wait_until_drawable(2, late()).unwrap() == Wait::Ready {
-        let Some(drawn) = replay.draw(2, 0.0, &mut rng).unwrap() else {
+    while replay
+        .wait_until_drawable(2, late())
+        .expect("what it is made for")
+        == Wait::Ready
+    {
+        let Some(drawn) = replay.draw(2, 0.0, &mut rng).expect("what it is made for") else {
             continue;
         };
         let Items::Stretches(stretches) = drawn.items else {

@@ -14,11 +14,14 @@ const UNIFORM: TableKind = TableKind::Uniform { pace: FREE };
 
 /// What is said of a good segment that was changed.
 fn said(settings: ReplaySettings, change: impl FnOnce(&mut Segment)) -> String {
-    let replay = Replay::new(settings).unwrap();
-    let writer = replay.join(1).unwrap();
+    let replay = Replay::new(settings).expect("what it is made for");
+    let writer = replay.join(1).expect("a place");
     let mut segment = segment(0, 3);
     change(&mut segment);
-    let error = replay.append(writer, 0, &segment).unwrap_err().to_string();
+    let error = replay
+        .append(writer, 0, &segment)
+        .expect_err("refused")
+        .to_string();
     assert_eq!(replay.counts().env_steps_inserted, 0);
     // What was refused left no trace: the same number may come again.
     let good = support::segment(0, 3);

@@ -202,7 +202,9 @@ impl Pair {
 
     fn interrupt(&mut self) {
         let Some(i) = self.actor() else { return };
-        self.replay.interrupt(self.actors[i].id).unwrap();
+        self.replay
+            .interrupt(self.actors[i].id)
+            .expect("what it is made for");
         self.lives.interrupt(&mut self.actors[i].environments);
         self.expect();
     }
@@ -301,7 +303,11 @@ impl Pair {
         let now = self.lives.version();
         self.replay.tell_version(now);
         let before = self.replay.counts();
-        let Some(drawn) = self.replay.draw(count, 1.0, &mut self.lives.rng).unwrap() else {
+        let Some(drawn) = self
+            .replay
+            .draw(count, 1.0, &mut self.lives.rng)
+            .expect("what it is made for")
+        else {
             assert_eq!(before.items_held, 0, "seed {}", self.seed);
             return;
         };

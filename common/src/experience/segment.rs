@@ -87,6 +87,20 @@ impl Segment {
         self.rewards.is_empty()
     }
 
+    /// Recurrent state before row `i`, `[S]`.
+    ///
+    /// # Panics
+    /// If it is not known: `states` is empty, and the row not of the first step.
+    pub fn state_before(&self, i: usize) -> &[f32] {
+        let initial = self.initial_state.values();
+        let len = initial.len() / self.environments.max(1);
+        let all = match self.states.is_empty() {
+            true => initial,
+            false => &self.states,
+        };
+        &all[i * len..(i + 1) * len]
+    }
+
     /// How many observations still have a value although no action follows them: `s_T` of each
     /// environment, then the final ones of truncated episodes. `E + F`.
     pub fn open_len(&self) -> usize {

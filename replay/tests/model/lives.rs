@@ -73,7 +73,7 @@ impl Lives {
             all: Vec::new(),
             frames: 0,
             version: 0,
-            masks: seed % 2 == 0,
+            masks: seed.is_multiple_of(2),
         }
     }
 
