@@ -21,6 +21,7 @@ mod raw_socket;
 mod replay;
 mod rounds;
 mod sender;
+mod shared_replay;
 mod socket;
 mod stage;
 mod subscriber;

@@ -14,6 +14,7 @@ use troop_replay::available_memory::{self, ReplayDemand};
 use troop_replay::{TransitionReplay, TransitionShape};
 
 use super::process_usage::peak_memory_bytes;
+use super::shared_replay;
 
 const STACK: usize = 4;
 const SIDE: usize = 84;
@@ -35,6 +36,9 @@ pub(crate) struct ReplayArgs {
     /// Sample by priority
     #[arg(long)]
     prioritized: bool,
+    /// Measure instead a replay that several threads fill while others draw from it by priority
+    #[arg(long)]
+    shared: bool,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -57,10 +61,16 @@ struct Report {
 /// # Errors
 /// If there is not enough memory, or standard output is closed.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    let report = measure(args)?;
+    match args.shared {
+        true => print(args, &shared_replay::measure(args.batch as usize)?),
+        false => print(args, &measure(args)?),
+    }
+}
+
+fn print(args: &ReplayArgs, report: &(impl Serialize + fmt::Display)) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     if args.json {
-        serde_json::to_writer(&mut out, &report)?;
+        serde_json::to_writer(&mut out, report)?;
         writeln!(out)?;
     } else {
         write!(out, "{report}")?;

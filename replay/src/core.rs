@@ -84,12 +84,11 @@ impl Core {
         let settings = &self.settings;
         segment_refused::check(segment, streams.len(), self.masks, settings)?;
         let gap = last.is_some_and(|last| sequence > last + 1);
+        self.engine.check_states(&streams, segment, gap, settings)?;
         if gap {
             self.counts.gaps += 1;
             self.cut_off(&streams);
         }
-        self.engine
-            .check_states(&streams, segment, &self.settings)?;
         let writer = self.writers.get(id)?;
         writer.sequence = Some(sequence);
         self.limiter.release(std::mem::take(&mut writer.reserved));

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 
-use crate::drawn::{Drawn, Items};
+use crate::drawn::{Drawn, DrawnItems};
 use crate::item_kind::ItemKind;
 use crate::layout::{Layout, capacity, layout, way};
 use crate::replay_refused::ReplayRefused;
@@ -49,7 +49,8 @@ impl Engine {
         })
     }
 
-    /// Whether a segment of these environments has the recurrent states that items begin with.
+    /// Whether a segment of these environments has the recurrent states that items begin with. After a gap it continues
+    /// nothing.
     ///
     /// # Errors
     /// If an item may begin at a step whose state it does not have.
@@ -57,6 +58,7 @@ impl Engine {
         &self,
         streams: &[usize],
         segment: &Segment,
+        gap: bool,
         settings: &ReplaySettings,
     ) -> Result<(), SegmentRefused> {
         let Self::Stretches(stretches) = self else {
@@ -70,7 +72,10 @@ impl Engine {
             let expected = "the state before each step, as sequences begin anywhere";
             return require(steps <= 1, "recurrent states", &expected, &"none");
         };
-        let aligned = |stream: &usize| stretches.open_len(*stream) + steps <= env_steps;
+        let aligned = |stream: &usize| {
+            let open = if gap { 0 } else { stretches.open_len(*stream) };
+            open + steps <= env_steps
+        };
         let expected = "the state before each step, or segments that end where unrolls do";
         let aligned = streams.iter().all(aligned);
         require(aligned, "recurrent states", &expected, &"none")
@@ -133,14 +138,14 @@ impl Engine {
             Self::Transitions(replay) => {
                 let (transitions, versions) = replay.take(count, beta, rng);
                 Drawn {
-                    items: Items::Transitions(Box::new(transitions)),
+                    items: DrawnItems::Transitions(Box::new(transitions)),
                     versions,
                 }
             }
             Self::Stretches(replay) => {
                 let (stretches, versions) = replay.take(count, beta, rng);
                 Drawn {
-                    items: Items::Stretches(Box::new(stretches)),
+                    items: DrawnItems::Stretches(Box::new(stretches)),
                     versions,
                 }
             }

@@ -57,7 +57,7 @@ mod writer_id;
 mod writers;
 
 pub use appended::Appended;
-pub use drawn::{Drawn, Items};
+pub use drawn::{Drawn, DrawnItems};
 pub use item_kind::ItemKind;
 pub use n_step::NStep;
 pub use observation_id::ObservationId;

@@ -102,7 +102,9 @@ impl ReplaySettings {
             return Ok(());
         };
         let above = |number: f64| number.is_finite() && number > 0.0;
-        require(above(exponent), "priority exponent", &"above 0", &exponent)?;
+        // Of the largest number that a TD error may be, a power that is a number too.
+        let power = above(exponent) && exponent <= 4.0;
+        require(power, "priority exponent", &"above 0, up to 4", &exponent)?;
         require(above(epsilon), "priority epsilon", &"above 0", &epsilon)?;
         if initial == InitialPriority::Actor {
             let transitions = matches!(self.items, ItemKind::Transitions { .. });

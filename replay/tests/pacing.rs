@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use support::{FREE, segment, settings};
 use troop_replay::{
-    ItemKind, Items, Pace, RateRefused, Replay, ReplayError, ReplayRefused, SamplesPerInsert,
+    DrawnItems, ItemKind, Pace, RateRefused, Replay, ReplayError, ReplayRefused, SamplesPerInsert,
     TableKind, Wait,
 };
 
@@ -56,7 +56,7 @@ fn consume(replay: &Replay, seed: u64) -> Vec<f32> {
         let Some(drawn) = replay.draw(2, 0.0, &mut rng).expect("what it is made for") else {
             continue;
         };
-        let Items::Stretches(stretches) = drawn.items else {
+        let DrawnItems::Stretches(stretches) = drawn.items else {
             panic!("unrolls");
         };
         got.extend_from_slice(&stretches.segment.rewards[..2]);

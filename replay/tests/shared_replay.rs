@@ -9,8 +9,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{Actions, End, ObservationBuffer, Transitions};
 use troop_replay::{
-    Appended, Drawn, InitialPriority, ItemKind, Items, Pace, Replay, ReplayRefused, ReplaySettings,
-    Stretches, TableKind, WriterId,
+    Appended, Drawn, DrawnItems, InitialPriority, ItemKind, Pace, Replay, ReplayRefused,
+    ReplaySettings, Stretches, TableKind, WriterId,
 };
 
 const FREE: Pace = Pace {
@@ -313,8 +313,8 @@ impl Pair {
         };
         assert_eq!(drawn.keys().len(), count);
         let first = match &drawn.items {
-            Items::Transitions(transitions) => self.check_transitions(transitions),
-            Items::Stretches(stretches) => self.check_stretches(stretches),
+            DrawnItems::Transitions(transitions) => self.check_transitions(transitions),
+            DrawnItems::Stretches(stretches) => self.check_stretches(stretches),
         };
         self.check_drawn(&drawn, &first);
         let after = self.replay.counts();
