@@ -205,6 +205,7 @@ impl Core {
             items_held: self.engine.len() as u64,
             writers: self.writers.len() as u64,
             environments: self.writers.environments() as u64,
+            env_steps_limit: self.engine.capacity() as u64,
             bytes_held: self.engine.held_bytes(),
             bytes_limit: self.settings.bytes,
             ..self.counts

@@ -129,6 +129,14 @@ impl Engine {
         }
     }
 
+    /// Frames that it keeps.
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Self::Transitions(replay) => replay.capacity(),
+            Self::Stretches(replay) => replay.capacity(),
+        }
+    }
+
     /// `count` items.
     ///
     /// # Panics

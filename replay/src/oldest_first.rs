@@ -29,9 +29,10 @@ impl OldestFirst {
         self.0.pop().map(|oldest| oldest.0.1)
     }
 
-    /// The same, if that step is before `step`.
-    pub(crate) fn pop_before(&mut self, step: u64) -> Option<u64> {
-        let first = self.0.peek().map(|oldest| oldest.0.0)?;
-        (first < step).then(|| self.pop()).flatten()
+    /// Takes out all items whose first step is before `step`.
+    pub(crate) fn pop_before(&mut self, step: u64, mut each: impl FnMut(u64)) {
+        while self.0.peek().is_some_and(|oldest| oldest.0.0 < step) {
+            self.pop().into_iter().for_each(&mut each);
+        }
     }
 }

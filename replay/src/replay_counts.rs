@@ -51,6 +51,8 @@ pub struct ReplayCounts {
     pub writers: u64,
     /// Their environments.
     pub environments: u64,
+    /// Env steps that fit, if each shows one new frame.
+    pub env_steps_limit: u64,
     /// Bytes that are taken.
     pub bytes_held: u64,
     /// Bytes that may be.

@@ -55,6 +55,11 @@ impl StretchReplay {
         self.table.has(count)
     }
 
+    /// Frames that it keeps.
+    pub(crate) fn capacity(&self) -> usize {
+        self.shape.capacity
+    }
+
     /// What made room for others.
     pub(crate) fn evicted(&self) -> Evicted {
         self.table.evicted()
@@ -86,14 +91,11 @@ impl StretchReplay {
         } = self;
         let mut complete = 0;
         steps.store(streams, segment, |steps, i, step| {
-            forget(table, firsts, steps.oldest());
+            firsts.pop_before(steps.oldest(), |gone| table.evict(gone));
             let begin = || {
                 let items = table.items().capacity();
                 while table.items().is_full() || firsts.len() == items {
-                    firsts
-                        .pop()
-                        .into_iter()
-                        .for_each(|oldest| table.evict(oldest));
+                    firsts.pop().into_iter().for_each(|n| table.evict(n));
                 }
                 let number = table.begin();
                 firsts.push(step, number);
@@ -110,7 +112,7 @@ impl StretchReplay {
                 table.enter(open.number, Stretch::of(&open, shape.burn_in), None)
             }));
         });
-        forget(table, firsts, steps.oldest());
+        firsts.pop_before(steps.oldest(), |gone| table.evict(gone));
         complete
     }
 
@@ -209,12 +211,5 @@ impl StretchReplay {
             values.extend(numbers.map(|number| f32::from_ne_bytes(*number)));
         }
         RecurrentState::of(keys.len(), values)
-    }
-}
-
-/// Stretches whose first step is gone go too.
-fn forget(table: &mut Table<Stretch>, firsts: &mut OldestFirst, oldest: u64) {
-    while let Some(number) = firsts.pop_before(oldest) {
-        table.evict(number);
     }
 }
