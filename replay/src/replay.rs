@@ -1,8 +1,8 @@
 //! A replay that several workers fill and several others draw from.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 use troop_common::experience::Segment;
@@ -198,12 +198,9 @@ impl Replay {
         let began = Instant::now();
         core.begin_wait(matches!(side, Side::Append));
         let end = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
+            if self.changed.wait_until(&mut core, deadline).timed_out() {
                 break Ok(Wait::TimedOut);
             }
-            let woken = self.changed.wait_timeout(core, left);
-            core = woken.unwrap_or_else(PoisonError::into_inner).0;
             match look(&mut core, &ready) {
                 Ok(None) => {}
                 Ok(Some(end)) => break Ok(end),
@@ -220,7 +217,7 @@ impl Replay {
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.lock()
     }
 }
 
