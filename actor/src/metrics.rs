@@ -32,6 +32,15 @@ metric_table! {
         "Large: learner or network is the bottleneck; more gradients in flight (`wire.gradients_in_flight`) hide \
         latency at the cost of staleness",
         durations();
+    replay_wait: Histogram = "replay_wait_seconds", "s",
+        "Waiting for the replay between those who act and those who train, on either side",
+        "Large where workers act: those who train are behind, more `topology.trainers` help. Large where they train: \
+        experience comes too slowly, more `actor.workers` help",
+        durations();
+    experience_age: Histogram = "experience_age_updates", "updates",
+        "How many updates there were since the weights that acted what is learnt from, for each item",
+        "Growing: those who train are behind, or the replay is large",
+        powers(1.0, 4.0, 12);
     weights_staleness: Gauge = "weights_staleness_updates", "updates",
         "How far the weights had advanced when a worker last took new ones",
         "As for the learner's staleness";

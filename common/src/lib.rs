@@ -20,6 +20,7 @@ pub mod pem;
 pub mod process;
 pub mod proto;
 pub mod report_limits;
+pub mod role;
 pub mod spaces;
 pub mod telemetry;
 pub mod tls;

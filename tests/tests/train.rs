@@ -36,6 +36,7 @@ fn one_worker_and_one_seed_make_the_same_run_to_the_bit() {
     let _serial = serial();
     for preset in [
         "cartpole",
+        "cartpole-impala",
         "cartpole-lstm",
         "cartpole-nstepq",
         "cartpole-sarsa",

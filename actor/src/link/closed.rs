@@ -8,3 +8,19 @@ pub enum LinkClosed {
     #[error("{0}")]
     Failed(String),
 }
+
+impl LinkClosed {
+    /// How a worker ends with it: well, if the run is over.
+    ///
+    /// # Errors
+    /// Why it could not go on although the run does.
+    pub fn into_result(self) -> Result<(), String> {
+        match self {
+            Self::Finished(reason) => {
+                tracing::debug!(%reason, "worker ends");
+                Ok(())
+            }
+            Self::Failed(reason) => Err(reason),
+        }
+    }
+}

@@ -1,10 +1,12 @@
-//! How a worker reaches the learner.
+//! How a worker reaches the learner, and the replay.
 
 mod closed;
 mod contribution;
 mod grpc;
 mod rejections;
+mod reports;
 mod to_learner;
+mod to_replay;
 
 pub use closed::LinkClosed;
 pub use contribution::Contribution;
@@ -13,4 +15,6 @@ pub use grpc::{
     JoinInfo, TlsSettings,
 };
 pub use rejections::Rejections;
+pub use reports::ReportLink;
 pub use to_learner::Link;
+pub use to_replay::{ReplayReader, ReplayWriter};

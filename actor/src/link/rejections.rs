@@ -13,7 +13,7 @@ impl Rejections {
     /// Notes what became of a gradient, and logs it where that is due. One that was computed right
     /// but came too late is nothing to worry about.
     pub fn note(&mut self, verdict: Verdict, detail: &str) {
-        if verdict == Verdict::Applied {
+        if matches!(verdict, Verdict::Applied | Verdict::Counted) {
             return;
         }
         let Some(times) = self.count(verdict) else {

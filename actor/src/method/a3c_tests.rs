@@ -1,11 +1,10 @@
 use super::*;
 use crate::method::testing::{
-    Game, Learner, assert_close, assert_ends_separate, drawn_model, fresh_loss, loss_and_gradient,
-    seeded, segment_with, setting, spaces,
+    Game, Learner, actor_critics, assert_close, assert_ends_separate, drawn_model, fresh_loss,
+    loss_and_gradient, seeded, segment_with, setting, shown_at, spaces,
 };
 use crate::nn::distribution::Policy;
 use crate::nn::testing::assert_output_gradient;
-use troop_common::experience::ObservationBuffer;
 use troop_common::experiment::{Experiment, MethodSettings, ModelSettings, Reduction};
 use troop_common::spaces::Spaces;
 
@@ -28,34 +27,10 @@ fn a3c(settings: &A3cSettings, change: impl FnOnce(&mut ModelSettings), of: &Spa
     }
 }
 
-type Change = fn(&mut ModelSettings);
-
-/// Every kind of actions on every kind of network.
-fn kinds() -> Vec<(Spaces, Change)> {
-    let changes: [Change; 4] = [
-        |_| {},
-        |model| model.separate_value = true,
-        |model| model.lstm = Some(3),
-        |model| {
-            model.lstm = Some(2);
-            model.separate_value = true;
-        },
-    ];
-    let actions = || {
-        [
-            spaces::discrete(3),
-            spaces::multi_discrete(&[2, 3]),
-            spaces::continuous(2),
-        ]
-    };
-    let with = |change: &Change| actions().map(|spaces| (spaces, *change));
-    changes.iter().flat_map(with).collect()
-}
-
 /// At every output, with what the loss holds constant.
 #[test]
 fn the_full_loss_passes_finite_differences() {
-    for (index, (spaces, change)) in kinds().iter().enumerate() {
+    for (index, (spaces, change)) in actor_critics().iter().enumerate() {
         let settings = A3cSettings {
             reduction: [Reduction::Sum, Reduction::Mean][index % 2],
             entropy_weight: 0.1,
@@ -91,7 +66,7 @@ fn ends_inside_a_segment_are_the_same_as_separate_episodes() {
         reduction: Reduction::Sum,
         ..A3cSettings::default()
     };
-    for (spaces, change) in kinds() {
+    for (spaces, change) in actor_critics() {
         let mut learner = Learner::new(&experiment(&settings, change), &spaces);
         assert_ends_separate(&mut learner, &spaces);
     }
@@ -99,7 +74,7 @@ fn ends_inside_a_segment_are_the_same_as_separate_episodes() {
 
 #[test]
 fn the_backward_view_has_the_forward_views_gradient() {
-    for (index, (spaces, change)) in kinds().iter().enumerate() {
+    for (index, (spaces, change)) in actor_critics().iter().enumerate() {
         let gradients = [View::Forward, View::Backward].map(|view| {
             let settings = A3cSettings {
                 view,
@@ -139,22 +114,12 @@ fn acting_and_learning_see_the_same_state() {
         );
     };
     for (t, ends) in segment.ends.chunks_exact(3).enumerate() {
-        let shown = rows(&segment.observations, &spaces, t * 3..t * 3 + 3);
+        let shown = shown_at(&segment, &spaces, t);
         let step = model.evaluate(&Input::step(&shown, &state));
         close(&step.heads[0], &whole.heads[0][t * 9..(t + 1) * 9]);
         state.carry(step.state.clone(), ends);
     }
     close(state.values(), &whole.state);
-}
-
-fn rows(
-    observations: &ObservationBuffer,
-    spaces: &Spaces,
-    range: std::ops::Range<usize>,
-) -> ObservationBuffer {
-    let mut rows = ObservationBuffer::new(&spaces.observation);
-    range.for_each(|row| rows.extend_pieces(std::iter::once(observations.bytes(row)), None));
-    rows
 }
 
 /// V of the uniform policy on M1 is (7.25, 7.75), whatever λ and the segment's length.

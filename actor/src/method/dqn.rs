@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Transitions;
 use troop_common::experiment::DqnSettings;
+use troop_replay::{InitialPriority, ItemKind, Pace, TableKind};
 
 use super::action_values::ActionValues;
 use super::batch::Batch;
@@ -24,7 +25,8 @@ use super::objective::Objective;
 use super::objective_error::ObjectiveError;
 use super::outliers::Outliers;
 use super::setting::Setting;
-use super::transition_memory::TransitionMemory;
+use super::shared_experience::{SharedExperience, Table, samples_per_insert};
+use super::transition_memory::{TransitionMemory, importance_exponent};
 use super::value_method::of_action_values;
 use crate::nn::distribution::{best, mask_of};
 use crate::nn::{Input, Model, Outputs};
@@ -47,8 +49,10 @@ impl Dqn {
         setting: &mut Setting<'_>,
     ) -> Result<MethodParts, MethodError> {
         let memory = TransitionMemory::new(settings, setting);
+        let shared = share(settings, setting);
         let parts = of_action_values(setting, |values| Self::new(settings, values))?;
         Ok(MethodParts {
+            shared: Some(shared),
             replay_demand: Some(memory.demand()),
             experience: Box::new(memory),
             ..parts
@@ -134,6 +138,43 @@ impl Dqn {
             td_errors,
             ..Loss::new(total, gradients, vec![("value", unweighted), ("q", q)])
         }
+    }
+}
+
+/// How it learns from a replay that workers share: Gorila with a global replay (Nair et al. 2015, §4), and by priority
+/// Ape-X (Horgan et al. 2018).
+fn share(settings: &DqnSettings, setting: &Setting<'_>) -> SharedExperience {
+    let pace = Pace {
+        start_env_steps: settings.replay_start_env_steps,
+        samples_per_insert: Some(samples_per_insert(
+            setting,
+            settings.replay_ratio,
+            settings.batch_size,
+        )),
+    };
+    let kind = match settings.priority_exponent > 0.0 {
+        false => TableKind::Uniform { pace },
+        true => TableKind::Prioritized {
+            exponent: settings.priority_exponent,
+            epsilon: settings.priority_epsilon,
+            initial: InitialPriority::Largest,
+            pace,
+        },
+    };
+    let table = Table {
+        items: ItemKind::Transitions {
+            n_step: settings.n_step,
+            discount: settings.discount,
+        },
+        kind,
+        draw: settings.batch_size,
+        behaviour_len: 0,
+        state_len: 0,
+    };
+    let settings = settings.clone();
+    SharedExperience {
+        importance_exponent: Box::new(move |frames| importance_exponent(&settings, frames)),
+        ..SharedExperience::new(setting, table)
     }
 }
 

@@ -16,6 +16,11 @@ pub enum MethodError {
         /// What the environment takes.
         found: String,
     },
+    /// It learns from its own worker's experience alone.
+    #[error(
+        "the method learns from its own worker's experience alone: set `topology.trainers` to 0"
+    )]
+    SharesNothing,
     /// It takes one choice or real numbers, and not several choices at once.
     #[error(
         "method `{method}` needs one discrete choice or real numbers; the environment takes {found}: use method `a3c`"

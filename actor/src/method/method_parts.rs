@@ -7,6 +7,7 @@ use super::experience::OwnExperience;
 use super::last_segment::LastSegment;
 use super::objective::Objective;
 use super::setting::Setting;
+use super::shared_experience::SharedExperience;
 use crate::nn::Network;
 
 /// What a method is made of. A role composes it.
@@ -19,6 +20,8 @@ pub struct MethodParts {
     pub objective: Box<dyn Objective>,
     /// Where a worker's own experience goes and comes from.
     pub experience: Box<dyn OwnExperience>,
+    /// How it learns from a replay that workers share, if it can.
+    pub shared: Option<SharedExperience>,
     /// What it wants to remember, if it has a replay: checked before a worker begins.
     pub replay_demand: Option<ReplayDemand>,
 }
@@ -37,6 +40,7 @@ impl MethodParts {
             behaviour: Box::new(behaviour),
             objective: Box::new(objective),
             experience: Box::new(LastSegment::new(environments, setting.spaces)),
+            shared: None,
             replay_demand: None,
         }
     }

@@ -12,8 +12,11 @@ mod dqn;
 mod epsilon_greedy_behaviour;
 mod experience;
 mod exploration;
+mod impala;
 mod last_segment;
 mod loss;
+#[cfg(test)]
+mod m1_policies;
 mod make;
 mod method_error;
 mod method_parts;
@@ -25,9 +28,12 @@ mod one_step_q;
 mod one_step_sarsa;
 mod outliers;
 mod policy_behaviour;
+#[cfg(test)]
+mod random_steps;
 mod retrace;
 mod returns;
 mod setting;
+mod shared_experience;
 #[cfg(test)]
 mod testing;
 mod traces;
@@ -36,6 +42,7 @@ mod trust_region;
 mod value_method;
 #[cfg(test)]
 mod value_tests;
+mod vtrace;
 
 pub use a3c::A3c;
 pub use acer::Acer;
@@ -47,6 +54,7 @@ pub use dqn::Dqn;
 pub use epsilon_greedy_behaviour::EpsilonGreedyBehaviour;
 pub use experience::{ExperienceSink, ExperienceSource, OwnExperience};
 pub use exploration::EpsilonGreedy;
+pub use impala::Impala;
 pub use last_segment::LastSegment;
 pub use loss::Loss;
 pub use make::make;
@@ -61,3 +69,4 @@ pub use one_step_sarsa::OneStepSarsa;
 pub use policy_behaviour::PolicyBehaviour;
 pub use returns::{advantages, n_step_returns, one_step_returns};
 pub use setting::Setting;
+pub use shared_experience::SharedExperience;

@@ -11,12 +11,25 @@ use crate::nn::{Input, Model};
 #[derive(Debug)]
 pub struct PolicyBehaviour {
     actor_critic: Arc<ActorCritic>,
+    tells_statistics: bool,
 }
 
 impl PolicyBehaviour {
     /// By this policy.
     pub fn new(actor_critic: Arc<ActorCritic>) -> Self {
-        Self { actor_critic }
+        Self {
+            actor_critic,
+            tells_statistics: false,
+        }
+    }
+
+    /// The same, for methods that learn from what another policy did: each decision has the
+    /// [statistics](crate::nn::distribution::Policy::joined) of its distribution.
+    pub fn with_statistics(actor_critic: Arc<ActorCritic>) -> Self {
+        Self {
+            actor_critic,
+            tells_statistics: true,
+        }
     }
 }
 
@@ -37,7 +50,10 @@ impl Behaviour for PolicyBehaviour {
                 Purpose::Evaluate { greedy: true } => policy.mode(statistics),
                 _ => policy.sample(statistics, rng),
             },
-            behaviour: Vec::new(),
+            behaviour: match self.tells_statistics {
+                true => policy.joined(statistics),
+                false => Vec::new(),
+            },
             state: outputs.state.clone(),
         }
     }

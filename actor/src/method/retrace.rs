@@ -41,9 +41,8 @@ pub(super) fn retrace(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::random_steps::RandomSteps;
     use crate::method::returns::n_step_returns;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
 
     const C: End = End::Continues;
 
@@ -77,75 +76,18 @@ mod tests {
         assert_eq!(with(&[C, End::Truncated, C], &inside), [3.0, 3.0, 4.0]);
     }
 
-    struct Random {
-        environments: usize,
-        r_t: Vec<f32>,
-        q_t: Vec<f32>,
-        v_t: Vec<f32>,
-        rho_t: Vec<f32>,
-        ends: Vec<End>,
-        open: OpenValues,
-    }
-
-    /// Importance weights from 0 to 4, so that the trace is clipped about as often as not.
-    fn random(seed: u64) -> Random {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (steps, environments) = (rng.random_range(1..12), rng.random_range(1..5));
-        let n = steps * environments;
-        let mut numbers = |count: usize, low: f32, high: f32| {
-            (0..count)
-                .map(|_| rng.random_range(low..high))
-                .collect::<Vec<f32>>()
-        };
-        let (r_t, q_t, v_t) = (
-            numbers(n, -2.0, 2.0),
-            numbers(n, -2.0, 2.0),
-            numbers(n, -2.0, 2.0),
-        );
-        let rho_t = numbers(n, -1.4, 1.4).iter().map(|x| x.exp()).collect();
-        let (bootstrap, finals) = (numbers(environments, -2.0, 2.0), numbers(n, -2.0, 2.0));
-        let ends: Vec<End> = (0..n)
-            .map(|_| match rng.random_range(0..6) {
-                0 => End::Terminated,
-                1 => End::Truncated,
-                _ => C,
-            })
-            .collect();
-        let at_ends = ends
-            .iter()
-            .zip(finals)
-            .map(|(end, v)| if *end == End::Truncated { v } else { 0.0 })
-            .collect();
-        Random {
-            environments,
-            r_t,
-            q_t,
-            v_t,
-            rho_t,
-            ends,
-            open: OpenValues { bootstrap, at_ends },
-        }
-    }
-
     /// The definition (Munos et al. 2016, eq. 3), slow and forward, for step `t` of environment `e`:
     /// `Q_t + Σ_{j≥t} γ^{j−t} (Π_{i=t+1..j} c_i) (r_j + γ V_{j+1} − Q_j)` to the episode's end.
-    fn definition(t: usize, e: usize, of: &Random, c_t: &[f32], discount: f64) -> f64 {
+    fn definition(t: usize, e: usize, of: &RandomSteps, c_t: &[f32], discount: f64) -> f64 {
         let at = |step: usize| step * of.environments + e;
-        let steps = of.r_t.len() / of.environments;
         let mut sum = f64::from(of.q_t[at(t)]);
         let mut weight = 1.0;
-        for j in t..steps {
+        for j in t..of.steps() {
             if j > t {
                 weight *= discount * f64::from(c_t[at(j)]);
             }
-            let v_next = match of.ends[at(j)] {
-                End::Terminated | End::LifeLost => 0.0,
-                End::Truncated => of.open.at_ends[at(j)],
-                C if j + 1 == steps => of.open.bootstrap[e],
-                C => of.v_t[at(j + 1)],
-            };
-            let delta =
-                f64::from(of.r_t[at(j)]) + discount * f64::from(v_next) - f64::from(of.q_t[at(j)]);
+            let v_next = f64::from(of.v_behind(at(j)));
+            let delta = f64::from(of.r_t[at(j)]) + discount * v_next - f64::from(of.q_t[at(j)]);
             sum += weight * delta;
             if of.ends[at(j)] != C {
                 break;
@@ -154,8 +96,8 @@ mod tests {
         sum
     }
 
-    fn assert_is_the_definition(seed: u64, of: &Random, c_t: &[f32]) {
-        let Random {
+    fn assert_is_the_definition(seed: u64, of: &RandomSteps, c_t: &[f32]) {
+        let RandomSteps {
             environments,
             r_t,
             q_t,
@@ -178,7 +120,7 @@ mod tests {
     fn retrace_and_qopc_are_their_definitions_with_ends_inside() {
         let (mut clipped, mut whole) = (0, 0);
         for seed in 0..200 {
-            let of = random(seed);
+            let of = RandomSteps::new(seed);
             let c_t: Vec<f32> = of.rho_t.iter().map(|rho| rho.min(1.0)).collect();
             clipped += of.rho_t.iter().filter(|rho| **rho > 1.0).count();
             whole += of.rho_t.iter().filter(|rho| **rho < 1.0).count();
@@ -191,17 +133,11 @@ mod tests {
     #[test]
     fn traces_of_zero_are_the_one_step_expected_backup() {
         for seed in 0..50 {
-            let of = random(seed);
+            let of = RandomSteps::new(seed);
             let zeros = vec![0.0; of.r_t.len()];
             let targets = retrace(&of.r_t, &of.q_t, &of.v_t, &zeros, &of.ends, &of.open, 0.9);
             for (i, target) in targets.iter().enumerate() {
-                let next = match of.ends[i] {
-                    End::Continues => *of
-                        .v_t
-                        .get(i + of.environments)
-                        .unwrap_or(&of.open.bootstrap[i % of.environments]),
-                    _ => of.open.at_ends[i],
-                };
+                let next = of.v_behind(i);
                 assert!((target - (of.r_t[i] + 0.9 * next)).abs() < 1e-5);
             }
         }
@@ -211,7 +147,7 @@ mod tests {
     #[test]
     fn on_policy_without_advantages_it_is_the_n_step_return() {
         for seed in 0..50 {
-            let of = random(seed);
+            let of = RandomSteps::new(seed);
             let ones = vec![1.0; of.r_t.len()];
             let targets = retrace(&of.r_t, &of.v_t, &of.v_t, &ones, &of.ends, &of.open, 0.9);
             let returns = n_step_returns(&of.r_t, &of.ends, &of.open, 0.9);

@@ -75,8 +75,7 @@ pub fn advantages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
+    use crate::method::random_steps::RandomSteps;
 
     const C: End = End::Continues;
 
@@ -160,56 +159,16 @@ mod tests {
         sum + weight * open.bootstrap[e]
     }
 
-    struct Random {
-        environments: usize,
-        r_t: Vec<f32>,
-        v_t: Vec<f32>,
-        ends: Vec<End>,
-        open: OpenValues,
-    }
-
-    fn random(seed: u64) -> Random {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (steps, environments) = (rng.random_range(1..12), rng.random_range(1..5));
-        let n = steps * environments;
-        let mut numbers = |count: usize| {
-            (0..count)
-                .map(|_| rng.random_range(-2.0..2.0))
-                .collect::<Vec<f32>>()
-        };
-        let (r_t, v_t, bootstrap, finals) =
-            (numbers(n), numbers(n), numbers(environments), numbers(n));
-        let ends: Vec<End> = (0..n)
-            .map(|_| match rng.random_range(0..6) {
-                0 => End::Terminated,
-                1 => End::Truncated,
-                _ => C,
-            })
-            .collect();
-        let at_ends = ends
-            .iter()
-            .zip(finals)
-            .map(|(end, v)| if *end == End::Truncated { v } else { 0.0 })
-            .collect();
-        Random {
-            environments,
-            r_t,
-            v_t,
-            ends,
-            open: OpenValues { bootstrap, at_ends },
-        }
-    }
-
     #[test]
     fn ends_inside_a_batch_are_the_same_as_separate_episodes() {
         for seed in 0..200 {
-            let Random {
+            let RandomSteps {
                 environments,
                 r_t,
                 ends,
                 open,
                 ..
-            } = random(seed);
+            } = RandomSteps::new(seed);
             let fast = n_step_returns(&r_t, &ends, &open, 0.9);
             for (i, fast) in fast.iter().enumerate() {
                 let slow = slow_return(
@@ -237,13 +196,13 @@ mod tests {
             [2.5, 1.0, 4.0]
         );
         for seed in 0..200 {
-            let Random {
+            let RandomSteps {
                 r_t,
                 v_t,
                 ends,
                 open,
                 ..
-            } = random(seed);
+            } = RandomSteps::new(seed);
             let fast = one_step_returns(&r_t, &v_t, &ends, &open, 0.9);
             let deltas = advantages(&r_t, &v_t, &ends, &open, 0.9, 0.0);
             for i in 0..fast.len() {
@@ -255,13 +214,13 @@ mod tests {
     #[test]
     fn lambda_one_is_the_n_step_advantage() {
         for seed in 0..200 {
-            let Random {
+            let RandomSteps {
                 r_t,
                 v_t,
                 ends,
                 open,
                 ..
-            } = random(seed);
+            } = RandomSteps::new(seed);
             let returns = n_step_returns(&r_t, &ends, &open, 0.9);
             let fast = advantages(&r_t, &v_t, &ends, &open, 0.9, 1.0);
             for i in 0..fast.len() {

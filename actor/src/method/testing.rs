@@ -216,6 +216,31 @@ impl Model for Given {
     }
 }
 
+/// A change to a model's settings.
+pub(super) type Change = fn(&mut ModelSettings);
+
+/// Every kind of actions on every kind of network that actor-critics have.
+pub(super) fn actor_critics() -> Vec<(Spaces, Change)> {
+    let changes: [Change; 4] = [
+        |_| {},
+        |model| model.separate_value = true,
+        |model| model.lstm = Some(3),
+        |model| {
+            model.lstm = Some(2);
+            model.separate_value = true;
+        },
+    ];
+    let actions = || {
+        [
+            spaces::discrete(3),
+            spaces::multi_discrete(&[2, 3]),
+            spaces::continuous(2),
+        ]
+    };
+    let with = |change: &Change| actions().map(|spaces| (spaces, *change));
+    changes.iter().flat_map(with).collect()
+}
+
 /// A model of one linear output of `inputs` numbers.
 pub(super) fn linear_model(inputs: usize) -> Box<dyn Model> {
     let settings = ModelSettings {
@@ -299,7 +324,17 @@ pub(super) fn segment_with(spaces: &Spaces, state_len: usize, masked: bool, seed
     segment
 }
 
-fn numbers(n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+/// What a segment's environments showed at step `t`.
+pub(super) fn shown_at(segment: &Segment, spaces: &Spaces, t: usize) -> ObservationBuffer {
+    let mut shown = ObservationBuffer::new(&spaces.observation);
+    for row in t * segment.environments..(t + 1) * segment.environments {
+        let observation = std::iter::once(segment.observations.bytes(row));
+        shown.extend_pieces(observation, segment.observations.mask(row));
+    }
+    shown
+}
+
+pub(super) fn numbers(n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
@@ -370,6 +405,9 @@ pub(super) fn episodes(segment: &Segment, spaces: &Spaces) -> Vec<Segment> {
             episode
                 .actions
                 .extend(&segment.actions.of_row(row, segment.ends.len()));
+            let statistics = segment.behaviour.len() / segment.ends.len();
+            let own = &segment.behaviour[row * statistics..(row + 1) * statistics];
+            episode.behaviour.extend_from_slice(own);
             episode.rewards.push(segment.rewards[row]);
             episode.ends.push(segment.ends[row]);
             if let Some(cut) = truncated_rows[row] {
@@ -429,12 +467,17 @@ pub(super) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 /// methods whose losses are sums over steps.
 pub(super) fn assert_ends_separate(learner: &mut Learner, spaces: &Spaces) {
     let segment = segment_with(spaces, learner.network().state_len(), false, 5);
+    assert_ends_separate_in(&segment, learner, spaces);
+}
+
+/// The same of this segment.
+pub(super) fn assert_ends_separate_in(segment: &Segment, learner: &mut Learner, spaces: &Spaces) {
     let (mut online, mut target) = (learner.drawn_model(3), learner.drawn_model(9));
     let (online, target) = (&mut *online, &mut *target);
     let objective = &mut *learner.parts.objective;
-    let (whole, gradient) = loss_and_gradient(objective, online, target, &segment);
+    let (whole, gradient) = loss_and_gradient(objective, online, target, segment);
     let (mut sum, mut summed) = (0.0, vec![0.0; gradient.len()]);
-    let episodes = episodes(&segment, spaces);
+    let episodes = episodes(segment, spaces);
     assert_eq!(episodes.len(), 5);
     for episode in &episodes {
         let (loss, gradient) = loss_and_gradient(objective, online, target, episode);

@@ -57,16 +57,16 @@ impl TransitionMemory {
         }
     }
 
-    /// β when the run has taken `frames`.
-    fn importance_exponent(&self, frames: u64) -> f64 {
-        let settings = &self.settings;
-        let done = frames as f64 / settings.importance_anneal_frames.max(1) as f64;
-        let (first, last) = (
-            settings.importance_exponent_initial,
-            settings.importance_exponent_final,
-        );
-        first + done.min(1.0) * (last - first)
-    }
+}
+
+/// β when the run has taken `frames`.
+pub(super) fn importance_exponent(settings: &DqnSettings, frames: u64) -> f64 {
+    let done = frames as f64 / settings.importance_anneal_frames.max(1) as f64;
+    let (first, last) = (
+        settings.importance_exponent_initial,
+        settings.importance_exponent_final,
+    );
+    first + done.min(1.0) * (last - first)
 }
 
 impl ExperienceSink for TransitionMemory {
@@ -93,7 +93,7 @@ impl ExperienceSource for TransitionMemory {
             return None;
         }
         self.due -= 1.0;
-        let beta = self.importance_exponent(frames);
+        let beta = importance_exponent(&self.settings, frames);
         let replay = self.replay.as_ref()?;
         let drawn = replay.draw(self.settings.batch_size, beta, &mut self.rng);
         Some(Batch::Transitions(self.drawn.insert(drawn)))

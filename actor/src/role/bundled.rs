@@ -15,11 +15,12 @@ use super::loaded_weights::LoadedWeights;
 use super::stop::Stop;
 use super::training::{Computed, Training};
 use super::worker_error::WorkerError;
+use super::working::working;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
 use crate::method::{self, Batch, MethodError, MethodParts, OwnExperience, Setting};
 use crate::metrics::ActorMetrics;
-use crate::nn::{self, ModelBackend, Network};
+use crate::nn::{ModelBackend, Network};
 
 /// A worker that acts and trains: takes the newest weights, lives through a segment, computes the
 /// gradients that follow it, and again. It holds one session with the learner.
@@ -107,19 +108,8 @@ impl Bundled {
     /// # Errors
     /// If it cannot go on although the run does.
     pub fn run(&mut self) -> Result<(), WorkerError> {
-        nn::use_one_thread();
-        self.metrics.workers.inc();
-        let ended = self.work();
-        self.metrics.workers.dec();
-        match ended {
-            Ok(never) => match never {},
-            Err(Stop::Link(LinkClosed::Finished(reason))) => {
-                tracing::debug!(%reason, "worker ends");
-                Ok(())
-            }
-            Err(Stop::Link(LinkClosed::Failed(reason))) => Err(WorkerError::Link(reason)),
-            Err(Stop::Worker(error)) => Err(error),
-        }
+        let metrics = self.metrics.clone();
+        working(&metrics, || self.work())
     }
 
     fn work(&mut self) -> Result<Infallible, Stop> {

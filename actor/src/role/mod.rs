@@ -1,5 +1,6 @@
 //! What workers do. A role composes a method's parts with environments and a link.
 
+mod act;
 mod acting;
 mod backlog;
 mod bundled;
@@ -13,10 +14,14 @@ mod push_delay;
 mod reward_shaping;
 mod stop;
 mod timed;
+mod train;
 mod training;
 mod worker_error;
+mod working;
 
+pub use act::Act;
 pub use bundled::Bundled;
 pub use divergence::Diverged;
 pub use identity::{Identity, worker_seed};
+pub use train::Train;
 pub use worker_error::WorkerError;

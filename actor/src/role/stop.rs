@@ -9,6 +9,16 @@ pub(super) enum Stop {
     Worker(WorkerError),
 }
 
+impl Stop {
+    /// How the worker ended: well, if the run is over.
+    pub(super) fn into_result(self) -> Result<(), WorkerError> {
+        match self {
+            Self::Link(closed) => closed.into_result().map_err(WorkerError::Link),
+            Self::Worker(error) => Err(error),
+        }
+    }
+}
+
 impl From<LinkClosed> for Stop {
     fn from(closed: LinkClosed) -> Self {
         Self::Link(closed)

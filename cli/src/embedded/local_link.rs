@@ -2,8 +2,9 @@ use std::mem;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use troop_actor::link::{Contribution, Link, LinkClosed, Rejections};
+use troop_actor::link::{Contribution, Link, LinkClosed, Rejections, ReportLink};
 use troop_common::layout::Layout;
+use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 use troop_common::wire::{Buffers, Elements};
 use troop_learner::{
@@ -76,6 +77,18 @@ impl LocalLink {
         published.wait_for(is_due).await.ok()?.clone()
     }
 
+    /// What a worker makes of an answer.
+    fn answered(&mut self, outcome: Outcome) -> Result<(), LinkClosed> {
+        match outcome.verdict {
+            Verdict::Closed => Err(LinkClosed::Finished(outcome.detail)),
+            _ if outcome.ends_session => Err(LinkClosed::Failed(outcome.detail)),
+            verdict => {
+                self.rejections.note(verdict.into(), &outcome.detail);
+                Ok(())
+            }
+        }
+    }
+
     fn closed(&self) -> Option<LinkClosed> {
         match &*self.server.phase().borrow() {
             Phase::Running => None,
@@ -110,14 +123,16 @@ impl Link for LocalLink {
     fn push(&mut self, contribution: &mut Contribution) -> Result<(), LinkClosed> {
         self.sequence += 1;
         let outcome = self.runtime.block_on(self.hand_over(contribution))?;
-        match outcome.verdict {
-            Verdict::Closed => Err(LinkClosed::Finished(outcome.detail)),
-            _ if outcome.ends_session => Err(LinkClosed::Failed(outcome.detail)),
-            verdict => {
-                self.rejections.note(verdict.into(), &outcome.detail);
-                Ok(())
-            }
-        }
+        self.answered(outcome)
+    }
+}
+
+impl ReportLink for LocalLink {
+    fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed> {
+        self.sequence += 1;
+        let session = self.joined.session;
+        let outcome = self.server.report(session, epoch, self.sequence, report);
+        self.answered(outcome)
     }
 }
 

@@ -1,7 +1,9 @@
 //! A learner and its workers in one process.
 
 mod local_link;
+mod local_replay;
 mod services;
+mod worker;
 mod workers;
 
 pub use local_link::LocalLink;

@@ -4,15 +4,16 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use tokio::runtime::Handle;
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
+use troop_actor::role::WorkerError;
 use troop_common::causes::with_causes;
-use troop_common::experiment::Experiment;
 use troop_common::process::worker_count;
+use troop_common::role::Role;
 use troop_learner::{Joined, ParameterServer};
 
-use super::local_link::LocalLink;
+use super::local_replay::LocalReplay;
+use super::worker::{Post, Worker};
 
-/// The workers of an embedded run: a thread each, that trains until the run is over.
+/// The workers of an embedded run: a thread each, that works until the run is over.
 pub struct Workers {
     threads: Vec<JoinHandle<Result<(), WorkerError>>>,
 }
@@ -27,19 +28,30 @@ impl Workers {
         run: &str,
         runtime: &Handle,
     ) -> anyhow::Result<Self> {
-        let experiment = server.experiment();
-        let count = worker_count(experiment.actor.workers);
         let metrics = ActorMetrics::register(server.metrics().registry.clone())?;
-        metrics.run.set(run, experiment);
+        metrics.run.set(run, server.experiment());
+        let posts = posts(server, runtime);
         // All join before any starts, so that each one's number and seed do not depend on timing.
-        let joined: Vec<Joined> = (0..count)
-            .map(|index| server.join(format!("local/{index}"), "this process".into()))
-            .collect::<Result<_, _>>()?;
-        let start = |(index, joined): (usize, Joined)| {
-            let link = LocalLink::new(Arc::clone(server), joined, runtime.clone());
-            let work = work(experiment, joined, link, metrics.clone());
+        let join = |(index, post): (usize, Post)| {
+            let name = format!("local/{index}");
+            let joined = server.join_as(post.role(), name, "this process".into())?;
+            Ok((post, joined))
+        };
+        let joined: Vec<(Post, Joined)> = posts
+            .into_iter()
+            .enumerate()
+            .map(join)
+            .collect::<anyhow::Result<_>>()?;
+        let start = |(index, (post, joined)): (usize, (Post, Joined))| {
+            let worker = Worker {
+                server: Arc::clone(server),
+                joined,
+                runtime: runtime.clone(),
+                metrics: metrics.clone(),
+            };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            thread.spawn(work).context("cannot start a worker's thread")
+            let thread = thread.spawn(move || worker.work(post));
+            thread.context("cannot start a worker's thread")
         };
         let threads = joined
             .into_iter()
@@ -49,7 +61,7 @@ impl Workers {
         Ok(Self { threads })
     }
 
-    /// Whether any of them still trains.
+    /// Whether any of them still works.
     pub fn are_running(&self) -> bool {
         self.threads.iter().any(|thread| !thread.is_finished())
     }
@@ -70,17 +82,17 @@ impl Workers {
     }
 }
 
-fn work(
-    experiment: &Experiment,
-    joined: Joined,
-    link: LocalLink,
-    metrics: ActorMetrics,
-) -> impl FnOnce() -> Result<(), WorkerError> + Send + 'static {
-    let identity = Identity {
-        seed: worker_seed(experiment.experiment.seed, joined.epoch, joined.session),
-        index: joined.worker_index as usize,
-        workers_here: worker_count(experiment.actor.workers),
-    };
-    let experiment = experiment.clone();
-    move || Bundled::new(&experiment, identity, Box::new(link), metrics)?.run()
+/// What there is to do, a post for each worker.
+fn posts(server: &Arc<ParameterServer>, runtime: &Handle) -> Vec<Post> {
+    let experiment = server.experiment();
+    let workers = worker_count(experiment.actor.workers);
+    if !experiment.topology.is_split() {
+        return (0..workers).map(|_| Post::Bundled).collect();
+    }
+    let replay = Arc::new(LocalReplay::new(server.phase()));
+    runtime.spawn(Arc::clone(&replay).close_at_end());
+    let act = replay.presences(Role::Act, workers).map(Post::Act);
+    let trainers = experiment.topology.trainers;
+    let train = replay.presences(Role::Train, trainers).map(Post::Train);
+    act.chain(train).collect()
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActorSettings, CheckpointSettings, EnvironmentSettings, ExplorationSettings, LearnerSettings,
     MethodSettings, ModelSettings, OptimizerSettings, RunSettings, SecuritySettings,
-    TelemetrySettings, WireSettings,
+    TelemetrySettings, TopologySettings, WireSettings,
 };
 
 /// One configuration, as a preset or a run's `experiment.toml` holds it.
@@ -28,6 +28,8 @@ pub struct Experiment {
     pub learner: LearnerSettings,
     /// The processes that act.
     pub actor: ActorSettings,
+    /// Who acts, who trains, and what lies between them.
+    pub topology: TopologySettings,
     /// What crosses the network, and how.
     pub wire: WireSettings,
     /// What is saved, and when.

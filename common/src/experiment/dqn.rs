@@ -76,6 +76,10 @@ impl MethodRules for DqnSettings {
         self.t_max
     }
 
+    fn shares_experience(&self) -> bool {
+        true
+    }
+
     /// Until it replays, until there is a first transition, and until a batch is earned.
     fn env_steps_before_gradient(&self, environments: u64) -> u64 {
         let first_transition = environments.saturating_mul(self.n_step as u64);

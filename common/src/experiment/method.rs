@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::method_rules::MethodRules;
 use super::{
-    A3cSettings, AcerSettings, DqnSettings, Learns, NStepQSettings, OneStepSettings, TargetSync,
+    A3cSettings, AcerSettings, DqnSettings, ImpalaSettings, Learns, NStepQSettings,
+    OneStepSettings, TargetSync,
 };
 
 /// Hands the table of methods to a macro. A method is registered here and nowhere else: its
@@ -17,6 +18,8 @@ macro_rules! with_methods {
             Acer(AcerSettings) = "acer",
             /// Deep Q-learning from replay, Gorila.
             Dqn(DqnSettings) = "dqn",
+            /// Importance-weighted actor-critic, V-trace.
+            Impala(ImpalaSettings) = "impala",
             /// Asynchronous n-step Q-learning.
             NStepQ(NStepQSettings) = "n_step_q",
             /// Asynchronous one-step Q-learning.

@@ -29,6 +29,11 @@ pub(super) trait MethodRules {
         false
     }
 
+    /// Whether it can learn from a replay that workers share.
+    fn shares_experience(&self) -> bool {
+        false
+    }
+
     /// When its target network is refreshed, if it has one.
     fn target_sync(&self) -> Option<TargetSync> {
         None

@@ -5,7 +5,7 @@ use super::settings::Key;
 use super::{
     ActorSettings, AtariSettings, CheckpointSettings, EnvironmentSettings, ExplorationSettings,
     LearnerSettings, MethodSettings, ModelSettings, OptimizerSettings, RunSettings,
-    SecuritySettings, TelemetrySettings, WireSettings,
+    SecuritySettings, TelemetrySettings, TopologySettings, WireSettings,
 };
 use crate::telemetry::markdown_row;
 use crate::with_methods;
@@ -50,6 +50,7 @@ fn keys_of_section(section: &str) -> Option<&'static [Key]> {
         "optimizer" => OptimizerSettings::KEYS,
         "learner" => LearnerSettings::KEYS,
         "actor" => ActorSettings::KEYS,
+        "topology" => TopologySettings::KEYS,
         "wire" => WireSettings::KEYS,
         "checkpoint" => CheckpointSettings::KEYS,
         "telemetry" => TelemetrySettings::KEYS,

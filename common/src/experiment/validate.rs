@@ -43,6 +43,9 @@ impl Experiment {
         self.optimizer.check(violations);
         self.learner.check(violations);
         self.actor.check(violations);
+        let rules = self.method.rules();
+        self.topology
+            .check(rules.shares_experience(), self.method.name(), violations);
         self.wire.check(self.learner.publish, violations);
         self.checkpoint.check(violations);
         self.telemetry.check(violations);

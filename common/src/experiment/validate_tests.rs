@@ -449,18 +449,32 @@ fn one_port_cannot_serve_both() {
     assert_eq!(violations(same(0)), []);
 }
 
+/// The keys that settings of a method violate.
+fn of_method(name: &str, settings: &str) -> Vec<String> {
+    let text = format!("[method]\nname = \"{name}\"\n{settings}");
+    match Experiment::from_toml(&text) {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Invalid(Violations(all))) => all.into_iter().map(|one| one.key).collect(),
+        Err(other) => panic!("{text}: {other}"),
+    }
+}
+
+/// Of each key of a method: values that cannot work, and values that can.
+fn assert_values(name: &str, table: &[(&str, &[&str], &[&str])]) {
+    for (key, bad, good) in table {
+        for value in *bad {
+            let found = of_method(name, &format!("{key} = {value}"));
+            assert_eq!(found, [format!("method.{key}")], "{value}");
+        }
+        for value in *good {
+            let found = of_method(name, &format!("{key} = {value}"));
+            assert_eq!(found, [""; 0], "{key} = {value}");
+        }
+    }
+}
+
 #[test]
 fn values_of_dqn() {
-    let dqn = |key: &str, value: &str| {
-        let text = format!("[method]\nname = \"dqn\"\n{key} = {value}");
-        match Experiment::from_toml(&text) {
-            Ok(_) => Vec::new(),
-            Err(ConfigError::Invalid(Violations(all))) => {
-                all.into_iter().map(|one| one.key).collect()
-            }
-            Err(other) => panic!("{text}: {other}"),
-        }
-    };
     // key; values that cannot work; values at the edge that can. There are 16 environments.
     let table: &[(&str, &[&str], &[&str])] = &[
         ("t_max", &["0"], &["1"]),
@@ -484,28 +498,11 @@ fn values_of_dqn() {
         ("outlier_decay", &["1", "-0.1", "nan"], &["0", "0.9"]),
         ("outlier_min_gradients", &["0", "1"], &["2"]),
     ];
-    for (key, bad, good) in table {
-        for value in *bad {
-            assert_eq!(dqn(key, value), [format!("method.{key}")], "{value}");
-        }
-        for value in *good {
-            assert_eq!(dqn(key, value), [""; 0], "{key} = {value}");
-        }
-    }
+    assert_values("dqn", table);
 }
 
 #[test]
 fn values_of_acer() {
-    let acer = |key: &str, value: &str| {
-        let text = format!("[method]\nname = \"acer\"\n{key} = {value}");
-        match Experiment::from_toml(&text) {
-            Ok(_) => Vec::new(),
-            Err(ConfigError::Invalid(Violations(all))) => {
-                all.into_iter().map(|one| one.key).collect()
-            }
-            Err(other) => panic!("{text}: {other}"),
-        }
-    };
     // key; values that cannot work; values at the edge that can. A segment has 20 × 16 steps.
     let table: &[(&str, &[&str], &[&str])] = &[
         ("t_max", &["0"], &["1"]),
@@ -524,14 +521,7 @@ fn values_of_acer() {
         ("duelling_samples", &["0"], &["1"]),
         ("action_deviation", &["0", "-1", "inf"], &["0.1"]),
     ];
-    for (key, wrong, right) in table {
-        for value in *wrong {
-            assert_eq!(acer(key, value), [format!("method.{key}")], "{value}");
-        }
-        for value in *right {
-            assert_eq!(acer(key, value), Vec::<String>::new(), "{key} = {value}");
-        }
-    }
+    assert_values("acer", table);
     let mut experiment = Experiment {
         method: MethodSettings::default_of("acer").unwrap(),
         ..Experiment::default()
@@ -541,4 +531,35 @@ fn values_of_acer() {
         panic!("ACER has no memory")
     };
     assert_eq!(all[0].key, "model.lstm");
+}
+
+#[test]
+fn values_of_impala() {
+    // key; values that cannot work; values at the edge that can
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("t_max", &["0"], &["1"]),
+        ("discount", &["-0.1", "1.1", "nan"], &["0", "1"]),
+        (
+            "importance_weight_limit",
+            &["0", "-1", "inf", "nan"],
+            &["1", "10"],
+        ),
+        ("trace_limit", &["-0.1", "1.1", "nan"], &["0", "1"]),
+        ("lambda", &["-0.1", "1.1", "nan"], &["0", "1"]),
+        ("entropy_weight", &["-0.1", "inf"], &["0"]),
+        ("value_weight", &["-0.1", "nan"], &["0"]),
+    ];
+    assert_values("impala", table);
+    // ρ̄ may not be below c̄.
+    let below = "importance_weight_limit = 0.5";
+    assert_eq!(of_method("impala", below), ["method.trace_limit"]);
+    let both = "importance_weight_limit = 0.5\ntrace_limit = 0.5";
+    assert_eq!(of_method("impala", both), [""; 0]);
+    let mut experiment = Experiment {
+        method: MethodSettings::default_of("impala").unwrap(),
+        ..Experiment::default()
+    };
+    experiment.model.lstm = Some(8);
+    experiment.model.separate_value = true;
+    assert_eq!(experiment.validate().err(), None);
 }

@@ -7,7 +7,7 @@ pub struct Joined {
     pub session: SessionId,
     /// The learner's life within the run.
     pub epoch: u64,
-    /// Smallest index that no other live session holds.
+    /// Smallest index that no other live session of its role holds.
     pub worker_index: u32,
 }
 

@@ -12,7 +12,7 @@ pub struct SessionView {
     pub worker: String,
     /// Where it calls from.
     pub peer: String,
-    /// Smallest index that no other live session holds.
+    /// Smallest index that no other live session of its role holds.
     pub worker_index: u32,
     /// Env steps that it has reported.
     pub env_steps: u64,

@@ -3,6 +3,8 @@
 pub enum Verdict {
     /// It is part of the parameters.
     Applied,
+    /// There was no gradient; its report is counted.
+    Counted,
     /// It was computed on weights that are too old.
     Stale,
     /// Some of its values, or of the observations behind it, are infinite or not a number.
@@ -35,6 +37,7 @@ impl Verdict {
     pub fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",
+            Self::Counted => "counted",
             Self::Stale => "stale",
             Self::NonFinite => "non_finite",
             Self::Malformed => "malformed",

@@ -2,6 +2,8 @@
 
 use std::sync::MutexGuard;
 
+use troop_common::role::Role;
+
 use super::Ledger;
 use super::journal::Occurrence;
 use super::session::{Session, Sessions};
@@ -10,7 +12,12 @@ use crate::lock::lock;
 
 impl Ledger {
     /// Opens a session for `worker`, which calls from `peer`.
-    pub(crate) fn join(&self, worker: String, peer: String) -> Result<Joined, JoinError> {
+    pub(crate) fn join(
+        &self,
+        worker: String,
+        peer: String,
+        role: Role,
+    ) -> Result<Joined, JoinError> {
         if let Some(reason) = self.life.closed_because() {
             return Err(JoinError::Closed(reason));
         }
@@ -20,8 +27,9 @@ impl Ledger {
         }
         let joined = Occurrence::info("session joined")
             .with("worker", worker.as_str())
-            .with("peer", peer.as_str());
-        let (session, worker_index) = sessions.join(worker, peer);
+            .with("peer", peer.as_str())
+            .with("role", role.name());
+        let (session, worker_index) = sessions.join(worker, peer, role);
         self.metrics().sessions_joined.inc();
         self.metrics().sessions.set(sessions.len() as i64);
         drop(sessions);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use troop_common::role::Role;
+
 use crate::answers::{SessionId, SessionView};
 
 /// One worker's connection to the learner.
@@ -10,6 +12,7 @@ use crate::answers::{SessionId, SessionView};
 pub(crate) struct Session {
     pub(crate) worker: String,
     pub(crate) peer: String,
+    pub(crate) role: Role,
     pub(crate) worker_index: u32,
     pub(crate) open: bool,
     pub(crate) last_sequence: u64,
@@ -44,15 +47,16 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     last_id: SessionId,
-    open: usize,
+    /// Those that are open and train.
+    training: usize,
     live: BTreeMap<SessionId, Session>,
 }
 
 impl Sessions {
-    /// Opens a session with the smallest worker index that none holds.
-    pub(crate) fn join(&mut self, worker: String, peer: String) -> (SessionId, u32) {
-        let taken: std::collections::BTreeSet<u32> =
-            self.live.values().map(|s| s.worker_index).collect();
+    /// Opens a session with the smallest worker index that none of its role holds.
+    pub(crate) fn join(&mut self, worker: String, peer: String, role: Role) -> (SessionId, u32) {
+        let of_role = self.live.values().filter(|session| session.role == role);
+        let taken: std::collections::BTreeSet<u32> = of_role.map(|s| s.worker_index).collect();
         let worker_index = (0..)
             .find(|index| !taken.contains(index))
             .unwrap_or_default();
@@ -62,6 +66,7 @@ impl Sessions {
             Session {
                 worker,
                 peer,
+                role,
                 worker_index,
                 ..Session::default()
             },
@@ -71,23 +76,31 @@ impl Sessions {
 
     pub(crate) fn leave(&mut self, id: SessionId) -> Option<Session> {
         let left = self.live.remove(&id);
-        self.open -= usize::from(left.as_ref().is_some_and(|session| session.open));
+        let trained = |session: &Session| session.open && session.role.trains();
+        self.training -= usize::from(left.as_ref().is_some_and(trained));
         left
     }
 
-    /// A session's stream is open now.
+    /// A session's stream is open now. Gives what it does.
     ///
     /// # Errors
     /// Gives the number back if no live session has it.
-    pub(crate) fn set_open(&mut self, id: SessionId) -> Result<(), SessionId> {
+    pub(crate) fn set_open(&mut self, id: SessionId) -> Result<Role, SessionId> {
         let session = self.live.get_mut(&id).ok_or(id)?;
-        self.open += usize::from(!std::mem::replace(&mut session.open, true));
-        Ok(())
+        let is_new = !std::mem::replace(&mut session.open, true);
+        self.training += usize::from(is_new && session.role.trains());
+        Ok(session.role)
     }
 
-    /// Sessions that are open.
-    pub(crate) fn count_open(&self) -> usize {
-        self.open
+    /// Sessions that are open and train.
+    pub(crate) fn count_training(&self) -> usize {
+        self.training
+    }
+
+    /// Sessions that train, or will once they are open.
+    pub(crate) fn trainers(&self) -> usize {
+        let trains = |session: &&Session| session.role.trains();
+        self.live.values().filter(trains).count()
     }
 
     pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
@@ -110,10 +123,27 @@ mod tests {
     #[test]
     fn a_worker_index_is_reused_but_an_id_never_is() {
         let mut sessions = Sessions::default();
-        let mut join = || sessions.join("w".into(), "p".into());
-        assert_eq!((join(), join(), join()), ((1, 0), (2, 1), (3, 2)));
+        let mut join = |role| sessions.join("w".into(), "p".into(), role);
+        let mut bundled = || join(Role::Bundled);
+        assert_eq!((bundled(), bundled(), bundled()), ((1, 0), (2, 1), (3, 2)));
         sessions.leave(2);
-        assert_eq!(sessions.join("w".into(), "p".into()), (4, 1));
-        assert_eq!(sessions.len(), 3);
+        let mut join = |role| sessions.join("w".into(), "p".into(), role);
+        assert_eq!(join(Role::Bundled), (4, 1));
+        assert_eq!((join(Role::Act), join(Role::Act)), ((5, 0), (6, 1)));
+        assert_eq!(sessions.len(), 5);
+    }
+
+    #[test]
+    fn who_only_acts_is_none_of_those_who_train() {
+        let mut sessions = Sessions::default();
+        for role in [Role::Act, Role::Train, Role::Bundled] {
+            let (id, _) = sessions.join("w".into(), "p".into(), role);
+            assert_eq!(sessions.set_open(id), Ok(role));
+            assert_eq!(sessions.set_open(id), Ok(role));
+        }
+        assert_eq!((sessions.count_training(), sessions.trainers()), (2, 2));
+        sessions.leave(1);
+        sessions.leave(2);
+        assert_eq!((sessions.count_training(), sessions.trainers()), (1, 1));
     }
 }

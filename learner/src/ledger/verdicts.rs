@@ -54,6 +54,26 @@ impl Ledger {
         }
     }
 
+    /// Says what became of a report that came without a gradient and was counted; `checked` tells
+    /// whether its observations can be.
+    pub(crate) fn reported(
+        &self,
+        session: SessionId,
+        checked: Result<(), Refusal>,
+        version: u64,
+    ) -> Outcome {
+        if checked.is_err() {
+            return self.answer(session, checked.map(|()| 0), version);
+        }
+        self.finish_if_done();
+        Outcome {
+            verdict: Verdict::Counted,
+            detail: String::new(),
+            version,
+            ends_session: false,
+        }
+    }
+
     /// Gives how many of the session's gradients in a row were not finite.
     fn count_answer(&self, session: SessionId, applied: &Result<u64, Refusal>) -> u32 {
         let now = self.now();

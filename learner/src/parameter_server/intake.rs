@@ -32,6 +32,17 @@ impl Intake<'_> {
         })
     }
 
+    /// Counts a report that comes without a gradient.
+    pub(super) fn report(self, session: SessionId, report: &v1::Report) -> Outcome {
+        if let Err(refused) = self.check_report(session, report) {
+            return refused;
+        }
+        self.ledger.report(session, report);
+        let version = self.model.shard.version();
+        let checked = self.ledger.check_observations(report);
+        self.ledger.reported(session, checked, version)
+    }
+
     /// Applies a gradient, or says why not.
     pub(super) fn push(
         self,

@@ -9,6 +9,8 @@ mod model;
 #[cfg(test)]
 mod observation_tests;
 mod pace;
+#[cfg(test)]
+mod report_tests;
 mod restart;
 mod rounds;
 mod snapshot;
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
 use troop_common::proto::v1;
+use troop_common::role::Role;
 use troop_common::weights::{Target, Weights};
 
 use crate::answers::{
@@ -173,12 +176,20 @@ impl ParameterServer {
         self.model.get().map(|model| model.fingerprint.as_str())
     }
 
-    /// Opens a session for `worker`, which calls from `peer`.
+    /// Opens a session for `worker`, which acts and trains and calls from `peer`.
     ///
     /// # Errors
     /// If the learner is full, draining, or done.
     pub fn join(&self, worker: String, peer: String) -> Result<Joined, JoinError> {
-        self.ledger.join(worker, peer)
+        self.join_as(Role::Bundled, worker, peer)
+    }
+
+    /// Opens a session for `worker`, which does what `role` says and calls from `peer`.
+    ///
+    /// # Errors
+    /// If the learner is full, draining, or done.
+    pub fn join_as(&self, role: Role, worker: String, peer: String) -> Result<Joined, JoinError> {
+        self.ledger.join(worker, peer, role)
     }
 
     /// Says what a session's parameters look like. The first layout of a run defines it, and the
@@ -200,14 +211,16 @@ impl ParameterServer {
             });
         }
         let mut sessions = self.ledger.sessions();
-        let open = sessions.count_open() + 1;
-        self.refuse_without_room(model, open)?;
+        let training = sessions.count_training() + 1;
+        self.refuse_without_room(model, training)?;
         // It may have left meanwhile; nobody must wait for it then.
-        sessions
+        let role = sessions
             .set_open(session)
             .map_err(OpenError::UnknownSession)?;
-        model.pace.open(session, self.ledger.now());
-        let workers = sessions.len() as u64;
+        if role.trains() {
+            model.pace.open(session, self.ledger.now());
+        }
+        let workers = sessions.trainers() as u64;
         drop(sessions);
         // All workers join before the first of them opens its session, as a rule.
         let warned = &self.warned_of_target;
@@ -278,6 +291,25 @@ impl ParameterServer {
         }
     }
 
+    /// Counts a report that comes without a gradient, of a worker that only acts. Its number,
+    /// `sequence`, counts up with those of the session's gradients.
+    pub fn report(
+        &self,
+        session: SessionId,
+        epoch: u64,
+        sequence: u64,
+        report: &v1::Report,
+    ) -> Outcome {
+        let admitted = self.opened_model().and_then(|model| {
+            self.ledger.admit(session, epoch, sequence)?;
+            Ok(self.intake(model))
+        });
+        match admitted {
+            Ok(intake) => intake.report(session, report),
+            Err(refusal) => self.refuse(session, refusal),
+        }
+    }
+
     /// Counts a gradient that did not even arrive whole; `detail` says what was wrong.
     pub fn malformed(&self, session: SessionId, detail: String) -> Outcome {
         self.refuse(session, Refusal::new(Verdict::Malformed, detail))
@@ -292,15 +324,19 @@ impl ParameterServer {
 
     /// Checks who sent a gradient and what for.
     fn admit(&self, session: SessionId, gradient: &Gradient) -> Result<Intake<'_>, Refusal> {
-        self.ledger.life().refuse_if_closed()?;
-        let model = self.model.get().ok_or_else(|| {
-            let detail = "the session sent a gradient before it opened";
-            Refusal::new(Verdict::Malformed, detail)
-        })?;
+        let model = self.opened_model()?;
         model.shard.check_elements(gradient)?;
         let origin = gradient.origin;
         self.ledger.admit(session, origin.epoch, origin.sequence)?;
         Ok(self.intake(model))
+    }
+
+    fn opened_model(&self) -> Result<&Model, Refusal> {
+        self.ledger.life().refuse_if_closed()?;
+        self.model.get().ok_or_else(|| {
+            let detail = "the session sent something before it opened";
+            Refusal::new(Verdict::Malformed, detail)
+        })
     }
 
     fn intake<'a>(&'a self, model: &'a Model) -> Intake<'a> {

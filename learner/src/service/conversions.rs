@@ -8,6 +8,7 @@ impl From<Verdict> for v1::Verdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Applied => Self::Applied,
+            Verdict::Counted => Self::Counted,
             Verdict::Stale => Self::Stale,
             Verdict::NonFinite => Self::NonFinite,
             Verdict::Malformed => Self::Malformed,

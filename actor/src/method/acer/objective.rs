@@ -45,6 +45,7 @@ impl Acer {
             network: Arc::clone(variant.network()),
             behaviour: Box::new(AcerBehaviour { variant }),
             objective: Box::new(objective),
+            shared: None,
             replay_demand: memory.demand(),
             experience: Box::new(memory),
         })

@@ -66,6 +66,50 @@ impl Policy {
         }
     }
 
+    /// The heads' outputs row by row, as [`separated`](Self::separated) takes them apart: `[B, P]` with
+    /// `P` = [`statistics_len`](Self::statistics_len).
+    pub fn joined(&self, of: Statistics<'_>) -> Vec<f32> {
+        let widths = self.widths();
+        let rows = of.heads[0].len() / widths[0];
+        let mut joined = Vec::with_capacity(rows * self.statistics_len());
+        for row in 0..rows {
+            for (head, width) in of.heads.iter().zip(&widths) {
+                joined.extend_from_slice(&head[row * width..(row + 1) * width]);
+            }
+        }
+        joined
+    }
+
+    /// The heads' outputs, `[B, O]` each, from what was [`joined`](Self::joined).
+    ///
+    /// # Panics
+    /// If it is not whole rows.
+    pub fn separated(&self, joined: &[f32]) -> Vec<Vec<f32>> {
+        let all = self.statistics_len();
+        assert_eq!(joined.len() % all, 0, "rows of {all} numbers");
+        let mut start = 0;
+        let head = |width: usize| {
+            let own = start..start + width;
+            start += width;
+            let rows = joined.chunks_exact(all);
+            rows.flat_map(|row| &row[own.clone()]).copied().collect()
+        };
+        self.widths().into_iter().map(head).collect()
+    }
+
+    /// How many numbers say what one row's distribution is, `P`.
+    pub fn statistics_len(&self) -> usize {
+        self.widths().iter().sum()
+    }
+
+    /// Outputs of each head, `O`.
+    fn widths(&self) -> Vec<usize> {
+        match self {
+            Self::Categorical { .. } | Self::MultiCategorical { .. } => vec![self.width()],
+            Self::Gaussian { .. } => vec![self.width(), 1],
+        }
+    }
+
     /// Outputs of its first head.
     fn width(&self) -> usize {
         match self {

@@ -56,6 +56,26 @@ fn several_choices_are_the_product_of_their_parts() {
 }
 
 #[test]
+fn what_is_joined_is_separated_again() {
+    let policy = Policy::Gaussian { dimensions: 2 };
+    let heads = [vec![1.0, 2.0, 3.0, 4.0], vec![5.0, 6.0]];
+    let joined = policy.joined(statistics(&heads, OPEN));
+    assert_eq!(joined, [1.0, 2.0, 5.0, 3.0, 4.0, 6.0]);
+    assert_eq!(policy.separated(&joined), heads);
+    assert!(policy.separated(&[]).iter().all(Vec::is_empty));
+    for policy in [
+        Policy::Categorical { actions: 3 },
+        Policy::MultiCategorical {
+            choices: vec![2, 4],
+        },
+        policy,
+    ] {
+        let outputs: usize = policy.heads().iter().map(|head| head.outputs).sum();
+        assert_eq!(policy.statistics_len(), outputs);
+    }
+}
+
+#[test]
 fn several_choices_are_drawn_independently() {
     let rows = 20_000;
     let policy = Policy::MultiCategorical {

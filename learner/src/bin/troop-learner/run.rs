@@ -96,6 +96,17 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     keep(&server, was_over, services, keeper, signals).await
 }
 
+/// Actors of other processes act and train: there is no replay between them.
+fn refuse_split(experiment: &Experiment) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !experiment.topology.is_split(),
+        "`topology.trainers` is {}: workers of other processes act and train. Set it to 0, or run the experiment in \
+         one process: troop train",
+        experiment.topology.trainers
+    );
+    Ok(())
+}
+
 /// What the run at `path` goes on with. If an experiment was asked for as well, it must be that one.
 fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
     let there = RunDirectory::experiment(path, &args.overrides())?;
@@ -119,6 +130,7 @@ fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
 
 /// Logging, and addresses that are listened on.
 async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
+    refuse_split(experiment)?;
     telemetry::init_logging(&experiment.telemetry)?;
     let Experiment {
         security, learner, ..

@@ -1,0 +1,67 @@
+use troop_common::process::worker_count;
+use troop_replay::{ItemKind, ReplaySettings, SamplesPerInsert, TableKind, stack};
+
+use super::setting::Setting;
+
+/// How a method learns from a replay that workers share.
+pub struct SharedExperience {
+    /// The replay that it asks for.
+    pub replay: ReplaySettings,
+    /// Items that a gradient is of.
+    pub items: usize,
+    /// β of the importance weights, when the run has taken so many frames.
+    pub importance_exponent: Box<dyn Fn(u64) -> f64 + Send>,
+}
+
+/// How experience is kept and drawn.
+pub(super) struct Table {
+    pub(super) items: ItemKind,
+    pub(super) kind: TableKind,
+    /// Items of a draw.
+    pub(super) draw: usize,
+    /// Statistics of a step's behaviour, `P`.
+    pub(super) behaviour_len: usize,
+    /// Numbers of a recurrent state, `S`.
+    pub(super) state_len: usize,
+}
+
+impl SharedExperience {
+    /// By `table`, drawn alike whatever the frames.
+    pub(super) fn new(setting: &Setting<'_>, table: Table) -> Self {
+        let experiment = setting.experiment;
+        let environments = experiment.environment.envs_per_worker;
+        Self {
+            items: table.draw,
+            replay: ReplaySettings {
+                spaces: setting.spaces.clone(),
+                stack: stack(&experiment.environment),
+                behaviour_len: table.behaviour_len,
+                state_len: table.state_len,
+                most_environments: worker_count(experiment.actor.workers) * environments,
+                most_environments_per_writer: environments,
+                most_env_steps_per_append: experiment.method.t_max() * environments,
+                most_items_per_draw: table.draw,
+                bytes: experiment.topology.replay_bytes,
+                items: table.items,
+                table: table.kind,
+            },
+            importance_exponent: Box::new(|_| 0.0),
+        }
+    }
+}
+
+/// `ratio` env steps drawn for each that is added, in the band that the experiment gives: `portions` are the largest
+/// append and the largest draw, in env steps.
+pub(super) fn samples_per_insert(
+    setting: &Setting<'_>,
+    ratio: f64,
+    draw: usize,
+) -> SamplesPerInsert {
+    let experiment = setting.experiment;
+    let append = experiment.method.t_max() * experiment.environment.envs_per_worker;
+    let portion = (ratio * append as f64).max(draw as f64);
+    SamplesPerInsert {
+        ratio,
+        band_env_steps: experiment.topology.band * portion,
+    }
+}

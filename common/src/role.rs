@@ -1,0 +1,29 @@
+//! The roles of workers.
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// It acts, and computes gradients of what it lived through.
+    #[default]
+    Bundled,
+    /// It acts; others learn from its experience.
+    Act,
+    /// It computes gradients of the experience of others.
+    Train,
+}
+
+impl Role {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bundled => "bundled",
+            Self::Act => "act",
+            Self::Train => "train",
+        }
+    }
+
+    /// Whether it computes gradients.
+    pub fn trains(self) -> bool {
+        self != Self::Act
+    }
+}
