@@ -20,11 +20,11 @@ metric_table! {
         "The largest share: more environments a worker (`environment.envs_per_worker`) share one call",
         durations();
     gradient_seconds: Histogram = "gradient_seconds", "s",
-        "Loss and gradient of one segment",
+        "Loss and gradient of one batch",
         "Large: fewer cores than workers?",
         durations();
     weights_wait: Histogram = "weights_wait_seconds", "s",
-        "Waiting for weights before a segment",
+        "Waiting for weights before a segment or a gradient",
         "Large: the learner is away or has published nothing yet",
         durations();
     push_wait: Histogram = "push_wait_seconds", "s",
@@ -50,6 +50,9 @@ metric_table! {
     gradients_withheld: IntCounter = "gradients_withheld_total", "gradients",
         "Gradients that were not sent, because the method itself refused their loss",
         "Rising as fast as gradients are computed: the method's limits are too strict";
+    segments_left: IntCounter = "segments_left_total", "segments",
+        "Segments whose last epochs were left out, because the policy had moved by `method.max_kl`",
+        "As fast as segments are lived through, and few gradients of each: lower the learning rate";
     environment_restarts: IntCounter = "environment_restarts_total", "restarts",
         "Gymnasium hosts that were replaced after a crash, a hang or an exception",
         "Rising: see the log of this actor";

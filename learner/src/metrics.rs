@@ -134,7 +134,9 @@ metric_table! {
         "Last reported mean of a loss term. `a3c`: `policy`, `value`, `entropy`; methods of action values: `value`, \
         `q`; `acer`: `policy`, `value`, `entropy`, `kl` (from the average policy), `trust_region` (share of steps \
         that it held back), and of replayed segments `importance_weight`, `bias_correction`; `impala`: `policy`, `value`, `entropy`, \
-        `importance_weight` (mean of min(ρ̄, π/μ)), `truncated` (share of π/μ above ρ̄)",
+        `importance_weight` (mean of min(ρ̄, π/μ)), `truncated` (share of π/μ above ρ̄); `ppo`: \
+        `policy`, `value`, `entropy`, `kl` (from the policy of the first epoch), `clip_fraction` (share of steps whose \
+        ratio is beyond ε), `importance_weight` (of that policy to the one that acted)",
         "`entropy` at 0 early: the policy has settled too soon, raise `method.entropy_weight`. `q` or `value` \
         without bounds: lower the learning rate, clip rewards";
     learning_rate: Gauge = "learning_rate", "–",

@@ -39,6 +39,7 @@ fn one_worker_and_one_seed_make_the_same_run_to_the_bit() {
         "cartpole-impala",
         "cartpole-lstm",
         "cartpole-nstepq",
+        "cartpole-ppo",
         "cartpole-sarsa",
     ] {
         let scratch = Scratch::new();
@@ -127,6 +128,62 @@ fn a2c_with_one_worker_is_a3c_with_one_worker_to_the_bit() {
         "the same steps, other weights"
     );
     assert!(a2c.summary()["updates"].as_u64().unwrap() > 400);
+}
+
+/// With one worker nobody else's updates come between acting and learning: there is nothing to make up for, whether workers
+/// would wait for each other or not.
+#[test]
+fn ppo_with_one_worker_is_published_ppo_to_the_bit() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |run: &str, options: &str| {
+        let line = "troop train cartpole-ppo --workers 1 --steps 20000 --seed 7 \
+                    --set method.minibatches=4 --set method.epochs=5";
+        scratch
+            .run(&format!("{line} --run-dir {run} {options}"))
+            .expect_code(0);
+        scratch.run_files(run)
+    };
+    let synchronous = train("synchronous", "--set method.importance_weight_limit=none");
+    let limited = train("limited", "--set method.importance_weight_limit=1");
+    let asynchronous = train("asynchronous", "--set learner.staleness=accept");
+    assert!(
+        weights(&synchronous) == weights(&limited),
+        "a weight above 1"
+    );
+    assert!(weights(&synchronous) == weights(&asynchronous));
+    // Segments of 32 × 8 steps, each counted once and followed by 4 × 5 gradients; the last may be cut off.
+    let summary = synchronous.summary();
+    let (env_steps, updates) = (number(&summary, "env_steps"), number(&summary, "updates"));
+    assert!((20_000.0..20_256.0).contains(&env_steps), "{summary}");
+    let segments = env_steps / 256.0;
+    assert!(
+        updates > (segments - 1.0) * 20.0 && updates <= segments * 20.0,
+        "{summary}"
+    );
+}
+
+/// Each leaves its segments when it likes; a round has one gradient of each, of whatever epoch.
+#[test]
+fn synchronous_workers_of_ppo_may_leave_segments() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |run: &str| {
+        let line =
+            "troop train cartpole-ppo --workers 3 --steps 60000 --seed 7 --set method.max_kl=0.001";
+        scratch
+            .run(&format!("{line} --run-dir {run}"))
+            .expect_code(0);
+        scratch.run_files(run)
+    };
+    let first = train("first");
+    let summary = first.summary();
+    let segments = number(&summary, "env_steps") / 256.0;
+    // Whoever leaves one sends fewer than 20, and the rounds of all three are full.
+    let gradients = number(&summary["gradients"], "applied");
+    assert!(gradients < segments * 15.0, "{summary}");
+    assert_eq!(gradients, 3.0 * number(&summary, "updates"), "{summary}");
+    assert_same(&first, &train("second"));
 }
 
 #[test]

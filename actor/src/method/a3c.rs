@@ -27,7 +27,7 @@ use super::networks::Networks;
 use super::objective::Objective;
 use super::objective_error::ObjectiveError;
 use super::policy_behaviour::PolicyBehaviour;
-use super::returns::advantages;
+use super::returns::{advantages, normalize};
 use super::setting::Setting;
 use super::traces;
 use crate::nn::distribution::Likelihood;
@@ -209,16 +209,6 @@ struct Targets {
     r_t: Vec<f32>,
     /// `δ_t`, `[B]`.
     delta_t: Vec<f32>,
-}
-
-/// Mean 0, standard deviation 1.
-fn normalize(values: &mut [f32]) {
-    let n = values.len() as f32;
-    let mean = values.iter().sum::<f32>() / n;
-    let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n).sqrt();
-    values
-        .iter_mut()
-        .for_each(|v| *v = (*v - mean) / (deviation + 1e-8));
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@ use troop_common::experience::{Segment, Transitions};
 use troop_replay::{DrawnItems, Stretches};
 
 use super::objective_error::ObjectiveError;
+use super::part::Part;
 
 /// Experience to compute one gradient from.
 #[derive(Clone, Copy, Debug)]
 pub enum Batch<'a> {
     /// A segment as it was just lived through.
     Fresh(&'a Segment),
+    /// Some steps of the segment that was lived through last.
+    Part(Part<'a>),
     /// A segment that is lived through again, acted by policies of before.
     Replayed(&'a Segment),
     /// Stretches from anywhere, side by side.
@@ -25,6 +28,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Whether its gradient is taken at the weights that acted. Every other one is taken at the newest.
+    pub fn is_of_acting_weights(self) -> bool {
+        matches!(self, Self::Fresh(_))
+    }
+
     /// The segment.
     ///
     /// # Errors
@@ -33,10 +41,18 @@ impl<'a> Batch<'a> {
         match self {
             Self::Fresh(segment) | Self::Replayed(segment) => Ok(segment),
             Self::Stretches(stretches) => Ok(&stretches.segment),
-            Self::Transitions(_) => Err(ObjectiveError::OtherExperience {
-                expected: "segments",
-                found: "transitions",
-            }),
+            other => Err(other.instead_of("segments")),
+        }
+    }
+
+    /// Part of a segment.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn part(self) -> Result<Part<'a>, ObjectiveError> {
+        match self {
+            Self::Part(part) => Ok(part),
+            other => Err(other.instead_of("parts of segments")),
         }
     }
 
@@ -44,7 +60,7 @@ impl<'a> Batch<'a> {
     pub fn learnt(self) -> Option<Vec<bool>> {
         match self {
             Self::Stretches(stretches) => Some(stretches.learnt()),
-            Self::Fresh(_) | Self::Replayed(_) | Self::Transitions(_) => None,
+            _ => None,
         }
     }
 
@@ -55,10 +71,7 @@ impl<'a> Batch<'a> {
     pub fn transitions(self) -> Result<&'a Transitions, ObjectiveError> {
         match self {
             Self::Transitions(transitions) => Ok(transitions),
-            Self::Fresh(_) | Self::Replayed(_) | Self::Stretches(_) => Err(ObjectiveError::OtherExperience {
-                expected: "transitions",
-                found: "segments",
-            }),
+            other => Err(other.instead_of("transitions")),
         }
     }
 
@@ -67,7 +80,17 @@ impl<'a> Batch<'a> {
         match self {
             Self::Transitions(transitions) => &transitions.keys,
             Self::Stretches(stretches) => &stretches.keys,
-            Self::Fresh(_) | Self::Replayed(_) => &[],
+            Self::Fresh(_) | Self::Part(_) | Self::Replayed(_) => &[],
         }
+    }
+
+    fn instead_of(self, expected: &'static str) -> ObjectiveError {
+        let found = match self {
+            Self::Fresh(_) | Self::Replayed(_) => "segments",
+            Self::Part(_) => "parts of segments",
+            Self::Stretches(_) => "stretches",
+            Self::Transitions(_) => "transitions",
+        };
+        ObjectiveError::OtherExperience { expected, found }
     }
 }

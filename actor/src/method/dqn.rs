@@ -16,6 +16,7 @@ use troop_common::experiment::DqnSettings;
 use troop_replay::{InitialPriority, ItemKind, Pace, TableKind};
 
 use super::action_values::ActionValues;
+use super::advice::Advice;
 use super::batch::Batch;
 use super::loss::{Loss, mean};
 use super::method_error::MethodError;
@@ -190,7 +191,9 @@ impl Objective for Dqn {
         let y = self.targets(online, target, batch);
         online.forward(&Input::stateless(&batch.observations));
         let mut loss = self.descend(online.outputs(), batch, &y);
-        loss.is_withheld = !self.outliers.admits(loss.total.abs());
+        if !self.outliers.admits(loss.total.abs()) {
+            loss.advice = Advice::Withhold;
+        }
         Ok(loss)
     }
 }

@@ -321,7 +321,7 @@ fn a_gradient_of_an_outlying_loss_is_withheld() {
             target: Some(&mut *target),
         };
         let loss = method.loss(networks, Batch::Transitions(&batch), &mut seeded(1));
-        loss.unwrap().is_withheld
+        loss.unwrap().advice == Advice::Withhold
     };
     online.load(&network.layout().initialize(3));
     let sent = (0..200).filter(|_| !withholds(&mut *online)).count();

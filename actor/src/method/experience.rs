@@ -19,6 +19,9 @@ pub trait ExperienceSource: Send {
     /// `frames` are those that the whole run has taken.
     fn next(&mut self, frames: u64, rng: &mut ChaCha8Rng) -> Option<Batch<'_>>;
 
+    /// What is left of the segment that was appended last is not to be learnt from.
+    fn leave_rest(&mut self);
+
     /// Takes note of the TD errors of items that it gave, by their keys.
     fn reprioritise(&mut self, _keys: &[u64], _td_errors: &[f32]) {}
 }

@@ -33,6 +33,10 @@ impl ExperienceSource for LastSegment {
     fn next(&mut self, _: u64, _: &mut ChaCha8Rng) -> Option<Batch<'_>> {
         std::mem::take(&mut self.is_new).then_some(Batch::Fresh(&self.segment))
     }
+
+    fn leave_rest(&mut self) {
+        self.is_new = false;
+    }
 }
 
 #[cfg(test)]

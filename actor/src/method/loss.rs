@@ -1,5 +1,6 @@
 use troop_common::experiment::Reduction;
 
+use super::advice::Advice;
 use crate::nn::OutputGradients;
 
 /// A number to descend: its gradient at the network's outputs, and parts for people to look at.
@@ -13,8 +14,8 @@ pub struct Loss {
     pub terms: Vec<(&'static str, f64)>,
     /// TD errors of the batch's items, for whoever draws by them; empty if nobody does.
     pub td_errors: Vec<f32>,
-    /// Whether the method would rather not learn from it: nothing is sent then.
-    pub is_withheld: bool,
+    /// What becomes of it.
+    pub advice: Advice,
 }
 
 impl Loss {
@@ -25,7 +26,7 @@ impl Loss {
             gradients,
             terms,
             td_errors: Vec::new(),
-            is_withheld: false,
+            advice: Advice::Learn,
         }
     }
 }

@@ -72,6 +72,16 @@ pub fn advantages(
     advantages
 }
 
+/// Shifts and scales them to mean 0 and standard deviation 1.
+pub(super) fn normalize(values: &mut [f32]) {
+    let n = values.len() as f32;
+    let mean = values.iter().sum::<f32>() / n;
+    let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n).sqrt();
+    values
+        .iter_mut()
+        .for_each(|v| *v = (*v - mean) / (deviation + 1e-8));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

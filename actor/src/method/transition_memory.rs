@@ -99,6 +99,11 @@ impl ExperienceSource for TransitionMemory {
         Some(Batch::Transitions(self.drawn.insert(drawn)))
     }
 
+    /// Batches that it has earned and that were not given are lost.
+    fn leave_rest(&mut self) {
+        self.due = self.due.fract();
+    }
+
     fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) {
         if let Some(replay) = &mut self.replay {
             replay.reprioritise(keys, td_errors);

@@ -18,7 +18,7 @@ use super::worker_error::WorkerError;
 use super::working::working;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
-use crate::method::{self, Batch, MethodError, MethodParts, OwnExperience, Setting};
+use crate::method::{self, Advice, Batch, MethodError, MethodParts, OwnExperience, Setting};
 use crate::metrics::ActorMetrics;
 use crate::nn::{ModelBackend, Network};
 
@@ -127,11 +127,10 @@ impl Bundled {
         }
     }
 
-    /// Sends the gradients that follow a segment, the first one on the weights that it was acted with,
-    /// the others on the newest.
+    /// Sends the gradients that follow a segment: that of the policy that acted on the weights that it was
+    /// acted with, the others on the newest.
     fn learn(&mut self, mut weights: Arc<Weights>) -> Result<(), Stop> {
         let halves = &mut self.halves;
-        let mut is_first = true;
         loop {
             let started = Instant::now();
             let frames = halves.acting.frames();
@@ -139,14 +138,16 @@ impl Bundled {
                 return Ok(());
             };
             let drawing = started.elapsed();
-            if !std::mem::take(&mut is_first) {
+            if !batch.is_of_acting_weights() {
                 weights = halves.take_weights()?;
             }
             let keys = batch.keys().to_vec();
             let computed = halves.compute(batch, drawing, &mut self.rng)?;
             self.experience.reprioritise(&keys, &computed.td_errors);
-            if computed.is_sent {
-                halves.push(&weights)?;
+            match computed.advice {
+                Advice::Learn => halves.push(&weights)?,
+                Advice::Withhold => {}
+                Advice::LeaveRest => self.experience.leave_rest(),
             }
             if !computed.is_finite {
                 // What the network carries on may be the cause, or have become part of it.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{ObservationBuffer, RecurrentState, Segment};
-use troop_common::experiment::{A3cSettings, EnvironmentSettings, Experiment, MethodSettings};
+use troop_common::experiment::{
+    A3cSettings, EnvironmentSettings, Experiment, MethodSettings, PpoSettings,
+};
 use troop_common::layout::Layout;
 use troop_common::proto::v1;
 use troop_common::weights::Weights;
@@ -14,7 +16,7 @@ use super::bundled::Bundled;
 use super::identity::Identity;
 use crate::link::{Contribution, Link, LinkClosed};
 use crate::method::{
-    self, Batch, Behaviour, Decision, ExperienceSink, ExperienceSource, Loss, MethodParts,
+    self, Advice, Batch, Behaviour, Decision, ExperienceSink, ExperienceSource, Loss, MethodParts,
     Networks, Objective, ObjectiveError, Purpose, Setting,
 };
 use crate::metrics::ActorMetrics;
@@ -137,6 +139,8 @@ struct Ticking {
     layout: Vec<f32>,
     looks: u64,
     env_steps: u64,
+    /// Whether each look at the weights finds all of them negated.
+    flips: bool,
     pushed: Arc<Mutex<Vec<(u64, v1::Report)>>>,
 }
 
@@ -151,6 +155,9 @@ impl Link for Ticking {
             return Err(LinkClosed::Finished("enough".into()));
         }
         self.looks += 1;
+        if self.flips {
+            self.layout.iter_mut().for_each(|value| *value = -*value);
+        }
         Ok(Arc::new(Weights {
             epoch: 1,
             version: self.looks,
@@ -210,7 +217,7 @@ impl Behaviour for NotedBehaviour {
     }
 }
 
-/// Gives nothing after its first segment, and then each three times.
+/// Gives nothing after its first segment, and then each three times, fresh and twice replayed.
 struct Scripted {
     segment: Option<Segment>,
     segments: usize,
@@ -231,10 +238,15 @@ impl ExperienceSink for Scripted {
 impl ExperienceSource for Scripted {
     fn next(&mut self, _: u64, _: &mut ChaCha8Rng) -> Option<Batch<'_>> {
         self.given += 1;
-        self.segment
-            .as_ref()
-            .filter(|_| self.given <= 3)
-            .map(Batch::Fresh)
+        let segment = self.segment.as_ref().filter(|_| self.given <= 3)?;
+        Some(match self.given {
+            1 => Batch::Fresh(segment),
+            _ => Batch::Replayed(segment),
+        })
+    }
+
+    fn leave_rest(&mut self) {
+        self.given = 3;
     }
 }
 
@@ -261,7 +273,10 @@ impl Objective for NotedObjective {
         self.losses += 1;
         let loss = self.inner.loss(networks, batch, rng)?;
         Ok(Loss {
-            is_withheld: index == 1,
+            advice: match index {
+                1 => Advice::Withhold,
+                _ => Advice::Learn,
+            },
             ..loss
         })
     }
@@ -350,4 +365,64 @@ fn experience_says_how_many_gradients_follow_a_segment() {
     // Both segments' steps travel with the first gradient; each is of the weights it was made with.
     assert_eq!(reported, [(2, 12), (4, 0), (5, 6), (7, 0), (8, 6), (10, 0)]);
     assert!(pushed.iter().all(|(_, report)| !report.losses.is_empty()));
+}
+
+/// What a worker with PPO tells of its first gradients, by the version of their weights: env steps. The segment, 6 steps of 4
+/// environments, has 2 epochs of 3 minibatches.
+fn ppo_reports(flips: bool, max_kl: Option<f64>) -> (Vec<(u64, u64)>, ActorMetrics) {
+    let mut experiment = Experiment {
+        method: MethodSettings::Ppo(PpoSettings {
+            t_max: 6,
+            epochs: 2,
+            minibatches: 3,
+            max_kl,
+            ..PpoSettings::default()
+        }),
+        ..Experiment::default()
+    };
+    experiment.environment.envs_per_worker = 4;
+    let link = Ticking {
+        flips,
+        ..Ticking::default()
+    };
+    let pushed = Arc::clone(&link.pushed);
+    let metrics = ActorMetrics::new().unwrap();
+    let identity = Identity {
+        seed: 1,
+        index: 0,
+        workers_here: 1,
+    };
+    let worker = Bundled::new(&experiment, identity, Box::new(link), metrics.clone());
+    worker.unwrap().run().unwrap();
+    let pushed = pushed.lock().unwrap();
+    let told = pushed
+        .iter()
+        .map(|(version, report)| (*version, report.env_steps));
+    (told.collect(), metrics)
+}
+
+/// Version 1 acts, and each gradient is computed on newer weights. Each step is told of once and learnt from once an epoch.
+#[test]
+fn parts_of_a_segment_are_computed_on_the_newest_weights_and_told_of_once() {
+    let (told, metrics) = ppo_reports(false, None);
+    assert_eq!(told, [(2, 24), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0)]);
+    assert_eq!(
+        (metrics.env_steps.get(), metrics.segments_left.get()),
+        (24, 0)
+    );
+}
+
+/// Each second minibatch finds the policy too far away: the worker acts on, and its next gradient is that of another
+/// segment.
+#[test]
+fn a_segment_that_is_left_is_followed_by_another_one() {
+    let (told, metrics) = ppo_reports(true, Some(1e-9));
+    assert_eq!(
+        told,
+        [(2, 24), (5, 24), (8, 24), (11, 24), (14, 24), (17, 24)]
+    );
+    // The run ended while the sixth was left.
+    let counted = (metrics.env_steps.get(), metrics.segments_left.get());
+    assert_eq!(counted, (6 * 24, 5));
+    assert_eq!(metrics.gradients_withheld.get(), 0);
 }

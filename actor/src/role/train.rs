@@ -18,7 +18,7 @@ use super::training::Training;
 use super::worker_error::WorkerError;
 use super::working::working;
 use crate::link::{Link, LinkClosed, ReplayReader};
-use crate::method::{self, Batch, MethodError, Setting, SharedExperience};
+use crate::method::{self, Advice, Batch, MethodError, Setting, SharedExperience};
 use crate::metrics::ActorMetrics;
 use crate::nn::{ModelBackend, Network};
 
@@ -97,7 +97,7 @@ impl Train {
             let (training, rng) = (&mut self.training, &mut self.rng);
             let computed = training.compute(&mut self.weights, batch, Duration::ZERO, rng)?;
             self.replay.reprioritise(drawn.keys(), &computed.td_errors);
-            if computed.is_sent {
+            if computed.advice == Advice::Learn {
                 let nothing = v1::Report::default();
                 self.training.push(&mut *self.link, &weights, nothing)?;
             }

@@ -12,7 +12,7 @@ use super::push_delay::PushDelay;
 use super::timed::timed;
 use super::worker_error::WorkerError;
 use crate::link::{Contribution, Link, LinkClosed};
-use crate::method::{Batch, Loss, Objective};
+use crate::method::{Advice, Batch, Loss, Objective};
 use crate::metrics::ActorMetrics;
 use crate::nn::{Model, Network};
 
@@ -30,8 +30,8 @@ pub(super) struct Training {
 pub(super) struct Computed {
     /// TD errors of the batch's items.
     pub(super) td_errors: Vec<f32>,
-    /// Whether it is to be sent.
-    pub(super) is_sent: bool,
+    /// What becomes of it.
+    pub(super) advice: Advice,
     /// Whether all losses were finite.
     pub(super) is_finite: bool,
 }
@@ -74,17 +74,19 @@ impl Training {
         let started = Instant::now();
         let loss = self.objective.loss(weights.networks(), batch, rng)?;
         let mut computed = Computed {
-            is_sent: !loss.is_withheld,
+            advice: loss.advice,
             is_finite: true,
             td_errors: Vec::new(),
         };
-        if loss.is_withheld {
-            self.metrics.gradients_withheld.inc();
-        } else {
-            self.descend(&loss, weights.online());
-            let spent = drawing + started.elapsed();
-            self.metrics.gradient_seconds.observe(spent.as_secs_f64());
-            computed.is_finite = self.divergence.look(&self.contribution.report.losses)?;
+        match loss.advice {
+            Advice::Learn => {
+                self.descend(&loss, weights.online());
+                let spent = drawing + started.elapsed();
+                self.metrics.gradient_seconds.observe(spent.as_secs_f64());
+                computed.is_finite = self.divergence.look(&self.contribution.report.losses)?;
+            }
+            Advice::Withhold => self.metrics.gradients_withheld.inc(),
+            Advice::LeaveRest => self.metrics.segments_left.inc(),
         }
         computed.td_errors = loss.td_errors;
         Ok(computed)

@@ -39,14 +39,23 @@ impl Actions {
     /// # Panics
     /// If there is no such row.
     pub fn of_row(&self, row: usize, rows: usize) -> Self {
-        fn part<T: Clone>(all: &[T], row: usize, rows: usize) -> Vec<T> {
+        self.of_rows(&[row], rows)
+    }
+
+    /// The actions of some rows out of `rows`, in the order of `chosen`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn of_rows(&self, chosen: &[usize], rows: usize) -> Self {
+        fn parts<T: Clone>(all: &[T], chosen: &[usize], rows: usize) -> Vec<T> {
             let len = all.len() / rows;
-            all[row * len..(row + 1) * len].to_vec()
+            let of_row = |row: &usize| &all[row * len..(row + 1) * len];
+            chosen.iter().flat_map(of_row).cloned().collect()
         }
         match self {
-            Self::Discrete(all) => Self::Discrete(part(all, row, rows)),
-            Self::MultiDiscrete(all) => Self::MultiDiscrete(part(all, row, rows)),
-            Self::Continuous(all) => Self::Continuous(part(all, row, rows)),
+            Self::Discrete(all) => Self::Discrete(parts(all, chosen, rows)),
+            Self::MultiDiscrete(all) => Self::MultiDiscrete(parts(all, chosen, rows)),
+            Self::Continuous(all) => Self::Continuous(parts(all, chosen, rows)),
         }
     }
 

@@ -77,6 +77,26 @@ impl ObservationBuffer {
         self.extend(observation, mask);
     }
 
+    /// Appends some of another buffer's observations, with their masks.
+    ///
+    /// # Panics
+    /// If their element type is not the buffer's, or there are not so many.
+    pub fn extend_rows(&mut self, of: &Self, rows: &[usize]) {
+        let size = self.observation_len();
+        let of_row = |row: &usize| row * size..(row + 1) * size;
+        match (&mut self.values, &of.values) {
+            (Values::F32(all), Values::F32(from)) => rows
+                .iter()
+                .for_each(|row| all.extend_from_slice(&from[of_row(row)])),
+            (Values::U8(all), Values::U8(from)) => rows
+                .iter()
+                .for_each(|row| all.extend_from_slice(&from[of_row(row)])),
+            _ => panic!("observations of two element types in one row"),
+        }
+        let masks = rows.iter().filter_map(|row| of.mask(*row));
+        masks.for_each(|mask| self.masks.extend_from_slice(mask));
+    }
+
     /// Empties it; the memory is kept.
     pub fn clear(&mut self) {
         self.masks.clear();

@@ -43,6 +43,16 @@ impl RecurrentState {
         &self.values
     }
 
+    /// That of some environments, `[E', S]` flattened.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn of_some(&self, environments: &[usize]) -> Vec<f32> {
+        let len = self.values.len() / self.environments.max(1);
+        let of_one = |environment: &usize| &self.values[environment * len..(environment + 1) * len];
+        environments.iter().flat_map(of_one).copied().collect()
+    }
+
     /// Takes over the state `[E, S]` after a step, except where that step ended an episode.
     ///
     /// # Panics
@@ -74,6 +84,7 @@ mod tests {
         let next = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         state.carry(next, &[End::Continues, End::Truncated, End::Terminated]);
         assert_eq!(state.values(), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(state.of_some(&[2, 0]), [0.0, 0.0, 1.0, 2.0]);
         state.restart();
         assert_eq!(state, RecurrentState::new(3, 2));
         assert!(RecurrentState::new(3, 0).values().is_empty());

@@ -1,7 +1,9 @@
-use super::method_rules::{Learns, MethodRules, check_segment};
+use super::method_rules::{
+    Learns, MethodRules, Surroundings, check_gae_lambda, check_segment, check_term_weights,
+};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, Reduction, RunSettings, View};
+use super::{Reduction, View};
 
 settings! {
     /// Asynchronous advantage actor-critic (Mnih et al. 2016, algorithm S3).
@@ -43,29 +45,11 @@ impl MethodRules for A3cSettings {
         true
     }
 
-    fn check(
-        &self,
-        _: &RunSettings,
-        environment: &EnvironmentSettings,
-        violations: &mut Violations,
-    ) {
-        let envs_per_worker = environment.envs_per_worker;
+    fn check(&self, around: &Surroundings<'_>, violations: &mut Violations) {
+        let envs_per_worker = around.environment.envs_per_worker;
         check_segment(self.t_max, self.discount, violations);
-        violations.expect(
-            (0.0..=1.0).contains(&self.gae_lambda),
-            "method.gae_lambda",
-            "must be from 0 (one-step) to 1 (n-step advantage)",
-        );
-        for (key, weight) in [
-            ("method.entropy_weight", self.entropy_weight),
-            ("method.value_weight", self.value_weight),
-        ] {
-            violations.expect(
-                weight >= 0.0 && weight.is_finite(),
-                key,
-                "must be finite and at least 0: a negative weight drives its term the wrong way",
-            );
-        }
+        check_gae_lambda(self.gae_lambda, violations);
+        check_term_weights(self.entropy_weight, self.value_weight, violations);
         violations.expect(
             !self.normalize_advantages || self.t_max.saturating_mul(envs_per_worker) != 1,
             "method.normalize_advantages",

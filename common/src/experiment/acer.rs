@@ -1,7 +1,7 @@
-use super::method_rules::{Learns, MethodRules, check_segment};
+use super::Reduction;
+use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_term_weights};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, Reduction, RunSettings};
 
 settings! {
     /// Actor-critic with experience replay (Wang et al. 2017, arXiv 1611.01224), for discrete and for
@@ -62,16 +62,11 @@ impl MethodRules for AcerSettings {
         self.t_max
     }
 
-    fn check(
-        &self,
-        _: &RunSettings,
-        environment: &EnvironmentSettings,
-        violations: &mut Violations,
-    ) {
+    fn check(&self, around: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
-        self.check_replay(environment.envs_per_worker, violations);
+        self.check_replay(around.environment.envs_per_worker, violations);
         self.check_policy(violations);
-        self.check_weights(violations);
+        check_term_weights(self.entropy_weight, self.value_weight, violations);
     }
 }
 
@@ -128,18 +123,5 @@ impl AcerSettings {
             "method.action_deviation",
             "must be finite and above 0: a policy without noise has no likelihood",
         );
-    }
-
-    fn check_weights(&self, violations: &mut Violations) {
-        for (key, weight) in [
-            ("method.entropy_weight", self.entropy_weight),
-            ("method.value_weight", self.value_weight),
-        ] {
-            violations.expect(
-                weight >= 0.0 && weight.is_finite(),
-                key,
-                "must be finite and at least 0: a negative weight drives its term the wrong way",
-            );
-        }
     }
 }

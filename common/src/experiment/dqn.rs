@@ -1,8 +1,8 @@
+use super::TargetSync;
 use super::checks::is_positive;
-use super::method_rules::{Learns, MethodRules, check_segment, check_target_sync};
+use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_target_sync};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, RunSettings, TargetSync};
 
 settings! {
     /// Deep Q-learning from replay, gradients going to a parameter server: Gorila (Nair et al. 2015) in its bundled
@@ -97,12 +97,7 @@ impl MethodRules for DqnSettings {
         Some(self.target_sync)
     }
 
-    fn check(
-        &self,
-        run: &RunSettings,
-        environment: &EnvironmentSettings,
-        violations: &mut Violations,
-    ) {
+    fn check(&self, around: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         check_target_sync(self.target_sync, violations);
         violations.expect(
@@ -115,20 +110,15 @@ impl MethodRules for DqnSettings {
             "method.td_error_clip",
             "must be finite and above 0: at 0 nothing is learnt; \"none\" switches it off",
         );
-        self.check_replay(run, environment, violations);
+        self.check_replay(around, violations);
         self.check_priorities(violations);
         self.check_outliers(violations);
     }
 }
 
 impl DqnSettings {
-    fn check_replay(
-        &self,
-        run: &RunSettings,
-        environment: &EnvironmentSettings,
-        violations: &mut Violations,
-    ) {
-        let envs_per_worker = environment.envs_per_worker;
+    fn check_replay(&self, around: &Surroundings<'_>, violations: &mut Violations) {
+        let envs_per_worker = around.environment.envs_per_worker;
         violations.expect(
             self.batch_size >= 1,
             "method.batch_size",
@@ -155,7 +145,7 @@ impl DqnSettings {
             "must be below 2³²",
         );
         violations.expect(
-            self.replay_start_env_steps <= run.total_env_steps,
+            self.replay_start_env_steps <= around.run.total_env_steps,
             "method.replay_start_env_steps",
             "must not exceed `experiment.total_env_steps`: the run would end before it learns",
         );

@@ -1,7 +1,7 @@
-use super::method_rules::{Learns, MethodRules, check_segment};
+use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_term_weights};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, Reduction, RunSettings};
+use super::Reduction;
 
 settings! {
     /// Importance-weighted actor-critic with V-trace targets (Espeholt et al. 2018, arXiv 1802.01561). The defaults
@@ -52,7 +52,7 @@ impl MethodRules for ImpalaSettings {
         true
     }
 
-    fn check(&self, _: &RunSettings, _: &EnvironmentSettings, violations: &mut Violations) {
+    fn check(&self, _: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         violations.expect(
             self.batch_size >= 1,
@@ -60,7 +60,7 @@ impl MethodRules for ImpalaSettings {
             "must be at least 1: a gradient without unrolls is none",
         );
         self.check_traces(violations);
-        self.check_weights(violations);
+        check_term_weights(self.entropy_weight, self.value_weight, violations);
     }
 }
 
@@ -83,18 +83,5 @@ impl ImpalaSettings {
             "method.lambda",
             "must be from 0 (one-step) to 1 (the paper's)",
         );
-    }
-
-    fn check_weights(&self, violations: &mut Violations) {
-        for (key, weight) in [
-            ("method.entropy_weight", self.entropy_weight),
-            ("method.value_weight", self.value_weight),
-        ] {
-            violations.expect(
-                weight >= 0.0 && weight.is_finite(),
-                key,
-                "must be finite and at least 0: a negative weight drives its term the wrong way",
-            );
-        }
     }
 }

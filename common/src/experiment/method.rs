@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::method_rules::MethodRules;
 use super::{
     A3cSettings, AcerSettings, DqnSettings, ImpalaSettings, Learns, NStepQSettings,
-    OneStepSettings, TargetSync,
+    OneStepSettings, PpoSettings, TargetSync,
 };
 
 /// Hands the table of methods to a macro. A method is registered here and nowhere else: its
@@ -26,6 +26,8 @@ macro_rules! with_methods {
             OneStepQ(OneStepSettings) = "one_step_q",
             /// Asynchronous one-step SARSA.
             OneStepSarsa(OneStepSettings) = "one_step_sarsa",
+            /// Proximal policy optimisation.
+            Ppo(PpoSettings) = "ppo",
         }
     };
 }

@@ -10,6 +10,17 @@ pub enum Learns {
     Policy,
 }
 
+/// What a method's settings have to fit.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// `[experiment]`.
+    pub(super) run: &'a RunSettings,
+    /// `[environment]`.
+    pub(super) environment: &'a EnvironmentSettings,
+    /// Whether the network has recurrent state, `model.lstm`.
+    pub(super) has_state: bool,
+}
+
 /// What the rest of an experiment asks the settings of a method.
 pub(super) trait MethodRules {
     /// What it learns.
@@ -44,13 +55,8 @@ pub(super) trait MethodRules {
         self.t_max() as f64 * environments as f64
     }
 
-    /// Notes every value that cannot work.
-    fn check(
-        &self,
-        run: &RunSettings,
-        environment: &EnvironmentSettings,
-        violations: &mut Violations,
-    );
+    /// Notes every value that cannot work, by itself or in these surroundings.
+    fn check(&self, around: &Surroundings<'_>, violations: &mut Violations);
 }
 
 /// Notes what cannot work in the keys that every method has.
@@ -76,4 +82,31 @@ pub(super) fn check_target_sync(target_sync: TargetSync, violations: &mut Violat
         "method.target_sync",
         "must be at least 1: nothing crosses a multiple of 0",
     );
+}
+
+/// Notes a λ that is none.
+pub(super) fn check_gae_lambda(gae_lambda: f32, violations: &mut Violations) {
+    violations.expect(
+        (0.0..=1.0).contains(&gae_lambda),
+        "method.gae_lambda",
+        "must be from 0 (one-step) to 1 (n-step advantage)",
+    );
+}
+
+/// Notes weights that a policy's method cannot give to its terms.
+pub(super) fn check_term_weights(
+    entropy_weight: f64,
+    value_weight: f64,
+    violations: &mut Violations,
+) {
+    for (key, weight) in [
+        ("method.entropy_weight", entropy_weight),
+        ("method.value_weight", value_weight),
+    ] {
+        violations.expect(
+            weight >= 0.0 && weight.is_finite(),
+            key,
+            "must be finite and at least 0: a negative weight drives its term the wrong way",
+        );
+    }
 }

@@ -29,6 +29,7 @@ mod n_step_q;
 mod one_step;
 mod optimizer;
 mod optional;
+mod ppo;
 mod preset;
 #[cfg(test)]
 mod preset_tests;
@@ -73,6 +74,7 @@ pub use model::{Activation, Backend, Body, Initialization, ModelSettings};
 pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings};
+pub use ppo::PpoSettings;
 pub use preset::{PRESETS, Preset};
 pub use reference::key_table;
 pub use resolve::{Resolved, resolve};

@@ -1,7 +1,7 @@
-use super::method_rules::{Learns, MethodRules, check_segment, check_target_sync};
+use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_target_sync};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, Reduction, RunSettings, TargetSync, View};
+use super::{Reduction, TargetSync, View};
 
 settings! {
     /// Asynchronous n-step Q-learning (Mnih et al. 2016, algorithm S2).
@@ -42,7 +42,7 @@ impl MethodRules for NStepQSettings {
         Some(self.target_sync)
     }
 
-    fn check(&self, _: &RunSettings, _: &EnvironmentSettings, violations: &mut Violations) {
+    fn check(&self, _: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         check_target_sync(self.target_sync, violations);
     }

@@ -1,7 +1,7 @@
-use super::method_rules::{Learns, MethodRules, check_segment, check_target_sync};
+use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_target_sync};
 use super::settings::settings;
 use super::violation::Violations;
-use super::{EnvironmentSettings, Reduction, RunSettings, TargetSync};
+use super::{Reduction, TargetSync};
 
 settings! {
     /// Asynchronous one-step Q-learning and SARSA (Mnih et al. 2016, algorithm 1 and §4).
@@ -40,7 +40,7 @@ impl MethodRules for OneStepSettings {
         Some(self.target_sync)
     }
 
-    fn check(&self, _: &RunSettings, _: &EnvironmentSettings, violations: &mut Violations) {
+    fn check(&self, _: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         check_target_sync(self.target_sync, violations);
     }

@@ -23,6 +23,7 @@ macro_rules! preset {
 pub const PRESETS: &[Preset] = &[
     preset!("acrobot"),
     preset!("acrobot-dqn"),
+    preset!("acrobot-ppo"),
     preset!("breakout"),
     preset!("cartpole"),
     preset!("cartpole-a2c"),
@@ -34,19 +35,24 @@ pub const PRESETS: &[Preset] = &[
     preset!("cartpole-lstm"),
     preset!("cartpole-nstepq"),
     preset!("cartpole-onestepq"),
+    preset!("cartpole-ppo"),
     preset!("cartpole-sarsa"),
     preset!("halfcheetah"),
     preset!("halfcheetah-acer"),
+    preset!("halfcheetah-ppo"),
+    preset!("hopper-ppo"),
     preset!("memory"),
     preset!("memory-impala"),
     preset!("mountaincar-dqn"),
     preset!("pendulum"),
     preset!("pendulum-acer"),
+    preset!("pendulum-ppo"),
     preset!("pong"),
     preset!("pong-acer"),
     preset!("pong-dqn"),
     preset!("pong-impala"),
     preset!("pong-nstepq"),
+    preset!("pong-ppo"),
 ];
 
 impl Preset {

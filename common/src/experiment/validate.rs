@@ -1,3 +1,4 @@
+use super::method_rules::Surroundings;
 use super::violation::Violations;
 use super::{Experiment, LearnerSettings};
 use crate::address::Address;
@@ -36,9 +37,12 @@ impl Experiment {
         self.environment.check(violations);
         self.environment.atari.check(violations);
         self.model.check(&self.method, violations);
-        self.method
-            .rules()
-            .check(&self.experiment, &self.environment, violations);
+        let around = Surroundings {
+            run: &self.experiment,
+            environment: &self.environment,
+            has_state: self.model.lstm.is_some(),
+        };
+        self.method.rules().check(&around, violations);
         self.exploration.check(self.actor.workers, violations);
         self.optimizer.check(violations);
         self.learner.check(violations);

@@ -459,8 +459,15 @@ fn of_method(name: &str, settings: &str) -> Vec<String> {
     }
 }
 
-/// Of each key of a method: values that cannot work, and values that can.
-fn assert_values(name: &str, table: &[(&str, &[&str], &[&str])]) {
+/// A key of a method; values that cannot work; values at the edge that can.
+type Values = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// Sets each alone.
+fn assert_values(name: &str, table: &[Values]) {
     for (key, bad, good) in table {
         for value in *bad {
             let found = of_method(name, &format!("{key} = {value}"));
@@ -475,8 +482,8 @@ fn assert_values(name: &str, table: &[(&str, &[&str], &[&str])]) {
 
 #[test]
 fn values_of_dqn() {
-    // key; values that cannot work; values at the edge that can. There are 16 environments.
-    let table: &[(&str, &[&str], &[&str])] = &[
+    // There are 16 environments.
+    let table: &[Values] = &[
         ("t_max", &["0"], &["1"]),
         ("target_sync", &["{ updates = 0 }"], &["{ updates = 1 }"]),
         ("n_step", &["0"], &["1"]),
@@ -503,8 +510,8 @@ fn values_of_dqn() {
 
 #[test]
 fn values_of_acer() {
-    // key; values that cannot work; values at the edge that can. A segment has 20 × 16 steps.
-    let table: &[(&str, &[&str], &[&str])] = &[
+    // A segment has 20 × 16 steps.
+    let table: &[Values] = &[
         ("t_max", &["0"], &["1"]),
         ("replay_ratio", &["-0.1", "101", "nan"], &["0", "100"]),
         ("replay_capacity_env_steps", &["0", "320"], &["321"]),
@@ -535,8 +542,7 @@ fn values_of_acer() {
 
 #[test]
 fn values_of_impala() {
-    // key; values that cannot work; values at the edge that can
-    let table: &[(&str, &[&str], &[&str])] = &[
+    let table: &[Values] = &[
         ("t_max", &["0"], &["1"]),
         ("discount", &["-0.1", "1.1", "nan"], &["0", "1"]),
         (
@@ -562,4 +568,50 @@ fn values_of_impala() {
     experiment.model.lstm = Some(8);
     experiment.model.separate_value = true;
     assert_eq!(experiment.validate().err(), None);
+}
+
+#[test]
+fn values_of_ppo() {
+    // A segment has 128 × 16 steps.
+    let table: &[Values] = &[
+        ("t_max", &["0"], &["1"]),
+        ("gae_lambda", &["-0.1", "1.1"], &["0", "1"]),
+        ("epochs", &["0"], &["1"]),
+        ("minibatches", &["0", "2049"], &["1", "1024"]),
+        ("clip", &["0", "-1", "inf", "nan"], &["0.01", "2"]),
+        ("value_clip", &["0", "inf"], &["0.1", "'none'"]),
+        ("entropy_weight", &["-0.1", "inf"], &["0"]),
+        ("value_weight", &["-0.1", "nan"], &["0"]),
+        ("importance_weight_limit", &["0", "inf"], &["0.1", "'none'"]),
+        ("max_kl", &["0", "-1", "inf"], &["0.01", "'none'"]),
+    ];
+    assert_values("ppo", table);
+}
+
+/// Steps are dealt out, or environments if their steps have to stay together.
+#[test]
+fn minibatches_of_ppo_have_something_in_them() {
+    let found = |t_max: usize, minibatches: usize, lstm: Option<usize>, normalizes: bool| {
+        violations(|experiment| {
+            experiment.environment.envs_per_worker = 3;
+            experiment.model.lstm = lstm;
+            experiment.method = MethodSettings::Ppo(PpoSettings {
+                t_max,
+                minibatches,
+                normalize_advantages: normalizes,
+                ..PpoSettings::default()
+            });
+        })
+    };
+    let (too_many, single) = ("method.minibatches", "method.normalize_advantages");
+    let keys = |found: Vec<(String, String)>| -> Vec<String> {
+        found.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(found(2, 3, None, true), []);
+    assert_eq!(keys(found(2, 4, None, true)), [single]);
+    assert_eq!(found(2, 6, None, false), []);
+    assert_eq!(keys(found(2, 7, None, false)), [too_many]);
+    assert_eq!(found(2, 3, Some(4), true), []);
+    assert_eq!(keys(found(2, 4, Some(4), true)), [too_many]);
+    assert_eq!(keys(found(1, 3, Some(4), true)), [single]);
 }

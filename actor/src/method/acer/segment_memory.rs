@@ -92,4 +92,9 @@ impl ExperienceSource for SegmentMemory {
         let again = self.replay.as_ref()?.sample(rng)?;
         Some(Batch::Replayed(self.replayed.insert(again)))
     }
+
+    /// Nor from the replays that follow it.
+    fn leave_rest(&mut self) {
+        (self.is_fresh, self.left) = (false, 0);
+    }
 }

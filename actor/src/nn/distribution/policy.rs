@@ -104,10 +104,7 @@ impl Policy {
 
     /// Outputs of each head, `O`.
     fn widths(&self) -> Vec<usize> {
-        match self {
-            Self::Categorical { .. } | Self::MultiCategorical { .. } => vec![self.width()],
-            Self::Gaussian { .. } => vec![self.width(), 1],
-        }
+        self.heads().iter().map(|head| head.outputs).collect()
     }
 
     /// Outputs of its first head.
