@@ -13,7 +13,7 @@ use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{self, Behaviour, MethodError, Purpose, Setting};
 use crate::nn::{self, Model, ModelBackend};
-use crate::normalizer::{NormalizerError, ObservationNormalizer};
+use crate::normalizer::{Normalizer, NormalizerError};
 
 /// What a run has learned, as its checkpoint holds it.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ struct Play<'a> {
     behaviour: Box<dyn Behaviour>,
     rng: ChaCha8Rng,
     online: Box<dyn Model>,
-    normalizer: ObservationNormalizer,
+    normalizer: Normalizer,
     newest: ObservationBuffer,
     state: RecurrentState,
     /// Of each environment.
@@ -286,8 +286,9 @@ fn normalizer(
     settings: &EnvironmentSettings,
     learned: Learned<'_>,
     spaces: &Spaces,
-) -> Result<ObservationNormalizer, EvaluationError> {
-    let mut normalizer = ObservationNormalizer::new(settings, &spaces.observation)?;
+) -> Result<Normalizer, EvaluationError> {
+    // Nothing is learnt: no rewards are counted.
+    let mut normalizer = Normalizer::new(settings, &spaces.observation, (1.0, 0))?;
     if settings.normalize_observations {
         let moments = learned.observations.ok_or(EvaluationError::NoMoments)?;
         normalizer.load(moments)?;

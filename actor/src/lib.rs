@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** a worker computes on one thread, `nn/torch` alone uses libtorch, and nothing
 //! here imports the learner: a worker knows it through [`link::Link`] only.
 
+mod discounted_returns;
 pub mod environment;
 pub mod episodes;
 pub mod evaluation;

@@ -19,6 +19,8 @@ const DRAWN_TOGETHER: usize = 1 << 20;
 pub enum Initializer {
     /// All 0.
     Zeros,
+    /// All this value.
+    Constant(f32),
     /// An LSTM's biases: those of the forget gate this value, the others 0.
     ForgetGate(f32),
     /// Each from `U(−bound, bound)`.
@@ -62,7 +64,10 @@ impl TensorSpec {
                 let (rows, columns) = self.matrix();
                 orthogonal::work(rows, columns)
             }
-            Initializer::Zeros | Initializer::ForgetGate(_) | Initializer::Uniform(_) => 0,
+            Initializer::Zeros
+            | Initializer::Constant(_)
+            | Initializer::ForgetGate(_)
+            | Initializer::Uniform(_) => 0,
         }
     }
 
@@ -84,6 +89,7 @@ impl TensorSpec {
             let range = start..n.min(start + DRAWN_TOGETHER);
             match self.initializer {
                 Initializer::Zeros => flat.resize(flat.len() + range.len(), 0.0),
+                Initializer::Constant(value) => flat.resize(flat.len() + range.len(), value),
                 Initializer::ForgetGate(bias) => {
                     let is_forget = |element: usize| element * 4 / n == FORGET_GATE;
                     flat.extend(range.map(|element| if is_forget(element) { bias } else { 0.0 }));
@@ -313,21 +319,27 @@ mod tests {
         let layout = Layout::new(vec![
             spec("zeros", &[2], Initializer::Zeros),
             spec("gates", &[8], Initializer::ForgetGate(3.0)),
+            spec("same", &[3], Initializer::Constant(-0.5)),
             spec("uniform", &[1000], Initializer::Uniform(0.5)),
         ])
         .unwrap();
         let first = layout.initialize(7);
         assert_eq!(first[..2], [0.0, 0.0]);
         assert_eq!(first[2..10], [0.0, 0.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
-        assert!(first[10..].iter().all(|v| v.abs() <= 0.5));
-        assert!(first[10..].iter().any(|v| v.abs() > 0.45));
+        assert_eq!(first[10..13], [-0.5; 3]);
+        assert!(first[13..].iter().all(|v| v.abs() <= 0.5));
+        assert!(first[13..].iter().any(|v| v.abs() > 0.45));
         assert_eq!(first, layout.initialize(7));
         assert_ne!(first, layout.initialize(8));
     }
 
     #[test]
     fn drawing_ends_where_it_is_not_wanted_any_more() {
-        for initializer in [Initializer::Zeros, Initializer::Uniform(1.0)] {
+        for initializer in [
+            Initializer::Zeros,
+            Initializer::Constant(2.0),
+            Initializer::Uniform(1.0),
+        ] {
             let layout = Layout::new(vec![spec("large", &[4 << 20], initializer)]).unwrap();
             let asked = std::cell::Cell::new(0);
             let wanted = || {

@@ -51,6 +51,32 @@ fn one_worker_and_one_seed_normalize_alike_to_the_bit_and_resume_goes_on() {
 }
 
 #[test]
+fn rewards_are_normalized_with_observations_and_alone_and_resume_goes_on() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |arguments: &str| scratch.run(&format!("troop train {arguments}"));
+    let rewards = "--set environment.normalize_rewards=true";
+    for (observations, dimensions) in [(NORMALIZED, 5), ("", 1)] {
+        let run = format!("of-{dimensions}");
+        let start = format!("cartpole --workers 1 --steps 20000 {rewards} {observations}");
+        train(&format!("{start} --run-dir {run}")).expect_code(0);
+        let before = newest(&scratch.run_files(&run));
+        let moments = before.observations.unwrap();
+        assert_eq!(moments.count(), before.state.counters.env_steps);
+        assert_eq!(moments.mean().len(), dimensions);
+        // Rewards of 1 come to between 1 and 100 with a discount of 0.99.
+        let spread = moments.variance().last().unwrap();
+        assert!((1.0..1e4).contains(&spread), "{spread}");
+        train(&format!("--run-dir {run} --resume --steps 30000")).expect_code(0);
+        let evaluate = format!("troop evaluate {run} --episodes 2");
+        scratch.run(&evaluate).expect_code(0);
+    }
+    train("--run-dir of-1 --resume --steps 40000 --set environment.normalize_rewards=false")
+        .expect_code(2)
+        .expect_text("environment.normalize_rewards");
+}
+
+#[test]
 fn what_learned_on_normalized_observations_is_evaluated_on_them() {
     let _serial = serial();
     let scratch = Scratch::new();

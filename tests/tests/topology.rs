@@ -13,7 +13,9 @@ fn train(scratch: &Scratch, line: &str) -> Value {
 }
 
 fn number(summary: &Value, key: &str) -> f64 {
-    summary[key].as_f64().unwrap_or_else(|| panic!("{key} in {summary}"))
+    summary[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{key} in {summary}"))
 }
 
 #[test]
@@ -24,7 +26,10 @@ fn one_side_acts_and_the_other_learns() {
         let scratch = Scratch::new();
         let summary = train(&scratch, preset);
         // Falling over at random takes 22 steps.
-        assert!(number(&summary, "best_return_mean_100") > 100.0, "{preset}: {summary}");
+        assert!(
+            number(&summary, "best_return_mean_100") > 100.0,
+            "{preset}: {summary}"
+        );
     }
 }
 
@@ -35,12 +40,18 @@ fn steps_are_counted_by_those_who_act_and_updates_keep_pace_with_them() {
     let summary = train(&scratch, "cartpole-ape-x");
     // Portions of 4 steps of 8 environments: the last of each of two workers may come after the end.
     let steps = number(&summary, "env_steps");
-    assert!((STEPS as f64..STEPS as f64 + 64.0).contains(&steps), "{summary}");
+    assert!(
+        (STEPS as f64..STEPS as f64 + 64.0).contains(&steps),
+        "{summary}"
+    );
     // 8 transitions for each env step after the first 2 000, 64 an update, within two portions of each side.
     let expected = (steps - 2_000.0) * 8.0 / 64.0;
     let updates = number(&summary, "updates");
     let band = 2.0 * 256.0 / 64.0 + 4.0;
-    assert!((updates - expected).abs() <= band, "{updates} updates, {expected} expected");
+    assert!(
+        (updates - expected).abs() <= band,
+        "{updates} updates, {expected} expected"
+    );
     assert_eq!(summary["gradients"]["applied"].as_f64(), Some(updates));
 }
 

@@ -6,6 +6,7 @@ use super::error::EnvironmentError;
 use super::frame_stack::FrameStack;
 use super::gymnasium::GymnasiumHost;
 use super::native;
+use super::rescaled_actions::RescaledActions;
 use super::step_sleep::StepSleep;
 use super::vector_environment::VectorEnvironment;
 
@@ -29,6 +30,9 @@ pub fn make(
         let sleep = Duration::from_micros(settings.step_sleep_us);
         let inner = environment;
         environment = Box::new(StepSleep { inner, sleep });
+    }
+    if settings.rescale_actions {
+        environment = RescaledActions::around(environment);
     }
     if settings.frame_stack > 1 {
         environment = Box::new(FrameStack::new(environment, settings.frame_stack));

@@ -8,6 +8,7 @@ mod gymnasium;
 mod independent;
 mod make;
 mod native;
+mod rescaled_actions;
 mod rngs;
 mod step;
 mod step_sleep;
@@ -20,6 +21,8 @@ pub use error::EnvironmentError;
 pub use gymnasium::GymnasiumHost;
 pub use independent::{Action, Dynamics, Independent};
 pub use make::{is_native, make};
+#[cfg(test)]
+pub(crate) use rescaled_actions::RescaledActions;
 pub use step::Step;
 pub use t_maze::TMaze;
 pub use vector_environment::VectorEnvironment;

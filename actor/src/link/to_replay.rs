@@ -12,11 +12,7 @@ pub trait ReplayWriter: Send {
     ///
     /// # Errors
     /// If there can be no such replay, it is another than that of the others, or the run is over.
-    fn open(
-        &mut self,
-        settings: &ReplaySettings,
-        environments: usize,
-    ) -> Result<(), LinkClosed>;
+    fn open(&mut self, settings: &ReplaySettings, environments: usize) -> Result<(), LinkClosed>;
 
     /// Adds a segment, which goes on where the last one ended; waits while those who draw are behind.
     ///

@@ -137,7 +137,7 @@ fn values_of_the_uniform_policy_on_m1() {
             Game::spaces(),
         );
         let mut learner = Learner::new(&experiment(&settings, clear), &spaces);
-        let policy = Policy::for_actions(&spaces.action)
+        let policy = Policy::for_actions(&spaces.action, &ModelSettings::default())
             .heads()
             .iter()
             .map(|head| head.outputs * 3)

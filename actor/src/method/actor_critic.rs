@@ -20,7 +20,8 @@ impl ActorCritic {
     /// # Errors
     /// If the model cannot take the observations.
     pub fn new(setting: &Setting<'_>) -> Result<Self, MethodError> {
-        let policy = Policy::for_actions(&setting.spaces.action);
+        let model = &setting.experiment.model;
+        let policy = Policy::for_actions(&setting.spaces.action, model);
         let mut heads = policy.heads();
         heads.push(Head {
             name: "value",
@@ -28,7 +29,6 @@ impl ActorCritic {
             gain: 1.0,
             kind: HeadKind::Judges,
         });
-        let model = &setting.experiment.model;
         let network = Network::new(model, &setting.spaces.observation, &heads)?;
         Ok(Self {
             policy,

@@ -175,7 +175,7 @@ fn share(settings: &DqnSettings, setting: &Setting<'_>) -> SharedExperience {
     let settings = settings.clone();
     SharedExperience {
         importance_exponent: Box::new(move |frames| importance_exponent(&settings, frames)),
-        ..SharedExperience::new(setting, table)
+        ..SharedExperience::new(setting, &table)
     }
 }
 

@@ -213,7 +213,7 @@ fn share(
         behaviour_len: actor_critic.policy().statistics_len(),
         state_len: actor_critic.network().state_len(),
     };
-    SharedExperience::new(setting, table)
+    SharedExperience::new(setting, &table)
 }
 
 /// What the network made of `B` states and the actions taken there.

@@ -27,7 +27,7 @@ pub(super) struct Table {
 
 impl SharedExperience {
     /// By `table`, drawn alike whatever the frames.
-    pub(super) fn new(setting: &Setting<'_>, table: Table) -> Self {
+    pub(super) fn new(setting: &Setting<'_>, table: &Table) -> Self {
         let experiment = setting.experiment;
         let environments = experiment.environment.envs_per_worker;
         Self {

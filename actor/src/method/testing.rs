@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{
     Actions, End, ObservationBuffer, Observations, RecurrentState, Segment,
 };
-use troop_common::experiment::{EpsilonChoice, Experiment, ModelSettings};
+use troop_common::experiment::{Deviation, EpsilonChoice, Experiment, ModelSettings};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::{
@@ -221,8 +221,9 @@ pub(super) type Change = fn(&mut ModelSettings);
 
 /// Every kind of actions on every kind of network that actor-critics have.
 pub(super) fn actor_critics() -> Vec<(Spaces, Change)> {
-    let changes: [Change; 4] = [
+    let changes: [Change; 5] = [
         |_| {},
+        |model| model.deviation = Deviation::Parameter,
         |model| model.separate_value = true,
         |model| model.lstm = Some(3),
         |model| {

@@ -56,7 +56,6 @@ impl TransitionMemory {
             capacity: self.shape.capacity,
         }
     }
-
 }
 
 /// β when the run has taken `frames`.

@@ -51,7 +51,8 @@ fn outputs_have_a_row_an_observation() {
             }
             let outputs = model.evaluate(&Input::stateless(&shown));
             let lengths: Vec<usize> = outputs.heads.iter().map(Vec::len).collect();
-            assert_eq!(lengths, [18, 3], "{backend:?} {body:?}");
+            assert_eq!(lengths, [18, 6, 3], "{backend:?} {body:?}");
+            assert_eq!(outputs.heads[1], [-0.5; 6]);
         }
     }
 }

@@ -2,13 +2,19 @@
 
 use super::{Head, HeadKind};
 
-/// A policy's head and a value's.
-pub(crate) const HEADS: [Head; 2] = [
+/// A policy's head, one that stands on nothing, and a value's.
+pub(crate) const HEADS: [Head; 3] = [
     Head {
         name: "policy",
         outputs: 6,
         gain: 0.01,
         kind: HeadKind::Acts,
+    },
+    Head {
+        name: "free",
+        outputs: 2,
+        gain: 1.0,
+        kind: HeadKind::Free { initial: -0.5 },
     },
     Head {
         name: "value",

@@ -14,7 +14,7 @@ use crate::episodes::EpisodeStatistics;
 use crate::method::{Behaviour, Decision, Purpose};
 use crate::metrics::ActorMetrics;
 use crate::nn::{Model, Network};
-use crate::normalizer::{NormalizerError, ObservationNormalizer};
+use crate::normalizer::{Normalizer, NormalizerError};
 
 /// The half of a worker that lives through segments: steps its environments as a behaviour says.
 pub(super) struct Acting {
@@ -23,7 +23,7 @@ pub(super) struct Acting {
     t_max: usize,
     segment: Segment,
     newest: ObservationBuffer,
-    normalizer: ObservationNormalizer,
+    normalizer: Normalizer,
     state: RecurrentState,
     /// Frames that the run has taken, as far as it knows.
     frames: u64,
@@ -48,11 +48,13 @@ impl Acting {
     ) -> Result<Self, NormalizerError> {
         let spaces = environment.spaces();
         let count = environment.count();
+        let rewards = (experiment.method.discount(), count);
+        let normalizer = Normalizer::new(&experiment.environment, &spaces.observation, rewards)?;
         Ok(Self {
             t_max: experiment.method.t_max(),
             segment: Segment::new(count, spaces),
             newest: ObservationBuffer::new(&spaces.observation),
-            normalizer: ObservationNormalizer::new(&experiment.environment, &spaces.observation)?,
+            normalizer,
             state: RecurrentState::new(count, network.state_len()),
             frames: 0,
             episodes: EpisodeStatistics::new(count),
@@ -66,7 +68,7 @@ impl Acting {
         })
     }
 
-    /// Takes what else came with weights: the moments of all workers' observations.
+    /// Takes what else came with weights: the moments of what all workers lived through.
     pub(super) fn load(&mut self, weights: &Weights) -> Result<(), NormalizerError> {
         match &weights.observations {
             Some(observations) => self.normalizer.load(observations),
@@ -87,6 +89,7 @@ impl Acting {
                 .wrapping_add(self.resets.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             self.resets += 1;
             self.episodes.restart();
+            self.normalizer.restart();
             self.state.restart();
             self.behaviour.interrupted();
             match self.environment.reset(seed) {
@@ -182,23 +185,31 @@ impl Acting {
         self.segment.actions.extend(&decision.actions);
         self.segment.behaviour.extend(&decision.behaviour);
         self.segment.ends.extend_from_slice(step.ends);
-        if step.ends.contains(&End::Truncated) {
-            let observations = self.normalizer.normalize(step.final_observations);
-            for (environment, end) in step.ends.iter().enumerate() {
-                if *end == End::Truncated {
-                    self.segment.truncated_observations.extend_one(
-                        observations,
-                        step.final_masks,
-                        environment,
-                    );
-                }
+        self.normalizer.count_rewards(step.rewards, step.ends);
+        let (normalizer, rewards) = (&self.normalizer, self.rewards);
+        let learnt_from = |raw: &f32| rewards.of(normalizer.reward(*raw));
+        let rewards = step.rewards.iter().map(learnt_from);
+        self.segment.rewards.extend(rewards);
+        self.episodes.record(step.rewards, step.ends);
+        self.record_truncated();
+    }
+
+    /// Adds the final observations of the episodes that a step truncated to the segment.
+    fn record_truncated(&mut self) {
+        let step = self.environment.last();
+        if !step.ends.contains(&End::Truncated) {
+            return;
+        }
+        let observations = self.normalizer.normalize(step.final_observations);
+        for (environment, end) in step.ends.iter().enumerate() {
+            if *end == End::Truncated {
+                self.segment.truncated_observations.extend_one(
+                    observations,
+                    step.final_masks,
+                    environment,
+                );
             }
         }
-        let rewards = self.rewards;
-        self.segment
-            .rewards
-            .extend(step.rewards.iter().map(|reward| rewards.of(*reward)));
-        self.episodes.record(step.rewards, step.ends);
     }
 
     /// Adds what lies behind the last steps, and counts the segment.

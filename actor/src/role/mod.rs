@@ -11,6 +11,8 @@ mod divergence;
 mod identity;
 mod loaded_weights;
 mod push_delay;
+#[cfg(test)]
+mod rescaling_tests;
 mod reward_shaping;
 mod stop;
 mod timed;

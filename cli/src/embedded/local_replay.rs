@@ -59,12 +59,13 @@ impl Drop for Presence {
             *present
         };
         if left == 0 {
-            self.replay.close(self.replay.run_is_over().unwrap_or_else(|| {
-                let role = self.role.name();
-                LinkClosed::Failed(format!(
-                    "no worker is left whose role is \"{role}\"; the log says why they ended"
-                ))
-            }));
+            self.replay
+                .close(self.replay.run_is_over().unwrap_or_else(|| {
+                    let role = self.role.name();
+                    LinkClosed::Failed(format!(
+                        "no worker is left whose role is \"{role}\"; the log says why they ended"
+                    ))
+                }));
         }
     }
 }
@@ -97,7 +98,11 @@ impl LocalReplay {
     }
 
     /// So many workers of a role, which are there from now on.
-    pub(super) fn presences(self: &Arc<Self>, role: Role, count: usize) -> impl Iterator<Item = Presence> {
+    pub(super) fn presences(
+        self: &Arc<Self>,
+        role: Role,
+        count: usize,
+    ) -> impl Iterator<Item = Presence> {
         *self.lock().present.entry(role).or_default() += count;
         let replay = Arc::clone(self);
         (0..count).map(move |_| Presence {
@@ -194,11 +199,7 @@ impl LocalWriter {
 }
 
 impl ReplayWriter for LocalWriter {
-    fn open(
-        &mut self,
-        settings: &ReplaySettings,
-        environments: usize,
-    ) -> Result<(), LinkClosed> {
+    fn open(&mut self, settings: &ReplaySettings, environments: usize) -> Result<(), LinkClosed> {
         let replay = self.shared.open(settings)?;
         let writer = replay.join(environments).map_err(failed)?;
         self.joined = Some(JoinedReplay {
@@ -223,7 +224,9 @@ impl ReplayWriter for LocalWriter {
             }
         }
         joined.sequence += 1;
-        let appended = joined.replay.append(joined.writer, joined.sequence, segment);
+        let appended = joined
+            .replay
+            .append(joined.writer, joined.sequence, segment);
         match appended {
             Ok(_) => Ok(()),
             Err(_) if joined.replay.is_closed() => Err(shared.why_closed()),
@@ -281,12 +284,16 @@ impl ReplayReader for LocalReader {
         replay.tell_version(version);
         loop {
             let deadline = Instant::now() + LOOK_AGAIN;
-            let wait = replay.wait_until_drawable(items, deadline).map_err(failed)?;
+            let wait = replay
+                .wait_until_drawable(items, deadline)
+                .map_err(failed)?;
             if wait == Wait::Closed {
                 return Err(self.shared.why_closed());
             }
             // Somebody else may have been faster.
-            let drawn = replay.draw(items, importance_exponent, rng).map_err(failed)?;
+            let drawn = replay
+                .draw(items, importance_exponent, rng)
+                .map_err(failed)?;
             if let Some(drawn) = drawn {
                 return Ok(drawn);
             }

@@ -41,6 +41,10 @@ impl MethodRules for A3cSettings {
         self.t_max
     }
 
+    fn discount(&self) -> f32 {
+        self.discount
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

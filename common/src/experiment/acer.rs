@@ -46,8 +46,8 @@ settings! {
         /// Continuous actions: n, samples of the policy in a stochastic duelling network.
         #[unit = "actions"]
         pub duelling_samples: usize = 5, // §4.2
-        /// Continuous actions: σ, the policy's fixed standard deviation in every dimension, in the action's own
-        /// units.
+        /// Continuous actions: σ, the policy's fixed standard deviation in every dimension, in units of the actions that
+        /// the policy gives, see `environment.rescale_actions`.
         #[unit = "action"]
         pub action_deviation: f64 = 0.3, // §5.2
     }
@@ -60,6 +60,10 @@ impl MethodRules for AcerSettings {
 
     fn t_max(&self) -> usize {
         self.t_max
+    }
+
+    fn discount(&self) -> f32 {
+        self.discount
     }
 
     fn check(&self, around: &Surroundings<'_>, violations: &mut Violations) {

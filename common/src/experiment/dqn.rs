@@ -80,6 +80,10 @@ impl MethodRules for DqnSettings {
         true
     }
 
+    fn discount(&self) -> f32 {
+        self.discount
+    }
+
     /// Until it replays, until there is a first transition, and until a batch is earned.
     fn env_steps_before_gradient(&self, environments: u64) -> u64 {
         let first_transition = environments.saturating_mul(self.n_step as u64);

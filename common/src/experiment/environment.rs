@@ -42,6 +42,9 @@ settings! {
         pub reward_clip: Option<f32> = None,
         /// Rewards are multiplied by this for learning, before they are clipped; reported returns stay raw.
         pub reward_scale: f32 = 1.0,
+        /// Whether rewards are divided by the deviation of discounted returns for learning, before they are scaled, by
+        /// what all workers of the run have lived through, see [below](#normalised-rewards); reported returns stay raw.
+        pub normalize_rewards: bool = false,
         /// Whether each dimension of the observations is shifted and scaled to mean 0 and deviation 1, by the moments
         /// of all that the run's workers have seen; floats only, see [below](#normalised-observations).
         pub normalize_observations: bool = false,
@@ -49,6 +52,9 @@ settings! {
         #[unit = "deviations"]
         #[serde(with = "super::optional")]
         pub observation_clip: Option<f32> = Some(10.0),
+        /// Whether policies give continuous actions in units of half the range between their bounds, from −1 to 1, so
+        /// that tiny and huge bounds train alike; a dimension with an infinite bound stays raw.
+        pub rescale_actions: bool = true,
         /// The newest so many observations are shown together, the oldest first; the first one of an episode fills
         /// the places of those before it. Atari has a key of its own.
         #[unit = "observations"]
@@ -133,6 +139,11 @@ impl EnvironmentSettings {
 }
 
 impl EnvironmentSettings {
+    /// Whether the moments of what workers live through are needed.
+    pub fn normalizes(&self) -> bool {
+        self.normalize_observations || self.normalize_rewards
+    }
+
     /// Whether it is one of the Arcade Learning Environment's games.
     pub fn is_atari(&self) -> bool {
         self.id.starts_with("ALE/")

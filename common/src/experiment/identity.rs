@@ -6,9 +6,10 @@ use super::{ConfigError, Experiment};
 
 /// What the parameters belong to. With another value of one of these a checkpoint's tensors would have
 /// other shapes, or another meaning.
-const IDENTITY: [&str; 13] = [
+const IDENTITY: [&str; 15] = [
     "environment.id",
     "environment.frame_stack",
+    "environment.normalize_rewards",
     "environment.atari.stack",
     "environment.atari.screen_size",
     "environment.atari.full_action_space",
@@ -18,6 +19,7 @@ const IDENTITY: [&str; 13] = [
     "model.activation",
     "model.lstm",
     "model.separate_value",
+    "model.deviation",
     "model.dueling",
     "model.scale_bytes",
 ];

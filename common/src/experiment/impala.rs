@@ -1,7 +1,7 @@
+use super::Reduction;
 use super::method_rules::{Learns, MethodRules, Surroundings, check_segment, check_term_weights};
 use super::settings::settings;
 use super::violation::Violations;
-use super::Reduction;
 
 settings! {
     /// Importance-weighted actor-critic with V-trace targets (Espeholt et al. 2018, arXiv 1802.01561). The defaults
@@ -42,6 +42,10 @@ impl MethodRules for ImpalaSettings {
 
     fn t_max(&self) -> usize {
         self.t_max
+    }
+
+    fn discount(&self) -> f32 {
+        self.discount
     }
 
     fn is_recurrent(&self) -> bool {

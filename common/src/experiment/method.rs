@@ -92,6 +92,11 @@ impl MethodSettings {
         self.rules().t_max()
     }
 
+    /// Discount γ of an env step.
+    pub fn discount(&self) -> f32 {
+        self.rules().discount()
+    }
+
     /// Env steps that a worker of so many environments may live through before it sends a gradient,
     /// those of a segment aside.
     pub fn env_steps_before_gradient(&self, environments: u64) -> u64 {

@@ -29,6 +29,9 @@ pub(super) trait MethodRules {
     /// Steps of each environment in a segment.
     fn t_max(&self) -> usize;
 
+    /// Discount γ of an env step.
+    fn discount(&self) -> f32;
+
     /// Env steps that a worker of so many environments may live through before it sends a gradient,
     /// those of a segment aside: what a replay memory is filled with is reported with the first one.
     fn env_steps_before_gradient(&self, _environments: u64) -> u64 {

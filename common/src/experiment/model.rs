@@ -52,6 +52,21 @@ pub enum Backend {
     Torch,
 }
 
+/// What a Gaussian policy's deviation depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deviation {
+    /// A head on the policy's body gives one variance for all dimensions (Mnih et al. 2016, §9).
+    #[default]
+    State,
+    /// Nothing: one parameter a dimension.
+    Parameter,
+}
+
+/// Of a policy, when it begins.
+const SMALLEST_DEVIATION: f64 = 1e-3;
+const LARGEST_DEVIATION: f64 = 1e3;
+
 settings! {
     /// `[model]`: the network.
     pub struct ModelSettings {
@@ -76,6 +91,12 @@ settings! {
         /// Whether the value has a body (and an LSTM) of its own and shares nothing with the policy (Mnih et al.
         /// 2016, §9, continuous control).
         pub separate_value: bool = false,
+        /// Continuous actions: whether a head gives one variance for all dimensions in each state (Mnih et al. 2016, §9),
+        /// or each dimension's log σ is a parameter, the same in every state. `acer` has a σ of its own, which is fixed.
+        pub deviation: Deviation = Deviation::State,
+        /// σ at the start, if it is a parameter, in units of the actions that the policy gives.
+        #[unit = "action"]
+        pub initial_deviation: f64 = 1.0,
         /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
         pub dueling: bool = false,
         /// Whether observations in bytes are divided by 255, as brightness is; `false` takes them as numbers from 0
@@ -99,6 +120,11 @@ impl ModelSettings {
             self.lstm.is_none_or(|units| units >= 1),
             "model.lstm",
             "must be at least 1: a layer without units passes nothing on; \"none\" leaves it out",
+        );
+        violations.expect(
+            (SMALLEST_DEVIATION..=LARGEST_DEVIATION).contains(&self.initial_deviation),
+            "model.initial_deviation",
+            "must be from 0.001 to 1000: a policy without noise learns nothing, one of noise alone acts at random",
         );
         let name = method.name();
         violations.expect(

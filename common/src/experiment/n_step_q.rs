@@ -34,6 +34,10 @@ impl MethodRules for NStepQSettings {
         self.t_max
     }
 
+    fn discount(&self) -> f32 {
+        self.discount
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

@@ -32,6 +32,10 @@ impl MethodRules for OneStepSettings {
         self.t_max
     }
 
+    fn discount(&self) -> f32 {
+        self.discount
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

@@ -60,6 +60,10 @@ impl MethodRules for PpoSettings {
         self.t_max
     }
 
+    fn discount(&self) -> f32 {
+        self.discount
+    }
+
     fn is_recurrent(&self) -> bool {
         true
     }

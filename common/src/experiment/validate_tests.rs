@@ -62,6 +62,8 @@ fn ranges() {
             &["1e-3", "10"],
         ),
         ("environment.normalize_observations", &[], &["true"]),
+        ("environment.normalize_rewards", &[], &["true"]),
+        ("environment.rescale_actions", &[], &["false"]),
         (
             "environment.observation_clip",
             &["0", "-1", "inf", "nan"],
@@ -97,6 +99,11 @@ fn ranges() {
         ("environment.atari.max_episode_frames", &["0", "3"], &["4"]),
         ("model.hidden", &["[0]", "[64, 0]"], &["[]", "[1]"]),
         ("model.lstm", &["0"], &["1", "'none'"]),
+        (
+            "model.initial_deviation",
+            &["0", "-1", "0.0009", "1001", "inf", "nan"],
+            &["0.001", "1000"],
+        ),
         ("method.t_max", &["0"], &["1"]),
         ("method.discount", &["-0.1", "1.1", "nan"], &["0", "1"]),
         ("method.gae_lambda", &["-0.1", "1.1", "nan"], &["0", "1"]),

@@ -14,6 +14,7 @@ impl From<&Layout> for v1::Layout {
             shape: spec.shape.iter().map(|axis| *axis as u64).collect(),
             initializer: Some(match spec.initializer {
                 Initializer::Zeros => v1::tensor::Initializer::Zeros(v1::Zeros {}),
+                Initializer::Constant(value) => v1::tensor::Initializer::Constant(value),
                 Initializer::ForgetGate(bias) => v1::tensor::Initializer::ForgetGateBias(bias),
                 Initializer::Uniform(bound) => v1::tensor::Initializer::UniformBound(bound),
                 Initializer::Orthogonal(gain) => v1::tensor::Initializer::OrthogonalGain(gain),
@@ -34,6 +35,7 @@ impl TryFrom<v1::Layout> for Layout {
             check_initializer(&tensor)?;
             let initializer = match tensor.initializer {
                 Some(v1::tensor::Initializer::Zeros(_)) => Initializer::Zeros,
+                Some(v1::tensor::Initializer::Constant(value)) => Initializer::Constant(value),
                 Some(v1::tensor::Initializer::ForgetGateBias(bias)) => {
                     Initializer::ForgetGate(bias)
                 }
@@ -65,9 +67,14 @@ impl TryFrom<v1::Layout> for Layout {
 
 /// Numbers that are infinite, NaN or too large would be the parameters that everybody gets.
 fn check_initializer(tensor: &v1::Tensor) -> Result<(), WireError> {
-    use v1::tensor::Initializer::{ForgetGateBias, OrthogonalGain, UniformBound, Zeros};
+    use v1::tensor::Initializer::{Constant, ForgetGateBias, OrthogonalGain, UniformBound, Zeros};
     let found = match tensor.initializer {
-        Some(ForgetGateBias(number) | UniformBound(number) | OrthogonalGain(number)) => number,
+        Some(
+            Constant(number)
+            | ForgetGateBias(number)
+            | UniformBound(number)
+            | OrthogonalGain(number),
+        ) => number,
         Some(Zeros(_)) | None => return Ok(()),
     };
     // Not the other way round: NaN is within no bounds.
@@ -97,6 +104,7 @@ mod tests {
             spec("b", Initializer::ForgetGate(0.5)),
             spec("c", Initializer::Uniform(0.1)),
             spec("d", Initializer::Orthogonal(1.4)),
+            spec("e", Initializer::Constant(-0.5)),
         ])
         .unwrap();
         assert_eq!(Layout::try_from(v1::Layout::from(&layout)), Ok(layout));
@@ -104,8 +112,8 @@ mod tests {
 
     #[test]
     fn numbers_that_no_parameter_should_begin_with_are_refused() {
-        use v1::tensor::Initializer::{ForgetGateBias, OrthogonalGain, UniformBound};
-        for make in [ForgetGateBias, OrthogonalGain, UniformBound] {
+        use v1::tensor::Initializer::{Constant, ForgetGateBias, OrthogonalGain, UniformBound};
+        for make in [Constant, ForgetGateBias, OrthogonalGain, UniformBound] {
             for odd in [f32::NAN, f32::INFINITY, -1e38] {
                 let tensor = v1::Tensor {
                     name: "w".into(),

@@ -6,6 +6,7 @@ use troop_common::layout::{Initializer, Layout, LayoutError, TensorSpec};
 fn initializers() -> impl Strategy<Value = Initializer> {
     prop_oneof![
         Just(Initializer::Zeros),
+        (-2.0_f32..2.0).prop_map(Initializer::Constant),
         (0.1_f32..2.0).prop_map(Initializer::ForgetGate),
         (0.1_f32..2.0).prop_map(Initializer::Uniform),
         (0.1_f32..2.0).prop_map(Initializer::Orthogonal),

@@ -86,7 +86,7 @@ impl Ledger {
         metrics
             .run_env_steps_target
             .set(of_count(run.total_env_steps));
-        let normalizes = experiment.environment.normalize_observations;
+        let normalizes = experiment.environment.normalizes();
         let ledger = Self {
             max_sessions: experiment.learner.max_sessions,
             clock,

@@ -89,6 +89,32 @@ async fn each_publish_carries_all_that_was_reported_and_a_resumed_life_goes_on()
     );
 }
 
+/// A checkpoint has moments if observations are normalised, rewards, or both: their dimensions say which.
+#[tokio::test]
+async fn a_run_that_normalizes_rewards_still_knows_whether_it_normalizes_observations() {
+    let with = |observations: bool, dimensions: usize| {
+        let mut experiment = server(StalenessPolicy::Accept, observations)
+            .experiment()
+            .clone();
+        experiment.environment.normalize_rewards = true;
+        let server = ParameterServer::new(experiment.clone(), Metrics::new().unwrap());
+        open(&server);
+        let mut checkpoint = server.checkpoint().unwrap();
+        let nothing = checkpoint.observations.clone();
+        assert_eq!(nothing, Some(Moments::default()), "counted from the start");
+        let moments = Moments::from_parts(3, vec![0.0; dimensions], vec![1.0; dimensions]);
+        checkpoint.observations = Some(moments.unwrap());
+        let resumed = ParameterServer::resume(experiment, Metrics::new().unwrap(), checkpoint);
+        resumed.err()
+    };
+    assert_eq!((with(true, 5), with(false, 1)), (None, None));
+    let refused = |began_with| Some(ResumeError::OtherObservations { began_with });
+    assert_eq!(
+        (with(true, 1), with(false, 5)),
+        (refused(false), refused(true))
+    );
+}
+
 #[tokio::test]
 async fn what_was_computed_on_no_numbers_is_refused_in_each_mode() {
     for policy in [StalenessPolicy::Accept, StalenessPolicy::Synchronous] {

@@ -83,7 +83,10 @@ fn a_report_that_cannot_be_true_ends_its_session_and_is_not_counted() {
     let server = server(StalenessPolicy::Accept);
     let session = open(&server, Role::Act);
     let outcome = server.report(session, 1, 1, &steps(1 << 40));
-    assert_eq!((outcome.verdict, outcome.ends_session), (Verdict::Malformed, true));
+    assert_eq!(
+        (outcome.verdict, outcome.ends_session),
+        (Verdict::Malformed, true)
+    );
     assert_eq!(server.progress().counters.env_steps, 0);
 }
 
@@ -123,6 +126,11 @@ async fn nobody_waits_for_a_gradient_of_those_who_only_act() {
 fn those_who_act_and_those_who_train_are_numbered_apart() {
     let server = server(StalenessPolicy::Accept);
     let roles = [Role::Act, Role::Train, Role::Act, Role::Train];
-    let index = |role| server.join_as(role, "w".into(), "p".into()).unwrap().worker_index;
+    let index = |role| {
+        server
+            .join_as(role, "w".into(), "p".into())
+            .unwrap()
+            .worker_index
+    };
     assert_eq!(roles.map(index), [0, 0, 1, 1]);
 }

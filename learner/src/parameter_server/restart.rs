@@ -95,8 +95,15 @@ fn refuse_other_observations(
     experiment: &Experiment,
     checkpoint: &Checkpoint,
 ) -> Result<(), ResumeError> {
-    let began_with = checkpoint.observations.is_some();
-    if experiment.environment.normalize_observations == began_with {
+    let environment = &experiment.environment;
+    let began_with = match &checkpoint.observations {
+        None => false,
+        // Of a run that normalises rewards, and whose workers have told nothing yet.
+        Some(moments) if environment.normalize_rewards && moments.count() == 0 => return Ok(()),
+        // Behind an observation's dimensions stands the return's.
+        Some(moments) => !environment.normalize_rewards || moments.mean().len() > 1,
+    };
+    if environment.normalize_observations == began_with {
         return Ok(());
     }
     Err(ResumeError::OtherObservations { began_with })

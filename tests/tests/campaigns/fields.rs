@@ -179,6 +179,12 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
         }),
     ),
     (
+        "Tensor.constant",
+        Put::Real(|it, x| {
+            it.tensor().initializer = Some(Initializer::Constant(x as f32));
+        }),
+    ),
+    (
         "GradientChunk.sequence",
         Put::Number(|it, n| it.chunk.sequence = n),
     ),

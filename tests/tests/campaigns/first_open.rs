@@ -34,6 +34,7 @@ fn a_first_layout_of_any_size_is_refused_or_opened_while_the_learner_answers() {
             tensor(&[1 << 27, 2], gain(1.0)),
             tensor(&[2, 1 << 27], gain(1.0)),
             tensor(&[1 << 28], Initializer::ForgetGateBias(f32::INFINITY)),
+            tensor(&[1 << 28], Initializer::Constant(f32::NAN)),
             tensor(&[1 << 28], Initializer::UniformBound(f32::MAX)),
         ]);
     }

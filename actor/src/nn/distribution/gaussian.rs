@@ -8,10 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use super::likelihood::Likelihood;
 
 /// Added to every variance, so that it never reaches 0.
-const MIN_VARIANCE: f64 = 1e-5;
+pub(super) const MIN_VARIANCE: f64 = 1e-5;
 
 /// The variance of a head's output: softplus, and a little.
-pub(super) fn variance(output: f32) -> f64 {
+fn variance(output: f32) -> f64 {
     let x = f64::from(output);
     x.max(0.0) + (-x.abs()).exp().ln_1p() + MIN_VARIANCE
 }
@@ -36,6 +36,22 @@ pub(super) fn likelihood(mean: &[f32], output: f32, action: &[f32]) -> Likelihoo
         log_probability: -squares(mean, action) / (2.0 * variance) - log_scale * half,
         entropy: (log_scale + 1.0) * half,
     }
+}
+
+/// Draws an action `[D]` for each row's mean `[D]` and output of the head for the variance, one after the other.
+pub(super) fn draw<'a>(
+    rows: impl Iterator<Item = (&'a [f32], &'a f32)>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<f32> {
+    let mut drawn = Vec::new();
+    for (mean, output) in rows {
+        let deviation = variance(*output).sqrt() as f32;
+        drawn.extend(
+            mean.iter()
+                .map(|mean| mean + deviation * standard_normal(rng)),
+        );
+    }
+    drawn
 }
 
 /// Writes what a loss's derivatives are at the mean `[D]`, and gives that at the variance's output:

@@ -3,6 +3,7 @@
 
 mod categorical;
 mod choice;
+mod diagonal;
 mod family;
 mod gaussian;
 mod likelihood;

@@ -1,15 +1,16 @@
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Actions;
+use troop_common::experiment::{Deviation, ModelSettings};
 use troop_common::spaces::ActionSpace;
 
 use super::choice::{best, mask_of};
 use super::likelihood::Likelihood;
-use super::{categorical, gaussian, multi_categorical};
+use super::{categorical, diagonal, gaussian, multi_categorical};
 use crate::nn::network::{Head, HeadKind};
 
 /// A family of distributions, whose statistics are the outputs of the policy's heads: `[B, O]` each, and
 /// masks `[B, M]` of the choices that are open, empty if all are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Policy {
     /// Softmax over `A` logits `[B, A]`.
     Categorical {
@@ -27,6 +28,14 @@ pub enum Policy {
         /// Dimensions of an action, `D`.
         dimensions: usize,
     },
+    /// Normal in `D` dimensions: mean `[B, D]`, and the logarithm of each dimension's deviation `[B, D]`, which is
+    /// the same in every state.
+    DiagonalGaussian {
+        /// Dimensions of an action, `D`.
+        dimensions: usize,
+        /// σ at first.
+        initial_deviation: f64,
+    },
 }
 
 /// What the policy's heads gave for `B` states.
@@ -39,9 +48,15 @@ pub struct Statistics<'a> {
 }
 
 impl Policy {
-    /// The family for an action space.
-    pub fn for_actions(space: &ActionSpace) -> Self {
+    /// The family for an action space that a model's settings ask for.
+    pub fn for_actions(space: &ActionSpace, model: &ModelSettings) -> Self {
         match space {
+            ActionSpace::Box { low, .. } if model.deviation == Deviation::Parameter => {
+                Self::DiagonalGaussian {
+                    dimensions: low.len(),
+                    initial_deviation: model.initial_deviation,
+                }
+            }
             ActionSpace::Discrete { n } => Self::Categorical { actions: *n },
             ActionSpace::MultiDiscrete { n } => Self::MultiCategorical { choices: n.clone() },
             ActionSpace::Box { low, .. } => Self::Gaussian {
@@ -52,17 +67,25 @@ impl Policy {
 
     /// The heads that give its statistics. Small gains: every action is about as likely at first.
     pub fn heads(&self) -> Vec<Head> {
-        let head = |name, outputs| Head {
+        let head = |name, outputs, kind| Head {
             name,
             outputs,
             gain: 0.01,
-            kind: HeadKind::Acts,
+            kind,
         };
+        let (width, acts) = (self.width(), HeadKind::Acts);
         match self {
             Self::Categorical { .. } | Self::MultiCategorical { .. } => {
-                vec![head("policy", self.width())]
+                vec![head("policy", width, acts)]
             }
-            Self::Gaussian { dimensions } => vec![head("mean", *dimensions), head("variance", 1)],
+            Self::Gaussian { .. } => vec![head("mean", width, acts), head("variance", 1, acts)],
+            Self::DiagonalGaussian {
+                initial_deviation, ..
+            } => {
+                let initial = initial_deviation.ln() as f32;
+                let free = head("log_deviation", width, HeadKind::Free { initial });
+                vec![head("mean", width, acts), free]
+            }
         }
     }
 
@@ -112,7 +135,9 @@ impl Policy {
         match self {
             Self::Categorical { actions } => *actions,
             Self::MultiCategorical { choices } => choices.iter().sum(),
-            Self::Gaussian { dimensions } => *dimensions,
+            Self::Gaussian { dimensions } | Self::DiagonalGaussian { dimensions, .. } => {
+                *dimensions
+            }
         }
     }
 
@@ -140,13 +165,11 @@ impl Policy {
                     .collect(),
             ),
             Self::Gaussian { .. } => {
-                let mut drawn = Vec::with_capacity(of.heads[0].len());
-                for ((means, _), output) in rows.zip(&of.heads[1]) {
-                    let deviation = gaussian::variance(*output).sqrt() as f32;
-                    let noisy = |mean| mean + deviation * gaussian::standard_normal(rng);
-                    drawn.extend(means.iter().map(noisy));
-                }
-                Actions::Continuous(drawn)
+                let rows = rows.map(|(mean, _)| mean).zip(&of.heads[1]);
+                Actions::Continuous(gaussian::draw(rows, rng))
+            }
+            Self::DiagonalGaussian { .. } => {
+                Actions::Continuous(diagonal::draw(&of.heads[0], &of.heads[1], rng))
             }
         }
     }
@@ -163,7 +186,9 @@ impl Policy {
                 rows.flat_map(|(logits, mask)| multi_categorical::mode(logits, mask, choices))
                     .collect(),
             ),
-            Self::Gaussian { .. } => Actions::Continuous(of.heads[0].clone()),
+            Self::Gaussian { .. } | Self::DiagonalGaussian { .. } => {
+                Actions::Continuous(of.heads[0].clone())
+            }
         }
     }
 
@@ -188,6 +213,11 @@ impl Policy {
                 .zip(&of.heads[1])
                 .zip(actions.chunks_exact(*dimensions))
                 .map(|(((mean, _), output), action)| gaussian::likelihood(mean, *output, action))
+                .collect(),
+            (Self::DiagonalGaussian { dimensions, .. }, Actions::Continuous(actions)) => rows
+                .zip(of.heads[1].chunks_exact(*dimensions))
+                .zip(actions.chunks_exact(*dimensions))
+                .map(|(((mean, _), outputs), action)| diagonal::likelihood(mean, outputs, action))
                 .collect(),
             _ => panic!("the segment's actions are of another kind than the policy's"),
         }
@@ -231,6 +261,18 @@ impl Policy {
                         gaussian::gradient(mean, *output, action, *of, to)
                     })
                     .collect();
+                vec![first, second]
+            }
+            (Self::DiagonalGaussian { dimensions, .. }, Actions::Continuous(actions)) => {
+                let mut second = vec![0.0; of.heads[1].len()];
+                let outputs = of.heads[1].chunks_exact(*dimensions);
+                let actions = actions.chunks_exact(*dimensions).zip(outputs);
+                let of_second = second.chunks_exact_mut(*dimensions);
+                for (((mean, _), (to, of)), ((action, outputs), second)) in
+                    rows.zip(actions.zip(of_second))
+                {
+                    diagonal::gradient((mean, outputs), action, *of, (to, second));
+                }
                 vec![first, second]
             }
             _ => panic!("the segment's actions are of another kind than the policy's"),

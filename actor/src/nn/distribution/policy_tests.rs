@@ -24,18 +24,45 @@ fn samples_follow_the_distribution() {
             "action {action}: {found} for {expected}"
         );
     }
-    let heads = [[1.0_f32, -1.0].repeat(rows), vec![0.0; rows]];
-    let policy = Policy::Gaussian { dimensions: 2 };
-    let Actions::Continuous(actions) = policy.sample(statistics(&heads, OPEN), &mut rng) else {
-        panic!("continuous")
+}
+
+#[test]
+fn samples_of_normals_follow_their_deviations() {
+    let rows = 20_000;
+    let mean = [1.0_f32, -1.0].repeat(rows);
+    let diagonal = Policy::DiagonalGaussian {
+        dimensions: 2,
+        initial_deviation: 1.0,
     };
-    let first: Vec<f64> = actions.iter().step_by(2).map(|a| f64::from(*a)).collect();
-    let mean = first.iter().sum::<f64>() / rows as f64;
-    let variance = first.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / rows as f64;
-    assert!(
-        (mean - 1.0).abs() < 0.03 && (variance - 2.0_f64.ln()).abs() < 0.03,
-        "{mean} {variance}"
-    );
+    let softplus = 2.0_f64.ln().sqrt();
+    for (policy, output, deviations) in [
+        (
+            Policy::Gaussian { dimensions: 2 },
+            vec![0.0; rows],
+            [softplus; 2],
+        ),
+        (
+            diagonal,
+            [-0.5_f32, 0.2].repeat(rows),
+            [(-0.5_f64).exp(), 0.2_f64.exp()],
+        ),
+    ] {
+        let heads = [mean.clone(), output];
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let Actions::Continuous(actions) = policy.sample(statistics(&heads, OPEN), &mut rng) else {
+            panic!("continuous")
+        };
+        for (dimension, expected) in [1.0, -1.0].into_iter().enumerate() {
+            let of_one = actions.iter().skip(dimension).step_by(2);
+            let of_one: Vec<f64> = of_one.map(|a| f64::from(*a)).collect();
+            let mean = of_one.iter().sum::<f64>() / rows as f64;
+            let variance = of_one.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / rows as f64;
+            let deviation = variance.sqrt();
+            assert!((mean - expected).abs() < 0.03, "{policy:?}: mean {mean}");
+            let apart = (deviation - deviations[dimension]).abs();
+            assert!(apart < 0.02, "{policy:?}: deviation {deviation}");
+        }
+    }
 }
 
 #[test]
@@ -138,6 +165,13 @@ fn gradients_pass_finite_differences() {
             Policy::Gaussian { dimensions: 2 },
             Actions::Continuous(vec![0.1, -0.5, 0.7, 0.2, 0.0, 1.5, -0.3, 0.4]),
         ),
+        (
+            Policy::DiagonalGaussian {
+                dimensions: 2,
+                initial_deviation: 0.6,
+            },
+            Actions::Continuous(vec![0.1, -0.5, 0.7, 0.2, 0.0, 1.5, -0.3, 0.4]),
+        ),
     ] {
         let mut numbers =
             |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-1.0..1.0)).collect() };
@@ -153,7 +187,7 @@ fn gradients_pass_finite_differences() {
             })
             .collect();
         let masks = match policy {
-            Policy::Gaussian { .. } => vec![],
+            Policy::Gaussian { .. } | Policy::DiagonalGaussian { .. } => vec![],
             _ => [true, true, false, true, true].repeat(rows),
         };
         let loss = |heads: &[Vec<f32>]| -> f64 {

@@ -5,13 +5,14 @@ use troop_common::experience::{End, Observations};
 
 use super::action_head::ActionHead;
 use super::body::Body;
+use super::free::Free;
 use super::heads::Heads;
 use super::kernel::widen;
 use super::observed::Observed;
 use super::pass::Pass;
 use super::span::Span;
 use crate::nn::input::Input;
-use crate::nn::network::{Layer, Network};
+use crate::nn::network::{Layer, Network, Output};
 use crate::nn::outputs::OutputGradients;
 
 /// Bodies, heads, and one that judges actions.
@@ -21,6 +22,8 @@ pub(super) struct Layers {
     bodies: Vec<Body>,
     /// Those of each body.
     heads: Vec<Heads>,
+    /// Heads that stand on none.
+    free: Vec<Free>,
     /// On the last body.
     action_head: Option<ActionHead>,
     /// How each step of the pass ended that the gradient is of, `[T·E]`; empty if none has.
@@ -43,10 +46,20 @@ impl Layers {
             .iter()
             .map(|body| Body::new(body, tensors))
             .collect();
-        let heads: Vec<_> = (0..)
-            .zip(&network.heads)
-            .map(|(index, (body, layer))| (*body, (index, outputs(*layer), Span::next(tensors))))
-            .collect();
+        let (mut heads, mut free) = (Vec::new(), Vec::new());
+        for (index, output) in network.heads.iter().enumerate() {
+            match *output {
+                Output::OnBody { body, layer } => {
+                    heads.push((body, (index, outputs(layer), Span::next(tensors))));
+                }
+                Output::Free { .. } => {
+                    free.push(Free::new(
+                        index,
+                        tensors.next().expect("a free head has a tensor"),
+                    ));
+                }
+            }
+        }
         let action_head = network
             .action_head
             .map(|head| ActionHead::new(head, &network.bodies[0], tensors));
@@ -62,6 +75,7 @@ impl Layers {
             takes_bytes: bodies.iter().all(Body::takes_bytes),
             bodies,
             heads,
+            free,
             action_head,
             ends: Vec::new(),
             inputs,
@@ -95,6 +109,9 @@ impl Layers {
             state += made.lstm.state_len();
             let features = &made.features(&pass.observed)[first * self.features..];
             heads.forward(self.arch, parameters, features, &mut pass.outputs.heads);
+        }
+        for free in &self.free {
+            free.forward(parameters, input.rows(), &mut pass.outputs.heads);
         }
         pass.end(first, input.ends);
     }
@@ -165,6 +182,9 @@ impl Layers {
             }
             let seen = (&pass.observed, &self.ends[..]);
             body.backward(arch, parameters, seen, made, gradient);
+        }
+        for free in &self.free {
+            free.backward(&of.heads, gradient);
         }
     }
 

@@ -6,6 +6,7 @@ mod buffer;
 mod cell;
 mod convolution;
 mod dense;
+mod free;
 mod heads;
 mod kernel;
 mod layers;

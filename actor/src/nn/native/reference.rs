@@ -4,7 +4,7 @@ use troop_common::experience::{End, Observations};
 use troop_common::experiment::Activation;
 
 use crate::nn::input::Input;
-use crate::nn::network::{Body, Layer, Network};
+use crate::nn::network::{Body, Layer, Network, Output};
 use crate::nn::outputs::OutputGradients;
 
 /// Rows of numbers.
@@ -156,13 +156,21 @@ pub(super) fn forward(
         bodies.push(body(this, input, &mut rest, &states));
     }
     let mut heads = Vec::new();
-    for (body, head) in &network.heads {
-        let Layer::Linear { inputs, outputs } = *head else {
-            panic!("heads are linear")
+    for output in &network.heads {
+        let (body, inputs, outputs) = match *output {
+            Output::Free { outputs } => {
+                heads.push(take(&mut rest, outputs).repeat(bodies[0].0.len()));
+                continue;
+            }
+            Output::OnBody {
+                body,
+                layer: Layer::Linear { inputs, outputs },
+            } => (body, inputs, outputs),
+            Output::OnBody { layer, .. } => panic!("heads are linear, not {layer:?}"),
         };
         let weight = take(&mut rest, inputs * outputs);
         let bias = take(&mut rest, outputs);
-        let features = bodies[*body].0.iter();
+        let features = bodies[body].0.iter();
         heads.push(features.flat_map(|x| linear(x, weight, bias)).collect());
     }
     let together = |part: fn(&Unrolled) -> &[Vec<f64>]| {

@@ -13,15 +13,21 @@ use super::kernel::product_tests::{architectures, random};
 use super::reference::{forward, loss, slope};
 use crate::nn::input::Input;
 use crate::nn::model::Model;
-use crate::nn::network::{Head, HeadKind, Network};
+use crate::nn::network::{Head, HeadKind, Layer, Network, Output};
 use crate::nn::outputs::{OutputGradients, Outputs};
 
-const HEADS: [Head; 2] = [
+const HEADS: [Head; 3] = [
     Head {
         name: "policy",
         outputs: 3,
         gain: 0.5,
         kind: HeadKind::Acts,
+    },
+    Head {
+        name: "free",
+        outputs: 2,
+        gain: 1.0,
+        kind: HeadKind::Free { initial: 0.5 },
     },
     Head {
         name: "value",
@@ -70,9 +76,13 @@ impl Case {
         let outputs: Vec<usize> = network
             .heads
             .iter()
-            .map(|(_, head)| match head {
-                crate::nn::network::Layer::Linear { outputs, .. } => *outputs,
-                crate::nn::network::Layer::Convolution { .. } => 0,
+            .map(|output| match output {
+                Output::Free { outputs }
+                | Output::OnBody {
+                    layer: Layer::Linear { outputs, .. },
+                    ..
+                } => *outputs,
+                Output::OnBody { .. } => 0,
             })
             .collect();
         let of = OutputGradients {

@@ -5,8 +5,8 @@ use troop_common::spaces::ObservationSpace;
 use super::action_head::ActionHead;
 use super::body::Body;
 use super::error::ModelError;
-use super::head::{Head, HeadKind};
-use super::layer::Layer;
+use super::head::Head;
+use super::output::Output;
 
 /// A network without its parameters: how observations become the heads' outputs.
 #[derive(Clone, Debug)]
@@ -14,8 +14,7 @@ pub struct Network {
     pub(in crate::nn) layout: Layout,
     /// One for all heads, or one for those that act and one for those that judge.
     pub(in crate::nn) bodies: Vec<Body>,
-    /// With the index of the body that each stands on.
-    pub(in crate::nn) heads: Vec<(usize, Layer)>,
+    pub(in crate::nn) heads: Vec<Output>,
     /// Judges actions, on the body that judges states.
     pub(in crate::nn) action_head: Option<ActionHead>,
     /// Numbers of each environment's recurrent state, `S`.
@@ -44,21 +43,17 @@ impl Network {
             .iter()
             .flat_map(|prefix| body.tensors(settings, prefix))
             .collect();
-        let mut head_layers = Vec::new();
+        let mut outputs = Vec::new();
         for head in heads {
-            let layer = Layer::Linear {
-                inputs: body.outputs,
-                outputs: head.outputs,
-            };
-            tensors.extend(layer.tensors(head.name, settings.initialization, head.gain));
-            let separate = settings.separate_value && head.kind == HeadKind::Judges;
-            head_layers.push((usize::from(separate), layer));
+            let output = Output::of(head, settings, body.outputs);
+            tensors.extend(output.tensors(head, settings.initialization));
+            outputs.push(output);
         }
         Ok(Self {
             layout: Layout::new(tensors)?,
             state_len: prefixes.len() * body.state_len(),
             bodies: vec![body; prefixes.len()],
-            heads: head_layers,
+            heads: outputs,
             action_head: None,
         })
     }
@@ -121,7 +116,8 @@ mod tests {
     #[test]
     fn the_published_nets_have_their_published_sizes() {
         let check = |body, expected| {
-            let network = Network::new(&settings(body), &pixels(84, 84), &HEADS).unwrap();
+            let heads = [HEADS[0], HEADS[2]];
+            let network = Network::new(&settings(body), &pixels(84, 84), &heads).unwrap();
             assert_eq!(network.layout().len(), expected);
         };
         // conv 4→16 8×8, conv 16→32 4×4, fc 2592→256, heads 256→6 and 256→1
@@ -141,6 +137,19 @@ mod tests {
             + 512 * 7
             + 7;
         check(Body::NatureConv, nature);
+    }
+
+    #[test]
+    fn a_free_head_is_one_tensor_that_stands_where_it_was_named() {
+        let heads = Network::new(&settings(Body::Mlp), &pixels(2, 2), &HEADS).unwrap();
+        let [.., free, weight, bias] = heads.layout().tensors() else {
+            panic!("more than three tensors")
+        };
+        assert_eq!((free.name.as_str(), &free.shape[..]), ("free", &[2][..]));
+        assert_eq!([&weight.name, &bias.name], ["value.weight", "value.bias"]);
+        let first = heads.layout().initialize(1);
+        let before = weight.len() + bias.len();
+        assert_eq!(first[first.len() - before - 2..][..2], [-0.5; 2]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod error;
 mod head;
 mod layer;
 mod lstm;
+mod output;
 
 pub(super) use action_head::ActionHead;
 pub(super) use body::Body;
@@ -15,3 +16,4 @@ pub use error::ModelError;
 pub use head::{Head, HeadKind};
 pub(super) use layer::Layer;
 pub(super) use lstm::Lstm;
+pub(super) use output::Output;

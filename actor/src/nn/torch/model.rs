@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::tensors::{self, to_vec};
 use crate::nn::input::Input;
 use crate::nn::model::Model;
-use crate::nn::network::Network;
+use crate::nn::network::{Network, Output};
 use crate::nn::outputs::{OutputGradients, Outputs};
 
 /// A network on libtorch, whose autograd carries gradients to the parameters.
@@ -51,14 +51,20 @@ impl TorchModel {
     }
 
     fn pass(&self, input: &Input<'_>) -> (Pass, Outputs) {
-        let unrolled = self.unroll(input);
+        let (unrolled, rows) = (self.unroll(input), input.rows());
         let layers = self.network.bodies.iter().map(body::tensor_count);
-        let tensors = &self.parameters.tensors()[layers.sum()..];
-        let heads = self.network.heads.iter().zip(tensors.chunks_exact(2));
-        let output = |((body, layer), tensors): (&(usize, _), &[Tensor])| {
-            layer::forward(*layer, &unrolled[*body].outputs, &tensors[0], &tensors[1])
+        let mut tensors = &self.parameters.tensors()[layers.sum()..];
+        let output = |output: &Output| {
+            let (own, rest) = tensors.split_at(output.tensor_count());
+            tensors = rest;
+            match *output {
+                Output::OnBody { body, layer } => {
+                    layer::forward(layer, &unrolled[body].outputs, &own[0], &own[1])
+                }
+                Output::Free { outputs } => own[0].expand([rows as i64, outputs as i64], false),
+            }
         };
-        let heads: Vec<Tensor> = heads.map(output).collect();
+        let heads: Vec<Tensor> = self.network.heads.iter().map(output).collect();
         let outputs = Outputs {
             heads: heads.iter().map(to_vec).collect(),
             state: to_vec(&together(&unrolled, |unrolled| &unrolled.last)),
