@@ -24,17 +24,31 @@ pub(crate) fn command_lines() -> Vec<CommandLine> {
         .collect()
 }
 
+/// What is set together in one piece of code.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Settings {
+    /// The preset that is trained there, if one is.
+    pub(crate) preset: Option<String>,
+    /// `SECTION.KEY=VALUE`, each.
+    pub(crate) set: Vec<String>,
+}
+
 /// Everything that any document shows after `--set`, `section.key=value`.
-pub(crate) fn settings() -> BTreeSet<Vec<String>> {
-    let after_set = |code: String| {
+pub(crate) fn settings() -> BTreeSet<Settings> {
+    let of_code = |code: String| {
         let words = words(&code);
-        let pairs = words.windows(2).filter(|pair| pair[0] == "--set");
-        let settings = pairs.map(|pair| pair[1].clone());
-        settings.filter(|setting| is_setting(setting)).collect()
+        let pairs = words.windows(2);
+        let train = |pair: &&[String]| pair[0] == "train" && !pair[1].starts_with('-');
+        let preset = pairs.clone().find(train).map(|pair| pair[1].clone());
+        let set = pairs.filter(|pair| pair[0] == "--set");
+        let set = set.map(|pair| pair[1].clone());
+        Settings {
+            preset: preset.filter(|name| troop_common::experiment::Preset::find(name).is_ok()),
+            set: set.filter(|setting| is_setting(setting)).collect(),
+        }
     };
-    let all = pieces_of_code().into_iter().map(after_set);
-    all.filter(|settings: &Vec<String>| !settings.is_empty())
-        .collect()
+    let all = pieces_of_code().into_iter().map(of_code);
+    all.filter(|settings| !settings.set.is_empty()).collect()
 }
 
 impl CommandLine {

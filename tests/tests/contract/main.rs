@@ -150,9 +150,10 @@ fn documented_settings_can_be_set() {
     let scratch = Scratch::new();
     let settings = documents::settings();
     assert!(settings.len() > 3, "{settings:?}");
-    for together in settings {
-        let mut command = scratch.command("troop config cartpole");
-        for setting in &together {
+    for documents::Settings { preset, set } in settings {
+        let preset = preset.as_deref().unwrap_or("cartpole");
+        let mut command = scratch.command(&format!("troop config {preset}"));
+        for setting in &set {
             command.args(["--set", setting]);
         }
         troop_tests::Process::start(&mut command)
