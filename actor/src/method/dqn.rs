@@ -28,7 +28,7 @@ use super::outliers::Outliers;
 use super::setting::Setting;
 use super::shared_experience::{SharedExperience, Table, samples_per_insert};
 use super::transition_memory::{TransitionMemory, importance_exponent};
-use super::value_method::of_action_values;
+use super::value_method::of_told_values;
 use crate::nn::distribution::{best, mask_of};
 use crate::nn::{Input, Model, Outputs};
 
@@ -51,7 +51,9 @@ impl Dqn {
     ) -> Result<MethodParts, MethodError> {
         let memory = TransitionMemory::new(settings, setting);
         let shared = share(settings, setting);
-        let parts = of_action_values(setting, |values| Self::new(settings, values))?;
+        let tells_values =
+            shared.replay.behaviour_len > 0 && setting.experiment.topology.is_split();
+        let parts = of_told_values(setting, tells_values, |values| Self::new(settings, values))?;
         Ok(MethodParts {
             shared: Some(shared),
             replay_demand: Some(memory.demand()),
@@ -153,12 +155,13 @@ fn share(settings: &DqnSettings, setting: &Setting<'_>) -> SharedExperience {
             settings.batch_size,
         )),
     };
-    let kind = match settings.priority_exponent > 0.0 {
+    let by_priority = settings.priority_exponent > 0.0;
+    let kind = match by_priority {
         false => TableKind::Uniform { pace },
         true => TableKind::Prioritized {
             exponent: settings.priority_exponent,
             epsilon: settings.priority_epsilon,
-            initial: InitialPriority::Largest,
+            initial: InitialPriority::Actor,
             pace,
         },
     };
@@ -169,7 +172,8 @@ fn share(settings: &DqnSettings, setting: &Setting<'_>) -> SharedExperience {
         },
         kind,
         draw: settings.batch_size,
-        behaviour_len: 0,
+        // What the actor thinks of its own actions, for the first priorities.
+        behaviour_len: if by_priority { 2 } else { 0 },
         state_len: 0,
     };
     let settings = settings.clone();

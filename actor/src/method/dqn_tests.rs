@@ -1,9 +1,9 @@
 use super::*;
-use crate::method::MethodError;
 use crate::method::testing::{
     Game, Learner, always_random, drawn_model, model, one_hot, random_segment, seeded, segment_of,
-    setting, spaces,
+    setting, shown_at, spaces,
 };
+use crate::method::{MethodError, Purpose};
 use crate::nn::testing::assert_output_gradient;
 use troop_common::experience::{Actions, End, Observations, Segment};
 use troop_common::experiment::{Experiment, MethodSettings};
@@ -362,4 +362,37 @@ fn continuous_actions_are_refused() {
         made,
         Err(MethodError::NeedsDiscreteActions { .. })
     ));
+}
+
+/// The first priorities of a replay that workers share are those of who acted (Horgan et al. 2018, §3).
+#[test]
+fn a_decision_tells_its_values_if_somebody_asks() {
+    let spaces = one_hot(3);
+    let settings = |priority_exponent| DqnSettings {
+        priority_exponent,
+        ..settings()
+    };
+    for (trainers, priority_exponent, tells) in [(0, 0.6, false), (1, 0.0, false), (1, 0.6, true)] {
+        let mut experiment = experiment(&settings(priority_exponent), 3, &[4]);
+        experiment.topology.trainers = trainers;
+        let mut learner = Learner::new(&experiment, &spaces);
+        let mut online = learner.drawn_model(5);
+        let segment = segment_of(&[0, 1, 2, 0], 3, &[(0, 0.0, End::Continues); 3]);
+        let shown = shown_at(&segment, &spaces, 1);
+        let state = segment.initial_state.clone();
+        let purpose = Purpose::Explore { frames: 0 };
+        let decision = learner.act(&mut *online, &shown, &state, purpose);
+        if !tells {
+            assert!(decision.behaviour.is_empty());
+            continue;
+        }
+        let Actions::Discrete(actions) = &decision.actions else {
+            panic!("discrete actions")
+        };
+        let outputs = online.evaluate(&Input::step(&shown, &state)).clone();
+        let q = &outputs.heads[0];
+        let taken = q[actions[0] as usize];
+        let largest = q.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        assert_eq!(decision.behaviour, [taken, largest]);
+    }
 }

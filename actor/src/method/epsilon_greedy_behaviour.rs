@@ -15,6 +15,7 @@ use crate::nn::{Input, Model, Outputs};
 pub struct EpsilonGreedyBehaviour {
     values: Arc<ActionValues>,
     epsilon: EpsilonGreedy,
+    tells_values: bool,
 }
 
 impl EpsilonGreedyBehaviour {
@@ -27,7 +28,28 @@ impl EpsilonGreedyBehaviour {
             setting.worker_index,
             setting.rng,
         );
-        Self { values, epsilon }
+        Self {
+            values,
+            epsilon,
+            tells_values: false,
+        }
+    }
+
+    /// The same, if `tells_values` with what it knows of each decision: `Q(s, a)` of the action that it took and the
+    /// largest `Q(s, ·)`.
+    pub fn telling_values(self, tells_values: bool) -> Self {
+        Self {
+            tells_values,
+            ..self
+        }
+    }
+
+    /// `Q(s, a)` and `max_a Q(s, a)` of each row, `[B, 2]`.
+    fn told(&self, outputs: &Outputs, masks: &[bool], actions: &[i64]) -> Vec<f32> {
+        let taken = self.values.taken(outputs, actions);
+        let largest = self.values.largest(outputs, masks);
+        let pairs = taken.into_iter().zip(largest);
+        pairs.flat_map(|(q, largest)| [q, largest]).collect()
     }
 
     /// An action for each row of what the network made of states, with masks `[B, A]` or none.
@@ -61,9 +83,13 @@ impl Behaviour for EpsilonGreedyBehaviour {
         rng: &mut ChaCha8Rng,
     ) -> Decision {
         let outputs = online.act(&Input::step(shown, state));
+        let actions = self.choose(outputs, shown.masks(), purpose, rng);
         Decision {
-            actions: Actions::Discrete(self.choose(outputs, shown.masks(), purpose, rng)),
-            behaviour: Vec::new(),
+            behaviour: match self.tells_values {
+                true => self.told(outputs, shown.masks(), &actions),
+                false => Vec::new(),
+            },
+            actions: Actions::Discrete(actions),
             state: outputs.state.clone(),
         }
     }

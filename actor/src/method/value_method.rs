@@ -26,8 +26,22 @@ pub(super) fn of_action_values<O: Objective + 'static>(
     setting: &mut Setting<'_>,
     objective: impl FnOnce(Arc<ActionValues>) -> O,
 ) -> Result<MethodParts, MethodError> {
+    of_told_values(setting, false, objective)
+}
+
+/// The same; `tells_values` says whether each decision tells its values, see
+/// [`EpsilonGreedyBehaviour::telling_values`].
+///
+/// # Errors
+/// As there.
+pub(super) fn of_told_values<O: Objective + 'static>(
+    setting: &mut Setting<'_>,
+    tells_values: bool,
+    objective: impl FnOnce(Arc<ActionValues>) -> O,
+) -> Result<MethodParts, MethodError> {
     let values = Arc::new(ActionValues::new(setting)?);
     let behaviour = EpsilonGreedyBehaviour::new(Arc::clone(&values), setting);
+    let behaviour = behaviour.telling_values(tells_values);
     let network = Arc::clone(values.network());
     let objective = objective(values);
     Ok(MethodParts::on_policy(
