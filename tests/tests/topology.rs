@@ -56,6 +56,19 @@ fn steps_are_counted_by_those_who_act_and_updates_keep_pace_with_them() {
 }
 
 #[test]
+fn nobody_waits_for_gradients_of_those_who_only_act() {
+    let _serial = serial();
+    for policy in ["synchronous", "bound"] {
+        let scratch = Scratch::new();
+        let line = format!(
+            "cartpole-gorila --workers 3 --set learner.staleness={policy} --set learner.publish.updates=1"
+        );
+        let summary = train(&scratch, &line);
+        assert!(number(&summary, "updates") > 1_000.0, "{policy}: {summary}");
+    }
+}
+
+#[test]
 fn a_signal_ends_it_whoever_waits_and_it_goes_on_later() {
     let _serial = serial();
     let scratch = Scratch::new();

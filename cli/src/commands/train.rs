@@ -206,10 +206,13 @@ impl Start {
     }
 }
 
-/// The first synchronous round waits for all workers of this process, unless the experiment says
+/// The first synchronous round waits for all workers of this process that train, unless the experiment says
 /// for how many: which of them comes first would decide what is learned.
 fn wait_for_all_workers(experiment: &mut Experiment) {
-    let workers = worker_count(experiment.actor.workers);
+    let workers = match experiment.topology.is_split() {
+        true => experiment.topology.trainers,
+        false => worker_count(experiment.actor.workers),
+    };
     let learner = &mut experiment.learner;
     let unset = LearnerSettings::default().synchronous_workers;
     if learner.staleness == StalenessPolicy::Synchronous && learner.synchronous_workers == unset {
