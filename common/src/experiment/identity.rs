@@ -6,10 +6,11 @@ use super::{ConfigError, Experiment};
 
 /// What the parameters belong to. With another value of one of these a checkpoint's tensors would have
 /// other shapes, or another meaning.
-const IDENTITY: [&str; 15] = [
+const IDENTITY: [&str; 16] = [
     "environment.id",
     "environment.frame_stack",
     "environment.normalize_rewards",
+    "environment.rescale_actions",
     "environment.atari.stack",
     "environment.atari.screen_size",
     "environment.atari.full_action_space",

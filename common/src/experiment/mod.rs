@@ -12,6 +12,7 @@ mod document;
 #[cfg(test)]
 mod document_tests;
 mod dqn;
+mod earlier;
 mod environment;
 mod error;
 mod exploration;
@@ -77,7 +78,7 @@ pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings};
 pub use ppo::PpoSettings;
 pub use preset::{PRESETS, Preset};
 pub use reference::key_table;
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Resolved, resolve, resolve_run};
 pub use run::RunSettings;
 pub use security::SecuritySettings;
 pub use telemetry::{LogFormat, TelemetrySettings};

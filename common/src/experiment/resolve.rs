@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::checker::Checker;
 use super::keys::{Keys, Kind, child};
 use super::layer::{Assignment, Fragment, Layer};
-use super::{ConfigError, Experiment, MethodSettings, Preset, fragments, value_check};
+use super::{ConfigError, Experiment, MethodSettings, Preset, earlier, fragments, value_check};
 
 /// The origin of a value that nothing sets.
 const DEFAULT: &str = "default";
@@ -36,17 +36,35 @@ pub fn resolve(source: &str, overrides: &[String]) -> Result<Resolved, ConfigErr
     resolve_with(source, overrides, std::env::vars_os())
 }
 
+/// [`resolve`] of a run's own `experiment.toml`: keys that came after the run mean there what was before them.
+///
+/// # Errors
+/// As there.
+pub fn resolve_run(file: &Path, overrides: &[String]) -> Result<Resolved, ConfigError> {
+    let base = base(&file.to_string_lossy())?;
+    let lower = vec![earlier::layer()?, vec![base]];
+    over(lower, overrides, std::env::vars_os())
+}
+
 /// [`resolve`] with given environment variables.
 pub(super) fn resolve_with(
     source: &str,
     overrides: &[String],
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Resolved, ConfigError> {
-    let base = base(source)?;
+    over(vec![vec![base(source)?]], overrides, variables)
+}
+
+/// Lays the environment and overrides over lower layers, and checks what comes of it.
+fn over(
+    mut layers: Vec<Vec<Fragment>>,
+    overrides: &[String],
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Resolved, ConfigError> {
     let mut problems = Vec::new();
-    let environment = fragments::of_environment(variables, &mut problems);
-    let overrides = fragments::of_overrides(overrides, &mut problems);
-    let resolved = merge(&[vec![base], environment, overrides], problems)?;
+    layers.push(fragments::of_environment(variables, &mut problems));
+    layers.push(fragments::of_overrides(overrides, &mut problems));
+    let resolved = merge(&layers, problems)?;
     let validity = resolved.experiment.validate();
     validity.map_err(|violations| violations.with_origins(&resolved.origins))?;
     Ok(resolved)

@@ -419,3 +419,28 @@ fn the_annotated_experiment_resolves_to_the_same() {
     assert!(line("seed").ends_with("# default"));
     assert!(line("plain").ends_with("# --set"));
 }
+
+#[test]
+fn what_a_runs_own_file_lacks_means_what_was_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("experiment.toml");
+    let rescales = |text: &str, overrides: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let overrides: Vec<String> = overrides.iter().map(|&one| one.to_owned()).collect();
+        let resolved = resolve_run(&file, &overrides).unwrap().experiment;
+        resolved.environment.rescale_actions
+    };
+    let key = "environment.rescale_actions";
+    assert!(!rescales("", &[]));
+    assert!(rescales(&format!("{key} = true"), &[]));
+    assert!(rescales("", &[&format!("{key}=true")]));
+    let read = |text: &str| Experiment::from_run_toml(text).unwrap();
+    assert!(!read("").environment.rescale_actions);
+    assert!(read(&Experiment::default().to_toml().unwrap()) == Experiment::default());
+    assert!(
+        Experiment::from_toml("")
+            .unwrap()
+            .environment
+            .rescale_actions
+    );
+}

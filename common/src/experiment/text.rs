@@ -1,5 +1,6 @@
+use super::layer::Fragment;
 use super::resolve::merge;
-use super::{ConfigError, Experiment, SecuritySettings, fragments};
+use super::{ConfigError, Experiment, SecuritySettings, earlier, fragments};
 
 impl Experiment {
     /// The experiment as TOML, every key written; [`super::resolve`] of a file with this text
@@ -17,8 +18,21 @@ impl Experiment {
     /// # Errors
     /// If the text is not TOML, keys are unknown, or values have a wrong type or cannot work.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let part = fragments::of_text(text, "the experiment's text")?;
-        let experiment = merge(&[vec![part]], Vec::new())?.experiment;
+        Self::read(Vec::new(), text)
+    }
+
+    /// [`Self::from_toml`] of a run's own `experiment.toml`: keys that came after the run mean there what was
+    /// before them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_run_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::read(vec![earlier::layer()?], text)
+    }
+
+    fn read(mut layers: Vec<Vec<Fragment>>, text: &str) -> Result<Self, ConfigError> {
+        layers.push(vec![fragments::of_text(text, "the experiment's text")?]);
+        let experiment = merge(&layers, Vec::new())?.experiment;
         experiment.validate_values()?;
         Ok(experiment)
     }

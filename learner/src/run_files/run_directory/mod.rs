@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
-use troop_common::experiment::{Experiment, resolve};
+use troop_common::experiment::{Experiment, resolve_run};
 
 use crate::ledger::LifeStart;
 use crate::run_files::atomic_file::{self, PARTIAL};
@@ -132,7 +132,7 @@ impl RunDirectory {
     /// If there is no run, its experiment cannot be read, or an override cannot work.
     pub fn experiment(path: &Path, overrides: &[String]) -> Result<Experiment, RunDirectoryError> {
         let file = experiment_file(path)?;
-        Ok(resolve(&file.to_string_lossy(), overrides)?.experiment)
+        Ok(resolve_run(&file, overrides)?.experiment)
     }
 
     /// The experiment of the run at `path` as it was written, without the environment's layer.
@@ -142,7 +142,7 @@ impl RunDirectory {
     pub fn stored_experiment(path: &Path) -> Result<Experiment, RunDirectoryError> {
         let file = experiment_file(path)?;
         let text = fs::read_to_string(&file).map_err(io_error(&file))?;
-        Ok(Experiment::from_toml(&text)?)
+        Ok(Experiment::from_run_toml(&text)?)
     }
 
     /// Goes on with a run. `overrides` are `section.key=value` over its own experiment, which stays as it is
@@ -158,7 +158,7 @@ impl RunDirectory {
     ) -> Result<Resumed, RunDirectoryError> {
         let file = experiment_file(path)?;
         let directory = Self::lock(path)?;
-        let experiment = resolve(&file.to_string_lossy(), overrides)?.experiment;
+        let experiment = resolve_run(&file, overrides)?.experiment;
         directory.clear()?;
         let checkpoint = Checkpoints::new(directory.checkpoints()).recover()?;
         if checkpoint.is_some() {
