@@ -21,8 +21,10 @@ pub struct ReplayDemand {
 /// A replay that the machine has no memory for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "`{key}` = {capacity} needs {needed_gb:.1} GB for the replays of {workers} workers; this machine has {available_gb:.1} GB left for \
-     them: set `{key}` to {fitting} or less, or run fewer workers"
+    "`{key}` = {capacity} needs {needed_gb:.1} GB for {}; this machine has {available_gb:.1} GB left for that: set `{key}` to {fitting} or \
+     less{}",
+    replays(*.workers),
+    advice(*.workers)
 )]
 pub struct ReplayTooLarge {
     /// The key to change.
@@ -37,6 +39,22 @@ pub struct ReplayTooLarge {
     pub needed_gb: f64,
     /// Gigabytes that there are for them.
     pub available_gb: f64,
+}
+
+fn replays(workers: usize) -> String {
+    match workers {
+        1 => "a replay".into(),
+        _ => format!("the replays of {workers} workers"),
+    }
+}
+
+/// What else helps.
+fn advice(workers: usize) -> &'static str {
+    if workers == 1 {
+        ""
+    } else {
+        ", or run fewer workers"
+    }
 }
 
 /// Refuses replays that do not fit into what the machine, and the container around this process,

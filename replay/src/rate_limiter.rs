@@ -118,12 +118,6 @@ impl RateLimiter {
     pub fn drawn(&mut self, count: u64) {
         self.drawn += count;
     }
-
-    /// What was added and drawn counts no longer: after a restart with nothing there, the rate is kept from here on.
-    pub fn rebase(&mut self) {
-        self.added = 0;
-        self.drawn = 0;
-    }
 }
 
 /// Whether every portion fits into the band.

@@ -93,21 +93,6 @@ fn without_a_rate_only_the_beginning_waits() {
 }
 
 #[test]
-fn after_a_restart_the_rate_is_kept_from_there_on() {
-    let portions = Portions {
-        append: 10,
-        draw: 5,
-    };
-    let mut limiter = RateLimiter::sampled(20, rate(2.0, 20.0), portions).unwrap();
-    limiter.appended(1000);
-    limiter.drawn(1960);
-    limiter.rebase();
-    assert!(!limiter.may_draw(1), "nothing is there");
-    limiter.appended(20);
-    assert!(limiter.may_draw(5) && limiter.may_append(10));
-}
-
-#[test]
 fn limits_between_which_nobody_could_go_on_are_refused() {
     let portions = Portions {
         append: 20,

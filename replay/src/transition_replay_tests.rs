@@ -204,14 +204,7 @@ fn what_is_remembered_is_what_was_lived() {
                 assert_eq!(found, expected.copied(), "seed {seed}");
             }
             assert_eq!(replay.len(), complete, "seed {seed}");
-            let all: Vec<Transition> = replay
-                .table
-                .items()
-                .slots()
-                .iter()
-                .flatten()
-                .copied()
-                .collect();
+            let all = all(&replay);
             if !all.is_empty() {
                 let next = replay.gather(&all, Vec::new()).next_observations;
                 assert_eq!(next.masks(), masks(floats(&next)), "seed {seed}");
@@ -238,6 +231,12 @@ fn what_is_remembered_is_what_was_lived() {
     }
 }
 
+/// Those that are complete, by slot.
+fn all(replay: &TransitionReplay) -> Vec<Transition> {
+    let slots = replay.table.items().slots().iter();
+    slots.flatten().copied().collect()
+}
+
 fn keys(transitions: &[Transition]) -> Vec<u64> {
     transitions.iter().map(|one| one.observation.0).collect()
 }
@@ -249,14 +248,7 @@ fn filled(exponent: f64) -> TransitionReplay {
     for _ in 0..30 {
         replay.add(&world.segment(7));
     }
-    let all: Vec<Transition> = replay
-        .table
-        .items()
-        .slots()
-        .iter()
-        .flatten()
-        .copied()
-        .collect();
+    let all = all(&replay);
     let errors: Vec<f32> = (0..all.len()).map(|i| 0.1 * (i as f32 + 1.0)).collect();
     replay.reprioritise(&keys(&all), &errors);
     replay

@@ -108,6 +108,17 @@ fn a_learner_of_its_own_refuses_what_runs_in_one_process() {
 }
 
 #[test]
+fn a_replay_that_the_machine_has_no_memory_for_is_refused() {
+    let scratch = Scratch::new();
+    scratch
+        .run(
+            "troop train cartpole-ape-x --set topology.replay_bytes=1000000000000000 --run-dir run",
+        )
+        .expect_code(1)
+        .expect_text("`topology.replay_bytes` = 1000000000000000 needs 1000000.0 GB");
+}
+
+#[test]
 fn a_replay_that_is_too_small_ends_the_run_and_says_how_large_it_has_to_be() {
     let scratch = Scratch::new();
     scratch

@@ -50,8 +50,8 @@ impl SharedExperience {
     }
 }
 
-/// `ratio` env steps drawn for each that is added, in the band that the experiment gives: `portions` are the largest
-/// append and the largest draw, in env steps.
+/// `ratio` env steps drawn for each that is added. The band is that of the experiment, a multiple of the larger of
+/// what an append earns and what a draw takes.
 pub(super) fn samples_per_insert(
     setting: &Setting<'_>,
     ratio: f64,

@@ -1,7 +1,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experiment::Experiment;
 
@@ -11,10 +10,11 @@ use super::loaded_weights::LoadedWeights;
 use super::stop::Stop;
 use super::timed::timed;
 use super::worker_error::WorkerError;
+use super::worker_parts::worker_parts;
 use super::working::working;
 use crate::environment;
 use crate::link::{ReplayWriter, ReportLink};
-use crate::method::{self, MethodError, Setting, SharedExperience};
+use crate::method::{MethodError, SharedExperience};
 use crate::metrics::ActorMetrics;
 use crate::nn::{ModelBackend, Network};
 
@@ -47,13 +47,7 @@ impl Act {
     ) -> Result<Self, WorkerError> {
         let environment = environment::make(&experiment.environment)?;
         let environments = environment.count();
-        let mut rng = ChaCha8Rng::seed_from_u64(identity.seed);
-        let parts = method::make(&mut Setting {
-            experiment,
-            spaces: environment.spaces(),
-            worker_index: identity.index,
-            rng: &mut rng,
-        })?;
+        let (parts, rng) = worker_parts(experiment, environment.spaces(), identity)?;
         let network = parts.network;
         let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
         let acting = Acting::new(

@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 use troop_common::experiment::Experiment;
@@ -15,10 +14,11 @@ use super::loaded_weights::LoadedWeights;
 use super::stop::Stop;
 use super::training::{Computed, Training};
 use super::worker_error::WorkerError;
+use super::worker_parts::worker_parts;
 use super::working::working;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
-use crate::method::{self, Advice, Batch, MethodError, MethodParts, OwnExperience, Setting};
+use crate::method::{Advice, Batch, MethodError, MethodParts, OwnExperience};
 use crate::metrics::ActorMetrics;
 use crate::nn::{ModelBackend, Network};
 
@@ -54,13 +54,7 @@ impl Bundled {
         metrics: ActorMetrics,
     ) -> Result<Self, WorkerError> {
         let environment = environment::make(&experiment.environment)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(identity.seed);
-        let parts = method::make(&mut Setting {
-            experiment,
-            spaces: environment.spaces(),
-            worker_index: identity.index,
-            rng: &mut rng,
-        })?;
+        let (parts, rng) = worker_parts(experiment, environment.spaces(), identity)?;
         if let Some(demand) = &parts.replay_demand {
             available_memory::check(demand, identity.workers_here)?;
         }

@@ -19,6 +19,7 @@ mod timed;
 mod train;
 mod training;
 mod worker_error;
+mod worker_parts;
 mod working;
 
 pub use act::Act;

@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experiment::Experiment;
 use troop_common::proto::v1;
@@ -16,9 +15,10 @@ use super::stop::Stop;
 use super::timed::timed;
 use super::training::Training;
 use super::worker_error::WorkerError;
+use super::worker_parts::worker_parts;
 use super::working::working;
 use crate::link::{Link, LinkClosed, ReplayReader};
-use crate::method::{self, Advice, Batch, MethodError, Setting, SharedExperience};
+use crate::method::{Advice, Batch, MethodError, SharedExperience};
 use crate::metrics::ActorMetrics;
 use crate::nn::{ModelBackend, Network};
 
@@ -50,13 +50,7 @@ impl Train {
         replay: Box<dyn ReplayReader>,
         metrics: ActorMetrics,
     ) -> Result<Self, WorkerError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(identity.seed);
-        let parts = method::make(&mut Setting {
-            experiment,
-            spaces,
-            worker_index: identity.index,
-            rng: &mut rng,
-        })?;
+        let (parts, rng) = worker_parts(experiment, spaces, identity)?;
         let network = parts.network;
         let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
         let has_target = experiment.method.target_sync().is_some();

@@ -11,6 +11,7 @@ use troop_common::experience::Segment;
 use troop_common::role::Role;
 use troop_common::spaces::Spaces;
 use troop_learner::Phase;
+use troop_replay::available_memory::{self, ReplayDemand, ReplayTooLarge};
 use troop_replay::{Drawn, Replay, ReplaySettings, Wait, WriterId};
 
 /// How long somebody waits before it looks again. Whatever ends a wait wakes it sooner.
@@ -135,6 +136,7 @@ impl LocalReplay {
                 ))),
             };
         }
+        refuse_without_memory(settings).map_err(failed)?;
         let replay = Replay::new(settings.clone()).map_err(failed)?;
         let replay = Arc::new(replay);
         state.made = Some(Made {
@@ -305,6 +307,16 @@ impl ReplayReader for LocalReader {
             made.replay.reprioritise(keys, td_errors);
         }
     }
+}
+
+/// It takes memory as it fills: it has to be there then.
+fn refuse_without_memory(settings: &ReplaySettings) -> Result<(), ReplayTooLarge> {
+    let demand = ReplayDemand {
+        bytes_per_worker: settings.bytes,
+        capacity_key: "topology.replay_bytes",
+        capacity: settings.bytes as usize,
+    };
+    available_memory::check(&demand, 1)
 }
 
 fn failed(error: impl std::fmt::Display) -> LinkClosed {
