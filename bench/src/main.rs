@@ -15,6 +15,7 @@ mod numbers;
 mod optimizer_alone;
 mod parent;
 mod process_usage;
+mod program;
 mod publish;
 mod raw_peer;
 mod raw_socket;
@@ -27,6 +28,7 @@ mod stage;
 mod subscriber;
 mod summary;
 mod tally;
+mod train;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -38,7 +40,7 @@ use troop_common::token::TokenError;
 
 troop_common::use_allocator!();
 
-/// Measure what this machine can carry: gradients into a learner, weights out of it.
+/// Measure what this machine can carry: gradients into a learner, weights out of it, whole trainings.
 #[derive(Parser)]
 #[command(
     name = "troop bench",
@@ -61,6 +63,8 @@ enum Bench {
     Apply(apply::ApplyArgs),
     /// A worker's replay memory of Atari frames: memory, and transitions/s.
     Replay(replay::ReplayArgs),
+    /// A whole training: env steps/s, what its workers' time goes to, and what their network alone would allow.
+    Train(train::TrainArgs),
     #[command(flatten)]
     Helper(HelperCommand),
 }
@@ -69,7 +73,9 @@ enum Bench {
 #[derive(Subcommand)]
 enum HelperCommand {
     #[command(hide = true, disable_help_flag = true)]
-    Learner(learner_process::LearnerArgs),
+    Learner(program::ProgramArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Training(program::ProgramArgs),
     #[command(hide = true)]
     Sender(sender::SenderArgs),
     #[command(hide = true)]
@@ -98,6 +104,7 @@ fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Publish(args) => publish::run(args),
         Bench::Apply(args) => apply::run(args),
         Bench::Replay(args) => replay::run(args),
+        Bench::Train(args) => train::run(args),
         Bench::Helper(command) => help(command),
     }
 }
@@ -105,7 +112,8 @@ fn run(bench: &Bench) -> anyhow::Result<()> {
 fn help(command: &HelperCommand) -> anyhow::Result<()> {
     parent::end_with_parent()?;
     match command {
-        HelperCommand::Learner(args) => learner_process::become_learner(args),
+        HelperCommand::Learner(args) => args.become_program("troop-learner"),
+        HelperCommand::Training(args) => args.become_program("troop"),
         HelperCommand::Sender(args) => sender::run(args),
         HelperCommand::Subscriber(args) => subscriber::run(args),
         HelperCommand::RawSender(args) => raw_peer::send(args),

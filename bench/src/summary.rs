@@ -4,8 +4,11 @@ use serde_json::{Map, Value};
 use troop_common::process::say;
 
 /// Parts of a report in the order in which people read them.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 12] = [
     "settings",
+    "training",
+    "shares_of_workers_time",
+    "limits",
     "learner",
     "learner_without_tls",
     "learner_with_stalled",

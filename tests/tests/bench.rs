@@ -170,6 +170,43 @@ fn publish_reports_what_reached_the_subscribers() {
 }
 
 #[test]
+fn train_says_what_the_time_goes_to() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop bench train cartpole --workers 1 --seconds 1 --json";
+    let report = bench(&scratch, line).expect_code(0).json();
+    let rates = ["env_steps_per_second", "gradients_per_second", "cpu_cores"];
+    assert_positive(&report, "training", &rates);
+    assert_eq!(number(&report, "training", "workers"), 1.0);
+    let shares = report["shares_of_workers_time"].as_object().unwrap();
+    let shares = shares.values().map(|share| share.as_f64().unwrap());
+    let (all, least) = shares.fold((0.0, f64::MAX), |(sum, least), share| {
+        (sum + share, share.min(least))
+    });
+    assert!((all - 1.0).abs() < 0.1 && least >= 0.0, "{report}");
+    let work = ["environment", "acting", "gradient"];
+    assert_positive(&report, "shares_of_workers_time", &work);
+    for limit in ["environments", "arithmetic"] {
+        let ratio = format!("env_steps_to_{limit}_alone");
+        let ratio = number(&report, "ratios", &ratio);
+        assert!(ratio > 0.0 && ratio < 1.0, "{limit}: {ratio}");
+    }
+}
+
+#[test]
+fn a_training_that_cannot_start_says_why() {
+    let scratch = Scratch::new();
+    let cases = [
+        ("nothing", "nothing"),
+        ("cartpole --set method.gamma=1", "method.gamma"),
+    ];
+    for (what, reason) in cases {
+        let line = format!("troop bench train {what}");
+        bench(&scratch, &line).expect_code(2).expect_text(reason);
+    }
+}
+
+#[test]
 fn a_bench_that_is_killed_leaves_nobody_behind() {
     let scratch = Scratch::new();
     let temporary = scratch.path().to_string_lossy().into_owned();

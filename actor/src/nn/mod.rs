@@ -20,5 +20,6 @@ mod torch;
 pub use backend::{ModelBackend, use_one_thread};
 pub use input::Input;
 pub use model::Model;
-pub use network::{Head, HeadKind, ModelError, Network};
+pub use native::peak_multiply_adds;
+pub use network::{Arithmetic, Head, HeadKind, ModelError, Network};
 pub use outputs::{OutputGradients, Outputs};

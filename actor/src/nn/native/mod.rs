@@ -15,6 +15,7 @@ mod lstm_pass;
 mod model;
 mod observed;
 mod pass;
+mod peak;
 mod pictures;
 #[cfg(test)]
 mod reference;
@@ -23,3 +24,4 @@ mod span;
 mod tests;
 
 pub(super) use model::NativeModel;
+pub use peak::peak_multiply_adds;

@@ -3,6 +3,7 @@ use troop_common::layout::Layout;
 use troop_common::spaces::ObservationSpace;
 
 use super::action_head::ActionHead;
+use super::arithmetic::Arithmetic;
 use super::body::Body;
 use super::error::ModelError;
 use super::head::Head;
@@ -89,6 +90,11 @@ impl Network {
     /// Numbers of each environment's recurrent state, `S`; 0 without an LSTM.
     pub fn state_len(&self) -> usize {
         self.state_len
+    }
+
+    /// What it computes for one observation.
+    pub fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::of(&self.bodies, &self.heads, self.action_head)
     }
 }
 

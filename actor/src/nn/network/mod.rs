@@ -1,6 +1,7 @@
 //! What a network is, without its parameters and without what computes it.
 
 mod action_head;
+mod arithmetic;
 mod body;
 mod description;
 mod error;
@@ -10,6 +11,7 @@ mod lstm;
 mod output;
 
 pub(super) use action_head::ActionHead;
+pub use arithmetic::Arithmetic;
 pub(super) use body::Body;
 pub use description::Network;
 pub use error::ModelError;
