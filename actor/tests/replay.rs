@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use troop_actor::environment::{GymnasiumHost, VectorEnvironment};
+use troop_actor::environment::{VectorEnvironment, make};
 use troop_common::experience::{
     Actions, End, ObservationBuffer, Observations, RecurrentState, Segment,
 };
@@ -42,7 +42,7 @@ fn stack_of(stacks: &[u8], environment: usize) -> Vec<u8> {
 
 /// Plays at random; gives the replay, every step that was shown, and how many episodes ended each way.
 fn play(settings: &EnvironmentSettings) -> (TransitionReplay, Vec<Shown>, [usize; 2]) {
-    let mut host = GymnasiumHost::start(settings).unwrap();
+    let mut host = make(settings).unwrap();
     host.reset(11).unwrap();
     let spaces = host.spaces().clone();
     let shape = TransitionShape {
@@ -62,7 +62,7 @@ fn play(settings: &EnvironmentSettings) -> (TransitionReplay, Vec<Shown>, [usize
         segment.restart(&RecurrentState::new(ENVIRONMENTS, 0), 0);
         // Segments of any length: where they are cut must not matter.
         for _ in 0..rng.random_range(1..9) {
-            step(&mut host, &mut segment, &mut rng, &mut shown, &mut ends);
+            step(&mut *host, &mut segment, &mut rng, &mut shown, &mut ends);
         }
         let last = host.last();
         segment
@@ -74,7 +74,7 @@ fn play(settings: &EnvironmentSettings) -> (TransitionReplay, Vec<Shown>, [usize
 }
 
 fn step(
-    host: &mut GymnasiumHost,
+    host: &mut dyn VectorEnvironment,
     segment: &mut Segment,
     rng: &mut ChaCha8Rng,
     shown: &mut Vec<Shown>,

@@ -1,13 +1,17 @@
-"""Troop's Atari against Gymnasium's own wrappers: equal, byte for byte."""
+"""Troop's Atari against Gymnasium's own wrappers: equal, byte for byte, once OpenCV has made the screens smaller.
+
+What the actor makes of them is compared in ``actor/tests/gymnasium_host.rs``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
+from gymnasium.wrappers import AtariPreprocessing
 
 from troop_gym_host.atari import GAME_OVER, LIFE_LOST, AtariVector
 from troop_gym_host.failure import HostError
@@ -43,7 +47,11 @@ def reference(id: str, kwargs: dict[str, Any], atari: AtariSettings) -> gymnasiu
         frame_skip=atari.frame_skip,
         screen_size=atari.screen_size,
     )
-    return FrameStackObservation(environment, atari.stack)
+    return environment
+
+
+def scaled(screen: Any, size: int) -> Any:
+    return cv2.resize(screen[0], (size, size), interpolation=cv2.INTER_AREA)
 
 
 def check(steps: int, wanted: Settings) -> dict[str, int]:
@@ -53,12 +61,13 @@ def check(steps: int, wanted: Settings) -> dict[str, int]:
     references = [reference(wanted.id, wanted.kwargs, wanted.atari) for _ in range(wanted.count)]
     n = int(references[0].action_space.n)
     assert vector.action.describe()["n"] == n
-    assert references[0].observation_space.shape == tuple(vector.observation.describe()["shape"])
+    assert vector.observation.describe()["shape"] == [1, 210, 160]
+    size = wanted.atari.screen_size
 
     vector.reset(SEED)
     for index, environment in enumerate(references):
         observation, _ = environment.reset(seed=seed_of(SEED, index))
-        np.testing.assert_array_equal(arrays.observations[index], observation)
+        np.testing.assert_array_equal(scaled(arrays.observations[index], size), observation)
     actions = np.random.default_rng(1).integers(0, n, (steps, wanted.count))
     ends = {"terminated": 0, "truncated": 0, "rewards": 0}
     for step in range(steps):
@@ -74,9 +83,9 @@ def check(steps: int, wanted: Settings) -> dict[str, int]:
             ends["truncated"] += truncated
             ends["rewards"] += reward != 0
             if terminated or truncated:
-                np.testing.assert_array_equal(arrays.final_observations[index], observation, context)
+                np.testing.assert_array_equal(scaled(arrays.final_observations[index], size), observation, context)
                 observation, _ = environment.reset()
-            np.testing.assert_array_equal(arrays.observations[index], observation, context)
+            np.testing.assert_array_equal(scaled(arrays.observations[index], size), observation, context)
     vector.close()
     return ends
 
@@ -121,10 +130,10 @@ def test_equals_gymnasium_with_sticky_actions_all_actions_and_a_short_time_limit
 
 
 @pytest.mark.parametrize(
-    ("frame_skip", "stack", "screen_size", "noop_max"), [(1, 1, 84, 0), (2, 3, 42, 5), (5, 4, 96, 1)]
+    ("frame_skip", "screen_size", "noop_max"), [(1, 84, 0), (2, 42, 5), (5, 96, 1)]
 )
-def test_equals_gymnasium_with_other_numbers(frame_skip: int, stack: int, screen_size: int, noop_max: int) -> None:
-    numbers = {"frame_skip": frame_skip, "stack": stack, "screen_size": screen_size, "noop_max": noop_max}
+def test_equals_gymnasium_with_other_numbers(frame_skip: int, screen_size: int, noop_max: int) -> None:
+    numbers = {"frame_skip": frame_skip, "screen_size": screen_size, "noop_max": noop_max}
     check(250, settings("ALE/Breakout-v5", 1, {"difficulty": 1}, max_episode_frames=203, **numbers))
 
 

@@ -1,6 +1,7 @@
-"""Atari 2600 games with the preprocessing of Mnih et al. 2015.
+"""Atari 2600 games, with what Mnih et al. 2015 do to them up to the screen: no-ops, held actions, merged grey frames.
 
-What an actor sees equals, byte for byte, what it would see from Gymnasium's own wrappers::
+The actor makes the screens smaller and stacks them (``actor/src/environment/scaled_screens.rs``, ``frame_stack.rs``). What
+an agent sees then equals, byte for byte, what it would see from Gymnasium's own wrappers::
 
     env = gymnasium.make("ALE/Pong-v5", frameskip=1, repeat_action_probability=…, full_action_space=…,
                          max_num_frames_per_episode=…)
@@ -23,7 +24,8 @@ life.
 with black frames, leaves no-ops out of the length of an episode, and does not end it with the last life where the game
 goes on after that; and it is no faster here (Pong, 8 environments, one core: 3 000 env steps/s against 3 200). The
 emulator takes nearly all the time, so this module drives the very same emulator, makes the few calls that a step needs
-(Gymnasium's wrappers also render each frame in colour) and leaves the result in shared memory.
+(Gymnasium's wrappers also render each frame in colour) and leaves the screen in shared memory. OpenCV would take a fifth of a
+step to make that smaller, and a hundred megabytes of disk.
 """
 
 from __future__ import annotations
@@ -45,9 +47,8 @@ from .vector import make
 
 try:
     import ale_py
-    import cv2
 except ImportError as error:
-    raise HostError("Atari needs ale-py and opencv-python-headless", import_hint("environment.python")) from error
+    raise HostError("Atari needs ale-py", import_hint("environment.python")) from error
 
 _OURS = {
     "frameskip": "frame_skip",
@@ -69,7 +70,7 @@ LIFE_LOST = 2
 
 
 class AtariGame:
-    """One game: acts, watches, and keeps the stack of frames where the actor reads it."""
+    """One game: acts, watches, and leaves its screen ``[H, W]`` where the actor reads it."""
 
     def __init__(self, id: str, kwargs: dict[str, Any], settings: AtariSettings) -> None:
         environment: Any = make(
@@ -86,14 +87,16 @@ class AtariGame:
         self._ale = self.game.ale
         self._actions = list(self.game._action_set)
         self._settings = settings
-        self._size = (settings.screen_size, settings.screen_size)
-        height, width = self._ale.getScreenDims()
-        self._last = np.zeros((height, width), np.uint8)
-        self._last_but_one = np.zeros((height, width), np.uint8)
+        self.screen_size: tuple[int, int] = self._ale.getScreenDims()
+        self._last_but_one = np.zeros(self.screen_size, np.uint8)
         self._lives = 0
 
-    def reset(self, stack: NDArray[np.uint8], seed: int | None) -> None:
-        """Starts an episode and fills the stack with its first frame."""
+    def show_on(self, screen: NDArray[np.uint8]) -> None:
+        """Says where the screen is to be left."""
+        self._last = screen
+
+    def reset(self, seed: int | None) -> None:
+        """Starts an episode and shows its first frame."""
         game, ale, noop_max = self.game, self._ale, self._settings.noop_max
         game.reset(seed=seed)
         noops = int(game.np_random.integers(1, noop_max + 1)) if noop_max > 0 else 0
@@ -104,11 +107,9 @@ class AtariGame:
         self._lives = ale.lives()
         ale.getScreenGrayscale(self._last)
         self._last_but_one.fill(0)
-        self._push(stack)
-        stack[:-1] = stack[-1]
 
-    def step(self, stack: NDArray[np.uint8], action: int) -> tuple[float, int, bool]:
-        """Holds an action for ``frame_skip`` ticks, or until the episode ends, and pushes a frame onto the stack.
+    def step(self, action: int) -> tuple[float, int, bool]:
+        """Holds an action for ``frame_skip`` ticks, or until the episode ends, and shows the last two frames in one.
 
         Gives the reward, whether the episode terminated (``GAME_OVER`` or ``LIFE_LOST``), and whether it was truncated.
         """
@@ -127,20 +128,14 @@ class AtariGame:
                 ale.getScreenGrayscale(self._last)
             elif tick == last - 1:
                 ale.getScreenGrayscale(self._last_but_one)
-        self._push(stack)
+        if last > 0:
+            np.maximum(self._last, self._last_but_one, out=self._last)
         if self._settings.terminal_on_life_loss:
             lives = ale.lives()
             if lives < self._lives and not (terminated or truncated):
                 terminated = LIFE_LOST
             self._lives = lives
         return reward, terminated, truncated
-
-    def _push(self, stack: NDArray[np.uint8]) -> None:
-        """Merges the last two frames, scales them, and puts them at the end of the stack."""
-        if self._settings.frame_skip > 1:
-            np.maximum(self._last, self._last_but_one, out=self._last)
-        stack[:-1] = stack[1:]
-        cv2.resize(self._last, self._size, dst=stack[-1], interpolation=cv2.INTER_AREA)
 
 
 class AtariVector:
@@ -149,10 +144,9 @@ class AtariVector:
     def __init__(self, settings: Settings) -> None:
         _check(settings)
         gymnasium.register_envs(ale_py)
-        cv2.setNumThreads(1)  # one compute thread for each worker
         atari = settings.atari
         self._games = [AtariGame(settings.id, settings.kwargs, atari) for _ in range(settings.count)]
-        shape = (atari.stack, atari.screen_size, atari.screen_size)
+        shape = (1, *self._games[0].screen_size)
         self.observation: ObservationCodec = PixelObservation(spaces.Box(0, 255, shape, np.uint8), channels_first=True)
         self.action: ActionCodec = DiscreteAction(self._games[0].game.action_space)
         self.frame_skip = atari.frame_skip
@@ -160,26 +154,27 @@ class AtariVector:
     def attach(self, arrays: SharedArrays) -> None:
         """Says where to read actions and leave everything else."""
         self._arrays = arrays
-        self._stacks = list(arrays.observations)
+        for game, screen in zip(self._games, arrays.observations):
+            game.show_on(screen[0])
 
     def reset(self, seed: int) -> None:
         """Starts a new episode everywhere, each game seeded by :func:`seed_of`."""
         for index, game in enumerate(self._games):
-            game.reset(self._stacks[index], seed_of(seed, index))
+            game.reset(seed_of(seed, index))
 
     def step(self) -> None:
         """Takes the actions in shared memory."""
         arrays = self._arrays
         actions = self.action.read(arrays.actions)
-        for index, (game, stack, action) in enumerate(zip(self._games, self._stacks, actions)):
-            reward, terminated, truncated = game.step(stack, action)
+        for index, (game, action) in enumerate(zip(self._games, actions)):
+            reward, terminated, truncated = game.step(action)
             arrays.rewards[index] = reward
             arrays.terminated[index] = terminated
             arrays.truncated[index] = truncated
             if terminated or truncated:
-                arrays.final_observations[index] = stack
+                arrays.final_observations[index] = arrays.observations[index]
             if terminated == GAME_OVER or truncated:
-                game.reset(stack, None)
+                game.reset(None)
 
     def close(self) -> None:
         """Ends the games."""
@@ -200,6 +195,6 @@ def _check(settings: Settings) -> None:
                 "Atari is played on grey frames with discrete actions",
             )
     atari = settings.atari
-    for key in ("frame_skip", "stack", "screen_size", "max_episode_frames"):
+    for key in ("frame_skip", "max_episode_frames"):
         if getattr(atari, key) < 1:
             raise HostError(f"environment.atari.{key} is {getattr(atari, key)}", "expected at least 1")

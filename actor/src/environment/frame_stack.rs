@@ -10,7 +10,8 @@ use super::vector_environment::VectorEnvironment;
 /// Shows the newest `depth` observations of each environment as one, the oldest first, along the
 /// first axis: `[D]` becomes `[depth·D]`, `[C, H, W]` becomes `[depth·C, H, W]`.
 ///
-/// The first observation of an episode fills the places of those before it.
+/// The first observation of an episode fills the places of those before it. A game goes on if a life is lost, and so does
+/// its stack.
 pub(super) struct FrameStack {
     inner: Box<dyn VectorEnvironment>,
     spaces: Spaces,
@@ -147,9 +148,11 @@ impl<T: Copy + Default> Rows<T> {
         for (((newest, finals), (next, last)), end) in stacks.zip(observations).zip(ends) {
             if *end == End::Continues {
                 shift(newest, next);
-            } else {
-                shift(newest, last);
-                finals.copy_from_slice(newest);
+                continue;
+            }
+            shift(newest, last);
+            finals.copy_from_slice(newest);
+            if *end != End::LifeLost {
                 begin(newest, next);
             }
         }
@@ -247,8 +250,8 @@ mod tests {
         assert_eq!(seen[8..], [0.0, 0.0, 0.0, 1.0]);
     }
 
-    /// One environment that shows a 1×2×1 image of its step's number.
-    struct Counter(Spaces, [u8; 2]);
+    /// One environment that shows a 1×2×1 image of its step's number, and how its steps end.
+    struct Counter(Spaces, [u8; 2], End);
 
     impl VectorEnvironment for Counter {
         fn spaces(&self) -> &Spaces {
@@ -280,21 +283,41 @@ mod tests {
                 masks: None,
                 final_masks: None,
                 rewards: &[0.0],
-                ends: &[End::Continues],
+                ends: std::slice::from_ref(&self.2),
             }
         }
     }
 
-    #[test]
-    fn pixels_are_stacked_as_channels() {
-        let spaces = Spaces {
+    fn pixels() -> Spaces {
+        Spaces {
             observation: ObservationSpace {
                 shape: vec![1, 2, 1],
                 element: ElementType::U8,
             },
             ..TMaze::new(1).spaces()
-        };
-        let mut stack = FrameStack::new(Box::new(Counter(spaces, [9; 2])), 3);
+        }
+    }
+
+    #[test]
+    fn a_lost_life_ends_no_stack() {
+        let counter = Counter(pixels(), [9; 2], End::LifeLost);
+        let mut stack = FrameStack::new(Box::new(counter), 2);
+        stack.reset(0).unwrap();
+        for _ in 0..3 {
+            stack.step(&Actions::Discrete(vec![0])).unwrap();
+        }
+        let expected = Observations::U8(&[2, 2, 3, 3]);
+        let last = stack.last();
+        assert_eq!(
+            (last.observations, last.final_observations),
+            (expected, expected)
+        );
+    }
+
+    #[test]
+    fn pixels_are_stacked_as_channels() {
+        let spaces = pixels();
+        let mut stack = FrameStack::new(Box::new(Counter(spaces, [9; 2], End::Continues)), 3);
         assert_eq!(stack.spaces().observation.shape, [3, 2, 1]);
         stack.reset(0).unwrap();
         assert_eq!(stack.last().observations, Observations::U8(&[0; 6]));

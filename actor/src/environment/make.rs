@@ -7,6 +7,7 @@ use super::frame_stack::FrameStack;
 use super::gymnasium::GymnasiumHost;
 use super::native;
 use super::rescaled_actions::RescaledActions;
+use super::scaled_screens::ScaledScreens;
 use super::step_sleep::StepSleep;
 use super::vector_environment::VectorEnvironment;
 
@@ -33,6 +34,13 @@ pub fn make(
     }
     if settings.rescale_actions {
         environment = RescaledActions::around(environment);
+    }
+    if settings.is_atari() {
+        let screens = ScaledScreens::new(environment, settings.atari.screen_size as usize)?;
+        environment = Box::new(FrameStack::new(
+            Box::new(screens),
+            settings.atari.stack as usize,
+        ));
     }
     if settings.frame_stack > 1 {
         environment = Box::new(FrameStack::new(environment, settings.frame_stack));

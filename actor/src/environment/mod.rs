@@ -1,5 +1,6 @@
 //! What agents act in: several environments stepped together, with Gymnasium's semantics.
 
+mod area_scale;
 mod cartpole;
 mod classic;
 mod error;
@@ -10,6 +11,7 @@ mod make;
 mod native;
 mod rescaled_actions;
 mod rngs;
+mod scaled_screens;
 mod step;
 mod step_sleep;
 mod t_maze;

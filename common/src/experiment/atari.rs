@@ -4,8 +4,8 @@ use super::violation::Violations;
 /// Smallest screen that leaves the convolutional nets something to see, in pixels.
 const MIN_SCREEN: u32 = 36;
 
-/// Lines of the emulator's own screen; there is nothing more to see.
-const MAX_SCREEN: u32 = 210;
+/// Columns of the emulator's own screen; there is nothing more to see.
+const MAX_SCREEN: u32 = 160;
 
 settings! {
     /// `[environment.atari]`: Mnih et al. 2015, methods; used for `ALE/…` ids only.
@@ -16,7 +16,7 @@ settings! {
         /// Grey frames stacked as channels.
         #[unit = "frames"]
         pub stack: u32 = 4,
-        /// Height and width of a frame after scaling, 36 to 210.
+        /// Height and width of a frame after scaling, 36 to 160.
         #[unit = "pixels"]
         pub screen_size: u32 = 84,
         /// Up to this many no-ops after a reset.
@@ -52,7 +52,7 @@ impl AtariSettings {
         violations.expect(
             (MIN_SCREEN..=MAX_SCREEN).contains(&self.screen_size),
             "environment.atari.screen_size",
-            "must be from 36 to 210 pixels: the convolutional nets have nothing left below, the \
+            "must be from 36 to 160 pixels: the convolutional nets have nothing left below, the \
              emulator shows nothing more above",
         );
         let repeat = self.repeat_action_probability;

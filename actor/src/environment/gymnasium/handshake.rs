@@ -8,7 +8,7 @@ use troop_common::experiment::AtariSettings;
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 /// Must be the host's; see `actor/python/troop_gym_host/protocol.py`.
-pub(super) const PROTOCOL: u32 = 2;
+pub(super) const PROTOCOL: u32 = 3;
 
 /// The actor's first line: what to run.
 #[derive(Serialize)]

@@ -40,7 +40,9 @@ impl GymnasiumHost {
     /// [`EnvironmentError::Fatal`] with the reason and what to do about it.
     pub fn start(settings: &EnvironmentSettings) -> Result<Self, EnvironmentError> {
         let process = HostProcess::start(settings).map_err(EnvironmentError::Fatal)?;
-        warn_of_bounds(&settings.id, &process.spaces.action);
+        if !settings.rescale_actions {
+            warn_of_bounds(&settings.id, &process.spaces.action);
+        }
         Ok(Self {
             process,
             settings: settings.clone(),
@@ -224,7 +226,7 @@ fn warn_of_bounds(id: &str, action: &ActionSpace) {
                 low = low[dimension],
                 high = high[dimension],
                 "actions are not rescaled to these bounds, and a policy begins around 0 with a deviation of about \
-                 1: wrap the environment, e.g. in gymnasium.wrappers.RescaleAction with bounds of -1 and 1"
+                 1: set environment.rescale_actions = true"
             );
         });
     }
