@@ -15,7 +15,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers fuzz verify docs fix clean distclean
+.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers cluster-packages test-clusters fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ test-containers: container-packages setup ## Build the images, run docker-compos
 
 container-packages:
 	@scripts/test-packages.sh containers
+
+test-clusters: cluster-packages build ## Run CartPole on the engines of docs/clusters.md: Kubernetes, Swarm, Slurm
+	tests/clusters/run.sh
+
+cluster-packages:
+	@scripts/test-packages.sh clusters
 
 fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=60 each
 	fuzz/run.sh

@@ -37,6 +37,7 @@ pin actor/python/requirements-build
 pin actor/python/requirements
 pin actor/python/requirements-dev
 pin tests/browser/requirements $(without greenlet playwright pyee)
+pin tests/clusters/requirements
 pin tests/containers/requirements
 pin scripts/docs-requirements
 pin scripts/libtorch/torch --no-deps

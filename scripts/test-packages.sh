@@ -4,6 +4,8 @@
 #
 #   scripts/test-packages.sh tests         what `make test` needs: a browser with its driver, Prometheus
 #   scripts/test-packages.sh containers    what `make test-containers` needs: Compose, debootstrap
+#   scripts/test-packages.sh clusters      what `make test-clusters` needs: debootstrap, Podman. An engine that cannot be
+#                                          installed so, as Docker's, is left out; its tests say that
 set -euo pipefail
 
 readonly policy=/usr/sbin/policy-rc.d
@@ -46,6 +48,12 @@ need_for_containers() {
     docker compose version >/dev/null 2>&1 || need docker-compose docker-compose
 }
 
+need_for_clusters() {
+    need /usr/sbin/debootstrap debootstrap # base images, if they cannot be pulled
+    need podman "podman catatonit netavark aardvark-dns" # runs what Kubernetes would
+    need promtool prometheus
+}
+
 listed() {
     local text
     printf -v text ', %s' "$@"
@@ -78,8 +86,8 @@ install_packages() {
 }
 
 case ${1:-} in
-tests | containers) look=need_for_$1 ;;
-*) fail "expected \`tests\` or \`containers\`, found \`${1:-}\`." ;;
+tests | containers | clusters) look=need_for_$1 ;;
+*) fail "expected \`tests\`, \`containers\` or \`clusters\`, found \`${1:-}\`." ;;
 esac
 "$look"
 ((${#missing[@]})) || exit 0

@@ -2,6 +2,7 @@
 # Where the base images of deploy/docker/Dockerfile and the Prometheus of docker-compose.yml come from: pulls them, pinned as
 # they are there, and makes a local stand-in for each that cannot be pulled. Writes NAME=IMAGE for each to standard output:
 # build arguments of the Dockerfile, variables of docker-compose.yml. Needs a Docker engine, root, and debootstrap.
+# `stand_ins.sh make DEBIAN_IMAGE` looks after that one alone.
 #
 #   troop-stand-in/debian       debootstrap's minimal system
 #   troop-stand-in/rust         that, a C++ compiler, and the Rust toolchain of this machine
@@ -145,6 +146,7 @@ make)
     find_image DEBIAN_IMAGE debian
     base=$image
     echo "DEBIAN_IMAGE=$image"
+    [[ ${2:-} != DEBIAN_IMAGE ]] || exit 0
     find_image RUST_IMAGE rust
     echo "RUST_IMAGE=$image"
     find_image PROMETHEUS_IMAGE prometheus

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds Troop's images as they ship, tagged $TROOP_TAG, on base images that stand_ins.sh finds. Writes NAME=IMAGE for each
+# base to standard output, as stand_ins.sh does.
+#
+#   BINARIES=target/release    takes the programs from there instead of compiling them once more; they are of this system
+#                              and have no libtorch (cargo build --release --workspace --no-default-features)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly tag=${TROOP_TAG:?expected a tag for the images}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The Dockerfile without its compiling: a stage that ends in `-build` has a program, and the stages before it are left out.
+without_compiling() {
+    awk '
+        /^FROM / {
+            stage = $4
+            program = stage ~ /-build$/ ? "troop-" substr(stage, 1, length(stage) - 6) : ""
+            left_out = stage ~ /^(manifests|dependencies|actor-dependencies)$/
+            if (program) printf "FROM ${DEBIAN_IMAGE} AS %s\nCOPY %s /troop/target/release/\n\n", stage, program
+        }
+        !program && !left_out { print }
+    ' deploy/docker/Dockerfile
+}
+
+# Sets `context` and `dockerfile` to what is built.
+prepare() {
+    context=. dockerfile=deploy/docker/Dockerfile
+    [[ -n ${BINARIES:-} ]] || return 0
+    context=$work dockerfile=$work/Dockerfile
+    ! ldd "$BINARIES/troop-actor" | grep --quiet libtorch ||
+        { echo "images: expected a troop-actor without libtorch in $BINARIES" >&2 && exit 1; }
+    cp "$BINARIES"/troop-{learner,actor} "$work/"
+    mkdir "$work/actor"
+    cp -r actor/python "$work/actor/"
+    without_compiling >"$dockerfile"
+}
+
+# A stage that has a name keeps its layers for the next build; those of earlier builds on stand-ins go.
+build() {
+    local target
+    for target in learner-build learner packages gym-host actor-build actor; do
+        echo "images: building troop-$target:$tag" >&2
+        docker build --build-arg DEBIAN_IMAGE --build-arg RUST_IMAGE --target "$target" --tag "troop-$target:$tag" \
+            --file "$dockerfile" "$context" >"$work/log" 2>&1 || { tail -n 50 "$work/log" >&2 && exit 1; }
+    done
+    docker image prune --force --filter label=troop.stand-in >/dev/null
+}
+
+if [[ -n ${BINARIES:-} ]]; then bases=$(tests/containers/stand_ins.sh make DEBIAN_IMAGE); else bases=$(tests/containers/stand_ins.sh); fi
+export ${bases?} # NAME=IMAGE of each
+# Only a Debian is needed for what is left.
+[[ -z ${BINARIES:-} ]] || export RUST_IMAGE=$DEBIAN_IMAGE
+prepare
+build
+echo "$bases"
