@@ -1,0 +1,104 @@
+"""The chart's own objects run: Podman starts the pods that Kubernetes' controllers would make of them."""
+
+import json
+import re
+
+import pytest
+
+from chart import kustomized, rendered, secret
+from machine import CHECKOUT, need, need_answer
+from podman import Node
+
+need("Kubernetes' pods", "docker", "podman", "kubectl")
+need_answer("Kubernetes' pods", "docker", "version")
+need_answer("Kubernetes' pods", "podman", "info")
+
+TOKEN = "for-the-tests"
+(VERSION,) = re.findall(r"^appVersion: (.*)$", (CHECKOUT / "deploy/kubernetes/troop/Chart.yaml").read_text(), re.M)
+LEARNER, ACTORS = "troop-learner-0", ("troop-actor-0", "troop-actor-1")
+ENDLESS = {"experiment.total_env_steps": 10**12, "checkpoint.interval_s": 5, "actor.reconnect_max_ms": 200}
+
+
+@pytest.fixture
+def node(tmp_path):
+    with Node(tmp_path, VERSION) as node:
+        node.apply([secret(tmp_path, TOKEN)])
+        yield node
+
+
+def status(node):
+    answer = node.get(LEARNER, 7780, "/api/status", TOKEN)
+    return answer and json.loads(answer)
+
+
+def sessions(node):
+    return (known := status(node)) and len(known["sessions"])
+
+
+def solved(node):
+    return (known := status(node)) and (known["progress"]["return_mean_100"] or 0) >= 475
+
+
+def summary(node, claim):
+    """What the run's directory says of its end; none before."""
+    path = node.volume(claim) / "cartpole-1/summary.json"
+    return path.exists() and json.loads(path.read_text())
+
+
+def test_what_is_committed_solves_cartpole(node):
+    node.apply(kustomized())
+    end = node.wait_for("the run's end", lambda: summary(node, f"runs-{LEARNER}"))
+    assert end["best_return_mean_100"] >= 475 and end["env_steps"] >= 1_000_000
+    for name in ACTORS:
+        print(node.logs(name))
+        assert "joined" in node.logs(name)
+
+
+def test_a_service_is_watched_drained_and_goes_on(node):
+    node.apply(rendered({"run": {"set": ENDLESS}}))
+    node.wait_for("two sessions", lambda: sessions(node) == 2)
+    node.wait_for("CartPole's threshold", lambda: solved(node))
+    assert all(node.healthy(name) for name in (LEARNER, *ACTORS))
+    assert node.get(LEARNER, 7780, "/metrics", "another") is None
+    nothing_but_volumes_can_be_written(node)
+    node.stop(LEARNER)
+    assert node.code(LEARNER) == 0
+    kept = last_checkpoint(node, f"runs-{LEARNER}")
+    assert kept["epoch"] == 1 and kept["counters"]["env_steps"] > 0
+    node.podman("pod", "start", LEARNER)
+    again = node.wait_for("two sessions again", lambda: sessions(node) == 2 and status(node))
+    assert again["epoch"] == 2 and again["progress"]["env_steps"] >= kept["counters"]["env_steps"]
+    for name in ACTORS:
+        node.stop(name)
+        assert node.code(name) == 0
+
+
+def test_a_job_ends_with_its_run_and_not_before(node):
+    node.apply(rendered({"form": "job", "run": {"set": ENDLESS}}))
+    node.wait_for("two sessions", lambda: sessions(node) == 2)
+    for name in (ACTORS[0], LEARNER):
+        node.stop(name)
+        assert node.code(name) == 143, "an eviction is no success"
+    kept = last_checkpoint(node, "troop-runs")
+    node.podman("pod", "rm", "--force", LEARNER)
+    enough = kept["counters"]["env_steps"] + 500_000
+    objects = rendered({"form": "job", "run": {"set": ENDLESS | {"experiment.total_env_steps": enough}}})
+    node.apply([thing for thing in objects if thing["metadata"]["name"] in ("troop-learner", "troop-runs")])
+    node.wait_for("the run's end", lambda: node.code(LEARNER) is not None and node.code(ACTORS[1]) is not None)
+    assert (node.code(LEARNER), node.code(ACTORS[1])) == (0, 0)
+    assert summary(node, "troop-runs")["env_steps"] >= enough
+
+
+def last_checkpoint(node, claim):
+    states = sorted((node.volume(claim) / "cartpole-1/checkpoints").glob("*/state.json"))
+    return json.loads(states[-1].read_text())
+
+
+def nothing_but_volumes_can_be_written(node):
+    for name in (LEARNER, *ACTORS):
+        (container,) = node.containers(name)
+        write = "for it in / /etc /opt /var/tmp; do if echo > $it/written; then echo wrote $it; fi; done 2>/dev/null"
+        assert node.podman("exec", container["Name"], "sh", "-c", write) == ""
+        identity = node.podman("exec", container["Name"], "grep", "-E", "^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):", "/proc/self/status")
+        found = {line.split(":")[0]: line.split()[1] for line in identity.splitlines()}
+        assert found == {"Uid": "7700", "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
