@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 
@@ -84,11 +85,11 @@ class Stack:
     def status(self):
         """The learner's `/api/status`; none while it does not answer."""
         name = f"--filter=name={STACK}_learner"
-        containers = execute("docker", "ps", "--quiet", name).split()
-        if len(containers) != 1:
+        # As `0.0.0.0:49153->7780/tcp`; one that has just ended is there without.
+        published = re.findall(r"0\.0\.0\.0:(\d+)->7780", execute("docker", "ps", "--format={{.Ports}}", name))
+        if len(published) != 1:
             return None
-        published = execute("docker", "port", containers[0], "7780").split()[0].replace("0.0.0.0", "127.0.0.1")
-        request = urllib.request.Request(f"http://{published}/api/status", headers={"Authorization": f"Bearer {TOKEN}"})
+        request = urllib.request.Request(f"http://127.0.0.1:{published[0]}/api/status", headers={"Authorization": f"Bearer {TOKEN}"})
         try:
             with DIRECTLY.open(request, timeout=5) as answer:
                 return json.loads(answer.read())

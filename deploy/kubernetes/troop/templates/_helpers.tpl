@@ -24,8 +24,12 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- if .Values.token.value }}{{ include "troop.name" . }}-token{{ else }}{{ .Values.token.secret }}{{ end }}
 {{- end }}
 
+{{- define "troop.scheme" -}}
+{{ if .Values.tls.secret }}https{{ else }}http{{ end }}
+{{- end }}
+
 {{- define "troop.learnerUrl" -}}
-{{ if .Values.tls.secret }}https{{ else }}http{{ end }}://{{ include "troop.name" . }}-learner:7700
+{{ include "troop.scheme" . }}://{{ include "troop.name" . }}-learner:7700
 {{- end }}
 
 {{- define "troop.runDirectory" -}}
@@ -128,8 +132,10 @@ livenessProbe:
     optional: false
 {{- end }}
 
-{{/* Of a process that serves gRPC. */}}
-{{- define "troop.serverTlsEnv" -}}
+{{/* Of a learner and its shards. */}}
+{{- define "troop.serverEnv" -}}
+- name: TROOP__SECURITY__TOKEN_FILE
+  value: /run/secrets/troop/token
 {{- if .Values.tls.secret }}
 - name: TROOP__SECURITY__TLS_CERTIFICATE_FILE
   value: /run/secrets/troop-tls/tls.crt
@@ -212,8 +218,9 @@ livenessProbe:
 {{- if and $split $actors.bundled }}{{ fail "expected actors.bundled to be 0 if actors.act or actors.train are not" }}{{ end }}
 {{- if and $split (not (and $actors.act $actors.train .Values.topology.replays)) }}{{ fail "expected actors.act, actors.train and topology.replays together" }}{{ end }}
 {{- if and .Values.topology.replays (not $split) }}{{ fail "expected actors.act and actors.train with topology.replays" }}{{ end }}
-{{- if and (eq .Values.form "job") (or .Values.topology.replays (gt (int .Values.shards) 1)) }}{{ fail "expected form: service with shards or replays: nothing tells those that the run is over" }}{{ end }}
+{{- if and (eq .Values.form "job") (or .Values.topology.replays (gt (int .Values.shards) 1)) }}{{ fail "expected form: service with shards or replays" }}{{ end }}
 {{- if and .Values.autoscaling.enabled (or $split (eq .Values.form "job")) }}{{ fail "expected bundled actors and form: service with autoscaling" }}{{ end }}
+{{- if and .Values.tls.clientSecret (gt (int .Values.shards) 1) }}{{ fail "expected no tls.clientSecret with shards: they have no certificate of their own for the learner" }}{{ end }}
 {{- if and .Values.tls.clientSecret (not .Values.tls.secret) }}{{ fail "expected tls.secret with tls.clientSecret" }}{{ end }}
 {{- if not (or .Values.token.value .Values.token.secret) }}{{ fail "expected token.secret, the name of a Secret that exists, or token.value" }}{{ end }}
 {{- end }}
