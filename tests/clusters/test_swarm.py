@@ -129,8 +129,9 @@ def an_update_of_actors_costs_no_gradient(stack):
     """The new ones come before the old ones go, and those send what they have."""
     old = set(stack.tasks("actor"))
     began = stack.status()
-    execute("docker", "service", "update", "--detach", "--force", f"{STACK}_actor")
-    wait_until("four other tasks", lambda: len(set(stack.tasks("actor")) - old) == 4)
+    stack.deploy(ENDLESS, ACTOR_MEMORY="1g")
+    replaced = lambda: len(now := set(stack.tasks("actor"))) == 4 and not now & old  # noqa: E731
+    wait_until("four other tasks", replaced)
     wait_until("the old ones to end", lambda: set(stack.tasks("actor", "shutdown").values()) <= {"Shutdown", "Complete"})
     assert [stack.code(task) for task in old] == [0, 0, 0, 0]
     ended = stack.wait_for("four sessions", lambda status: sessions(status) == 4)

@@ -57,7 +57,10 @@ def test_what_is_wanted_is_what_is_pinned(wanted):
     assert {(requirement.name, str(requirement.specifier)) for requirement in direct} <= found
 
 
-@pytest.mark.parametrize("path", ["deploy/docker/Dockerfile", "scripts/libtorch.py", "scripts/pin_python.sh", "scripts/setup.sh"])
+@pytest.mark.parametrize(
+    "path",
+    ["deploy/docker/Dockerfile", "scripts/libtorch.py", "scripts/pin_python.sh", "scripts/setup.sh", "tests/clusters/run.sh"],
+)
 def test_pip_compares_hashes(path):
     text = re.sub(r"\\\n\s*", "", (CHECKOUT / path).read_text())
     calls = [call for call in INSTALLS.findall(text) if not WRAPPER.search(call)]
