@@ -148,7 +148,7 @@ def takes_what_helm_makes(folder, name, options):
     values = {}
     for option, setting in zip(options[::2], options[1::2], strict=True):
         assert option == "--set"
-        values = merged(values, helm_python.parse_set(setting))
+        values = merged(values, helm_python.parse_set_string(setting))
     takes(folder, rendered(values, name=name))
 
 

@@ -1,5 +1,6 @@
 """The chart's own objects run: Podman starts the pods that Kubernetes' controllers would make of them."""
 
+import base64
 import json
 import re
 
@@ -9,7 +10,7 @@ from chart import kustomized, rendered, secret
 from machine import CHECKOUT, need, need_answer
 from podman import Node
 
-need("Kubernetes' pods", "docker", "podman", "kubectl")
+need("Kubernetes' pods", "docker", "podman", "kubectl", "openssl")
 need_answer("Kubernetes' pods", "docker", "version")
 need_answer("Kubernetes' pods", "podman", "info")
 
@@ -87,6 +88,36 @@ def test_a_job_ends_with_its_run_and_not_before(node):
     node.wait_for("the run's end", lambda: node.code(LEARNER) is not None and node.code(ACTORS[1]) is not None)
     assert (node.code(LEARNER), node.code(ACTORS[1])) == (0, 0)
     assert summary(node, "troop-runs")["env_steps"] >= enough
+
+
+def test_a_certificate_managers_secret_encrypts_and_names_each_side(node, tmp_path):
+    """Its keys are tls.crt, tls.key and ca.crt, one Secret for the learner and one for actors."""
+    certificates(tmp_path, learner="subjectAltName=DNS:troop-learner", actor="extendedKeyUsage=clientAuth")
+    node.apply([tls_secret(tmp_path, "learner"), tls_secret(tmp_path, "actor")])
+    tls = {"secret": "troop-learner-tls", "clientSecret": "troop-actor-tls"}
+    node.apply(rendered({"tls": tls, "run": {"set": ENDLESS}}))
+    node.wait_for("two sessions", lambda: sessions(node) == 2)
+    assert "https://troop-learner:7700" in node.logs(ACTORS[0])
+    assert "the gRPC service speaks no TLS" not in node.logs(LEARNER)
+
+
+def certificates(folder, **extensions):
+    """As docs/security.md makes them: a CA, and a certificate of it for each name."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    ca = [folder / "ca.crt", "-keyout", folder / "ca.key"]
+    execute("openssl", "req", "-x509", *key, "-days", "1", "-subj", "/CN=Troop CA", "-out", *ca)
+    for name, extension in extensions.items():
+        (folder / f"{name}.ext").write_text(extension)
+        request = folder / f"{name}.csr"
+        execute("openssl", "req", *key, "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key", "-out", request)
+        signed = ["-CA", ca[0], "-CAkey", ca[2], "-CAcreateserial", "-days", "1", "-extfile", folder / f"{name}.ext"]
+        execute("openssl", "x509", "-req", "-in", request, *signed, "-out", folder / f"{name}.crt")
+
+
+def tls_secret(folder, name):
+    files = {"tls.crt": f"{name}.crt", "tls.key": f"{name}.key", "ca.crt": "ca.crt"}
+    data = {key: base64.b64encode((folder / file).read_bytes()).decode() for key, file in files.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"troop-{name}-tls"}, "data": data}
 
 
 def last_checkpoint(node, claim):
