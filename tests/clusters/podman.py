@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,7 +48,7 @@ class Node:
         for name in self.placed:
             # Shown if the test fails.
             print(name, self.logs(name)[-4000:])
-            self.podman("pod", "rm", "--force", "--time=0", name)
+            self.remove(name)
         for name in self._volumes():
             self.podman("volume", "rm", "--force", name)
         self.podman("network", "rm", "--force", self.network)
@@ -139,6 +140,12 @@ class Node:
         grace = self.placed[name].pod["spec"]["terminationGracePeriodSeconds"]
         for container in self.containers(name):
             self.podman("stop", f"--time={grace}", container["Name"])
+
+    def remove(self, name):
+        """Deletes a pod. One that ends or starts again at that moment is tried once more."""
+        command = ["podman", "pod", "rm", "--force", "--ignore", "--time=0", name]
+        gone = lambda: subprocess.run(command, env=self.env, capture_output=True).returncode == 0  # noqa: E731
+        self.wait_for(f"{name} to be gone", gone)
 
     def logs(self, name):
         """What its containers wrote."""

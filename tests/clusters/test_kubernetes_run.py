@@ -7,7 +7,7 @@ import re
 import pytest
 
 from chart import kustomized, rendered, secret
-from machine import CHECKOUT, need, need_answer
+from machine import CHECKOUT, execute, need, need_answer
 from podman import Node
 
 need("Kubernetes' pods", "docker", "podman", "kubectl", "openssl")
@@ -81,7 +81,7 @@ def test_a_job_ends_with_its_run_and_not_before(node):
         node.stop(name)
         assert node.code(name) == 143, "an eviction is no success"
     kept = last_checkpoint(node, "troop-runs")
-    node.podman("pod", "rm", "--force", LEARNER)
+    node.remove(LEARNER)
     enough = kept["counters"]["env_steps"] + 500_000
     objects = rendered({"form": "job", "run": {"set": ENDLESS | {"experiment.total_env_steps": enough}}})
     node.apply([thing for thing in objects if thing["metadata"]["name"] in ("troop-learner", "troop-runs")])
