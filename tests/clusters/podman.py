@@ -19,6 +19,8 @@ from machine import IMAGES, LIMIT_S, execute, wait_until
 
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Pods are on this machine, whatever proxy leads out of it."""
+IMAGE_LIMIT_S = 900
+"""Copying one is half a gigabyte, on a disk that others may use."""
 POD_GROUP = 7700
 """fsGroup of the chart's pods."""
 
@@ -59,8 +61,8 @@ class Node:
         if wanted.split(":")[-1] in self.podman("images", "--no-trunc", "--format={{.Id}}"):
             return
         archive = self.folder / "image.tar"
-        execute("docker", "save", "--output", archive, image)
-        self.podman("load", "--quiet", "--input", archive)
+        execute("docker", "save", "--output", archive, image, limit_s=IMAGE_LIMIT_S)
+        execute("podman", "load", "--quiet", "--input", archive, env=self.env, limit_s=IMAGE_LIMIT_S)
         archive.unlink()
 
     def podman(self, *arguments, stdin=None):

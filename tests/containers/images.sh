@@ -17,11 +17,16 @@ without_compiling() {
         /^FROM / {
             stage = $4
             program = stage ~ /-build$/ ? "troop-" substr(stage, 1, length(stage) - 6) : ""
-            left_out = stage ~ /^(manifests|dependencies|actor-dependencies)$/
+            left_out = stage ~ /(manifests|dependencies)$/
             if (program) printf "FROM ${DEBIAN_IMAGE} AS %s\nCOPY %s /troop/target/release/\n\n", stage, program
         }
         !program && !left_out { print }
     ' deploy/docker/Dockerfile
+}
+
+# The stages that have a name afterwards, in their order.
+targets() {
+    sed -n 's/^FROM .* AS //p' deploy/docker/Dockerfile | grep --invert-match --extended-regexp '(manifests|dependencies)$'
 }
 
 # Sets `context` and `dockerfile` to what is built.
@@ -29,9 +34,13 @@ prepare() {
     context=. dockerfile=deploy/docker/Dockerfile
     [[ -n ${BINARIES:-} ]] || return 0
     context=$work dockerfile=$work/Dockerfile
-    ! ldd "$BINARIES/troop-actor" | grep --quiet libtorch ||
-        { echo "images: expected a troop-actor without libtorch in $BINARIES" >&2 && exit 1; }
-    cp "$BINARIES"/troop-{learner,actor} "$work/"
+    local target program
+    for target in $(targets | grep -e '-build$'); do
+        program=$BINARIES/troop-${target%-build}
+        ! ldd "$program" | grep --quiet libtorch ||
+            { echo "images: expected $program without libtorch" >&2 && exit 1; }
+        cp "$program" "$work/"
+    done
     mkdir "$work/actor"
     cp -r actor/python "$work/actor/"
     without_compiling >"$dockerfile"
@@ -40,7 +49,7 @@ prepare() {
 # A stage that has a name keeps its layers for the next build; those of earlier builds on stand-ins go.
 build() {
     local target
-    for target in learner-build learner packages gym-host actor-build actor; do
+    for target in $(targets); do
         echo "images: building troop-$target:$tag" >&2
         docker build --build-arg DEBIAN_IMAGE --build-arg RUST_IMAGE --target "$target" --tag "troop-$target:$tag" \
             --file "$dockerfile" "$context" >"$work/log" 2>&1 || { tail -n 50 "$work/log" >&2 && exit 1; }
