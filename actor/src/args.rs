@@ -15,7 +15,7 @@ use troop_common::pem::PemError;
 ///
 /// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage; 130 SIGINT came.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "troop-actor", version)]
 pub(crate) struct Args {
     /// The learner's address: `http://host:port`, `https://host:port` with --tls-ca, or
     /// `unix:/path/to/socket`.

@@ -1,5 +1,6 @@
 //! A learner and actors as processes of their own, and what happens when one of them goes away.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -37,6 +38,23 @@ fn two_actors_solve_cartpole_although_one_is_killed_and_replaced() {
     let summary = scratch.run_files("run").summary();
     assert!(steps(&summary) >= 3_000_000, "{summary}");
     assert!(summary["seconds_to_solve"].is_f64(), "{summary}");
+}
+
+#[test]
+fn a_learner_writes_where_it_listens() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    scratch.write("address", "gRPC http://127.0.0.1:1\n");
+    let options = format!("--experiment cartpole {ENDLESS} --address-file address");
+    let learner = Learner::start(&scratch, &options);
+    let written = poll_until("the file", || {
+        fs::read_to_string(scratch.path().join("address")).ok()
+    });
+    let expected = format!(
+        "gRPC {}\nHTTP http://{}\n",
+        learner.url, learner.http.address
+    );
+    assert_eq!(written, expected);
 }
 
 #[test]

@@ -64,7 +64,7 @@ settings! {
         #[unit = "µs"]
         pub step_sleep_us: u64 = 0,
         /// Python interpreter of the Gymnasium host; `"none"`: the `.venv` of the checkout that the program lies in,
-        /// else `python3`. Not what a learner says: an actor has its own `--python`.
+        /// that of the virtual environment it is installed in, else `python3`. Not what a learner says: an actor has its own `--python`.
         #[serde(with = "super::optional")]
         pub python: Option<PathBuf> = None,
         /// Python modules imported first, so that they can register ids.

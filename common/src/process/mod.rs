@@ -1,5 +1,6 @@
 //! What every program of Troop does alike: its allocator, exit codes, signals, threads, what it prints.
 
+mod address_file;
 mod allocator;
 mod cores;
 mod exit;
@@ -7,6 +8,7 @@ mod output;
 mod programs;
 mod signals;
 
+pub use address_file::AddressFile;
 pub use allocator::Allocator;
 pub use cores::{cores, worker_count};
 pub use exit::{INTERRUPTED, NOT_LEARNT, USAGE, conclude};

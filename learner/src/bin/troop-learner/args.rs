@@ -15,7 +15,7 @@ use crate::bookmark::Bookmark;
 /// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage or configuration;
 /// 3 the run is over, but no gradient was applied, or more than half were wrong; 130 SIGINT came.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "troop-learner", version)]
 pub(crate) struct Args {
     /// A preset's name, or a file (with a slash or ending in .toml).
     #[arg(long, value_name = "PRESET|FILE", required_unless_present_any = ["resume", "probe"])]
@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// [learner.http].
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Write there where the learner listens, a line `gRPC URL` and a line `HTTP URL`, once it does:
+    /// for programs that start others, with port 0.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) address_file: Option<PathBuf>,
     /// Where the run is kept; by default a new directory below runs/.
     #[arg(long, value_name = "DIR")]
     pub(crate) run_dir: Option<PathBuf>,

@@ -12,7 +12,7 @@ use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::{Experiment, resolve};
-use troop_common::process::{INTERRUPTED, NOT_LEARNT, Signals, Wish, say};
+use troop_common::process::{AddressFile, INTERRUPTED, NOT_LEARNT, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::dashboard::LiveRun;
@@ -65,6 +65,10 @@ impl End {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let metrics = Metrics::new()?;
+    let address_file = args.address_file.as_deref().map(AddressFile::at);
+    let address_file = address_file
+        .transpose()
+        .context("cannot use --address-file")?;
     // Listeners come first: if one fails no run directory is left behind.
     let (server, listeners, directory) = if let Some(path) = args.resumed() {
         // Logs come before checkpoints: some of these may be passed over.
@@ -93,6 +97,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
     let services = Services::spawn(&server, &keeper, listeners)?;
     services.announce(&server, keeper.directory(), &args.bookmarks);
+    if let Some(file) = &address_file {
+        services.write(file)?;
+    }
     keep(&server, was_over, services, keeper, signals).await
 }
 
@@ -239,6 +246,13 @@ impl Services {
         for bookmark in bookmarks {
             say(bookmark);
         }
+    }
+
+    fn write(&self, file: &AddressFile) -> anyhow::Result<()> {
+        let http = format!("http://{}", self.http_address);
+        let context = || format!("cannot write {}", file.path().display());
+        file.write(&[("gRPC", &self.grpc_url), ("HTTP", &http)])
+            .with_context(context)
     }
 }
 
