@@ -4,7 +4,7 @@
 #
 #   scripts/test-packages.sh tests         what `make test` needs: a browser with its driver, Prometheus
 #   scripts/test-packages.sh containers    what `make test-containers` needs: Compose, debootstrap
-#   scripts/test-packages.sh clusters      what `make test-clusters` needs: debootstrap, Podman. An engine that cannot be
+#   scripts/test-packages.sh clusters      what `make test-clusters` needs: debootstrap, Podman, Slurm. An engine that cannot be
 #                                          installed so, as Docker's, is left out; its tests say that
 set -euo pipefail
 
@@ -52,6 +52,10 @@ need_for_clusters() {
     need /usr/sbin/debootstrap debootstrap # base images, if they cannot be pulled
     need podman "podman catatonit netavark aardvark-dns" # runs what Kubernetes would
     need promtool prometheus
+    need /usr/sbin/munged munge # what keeps Slurm's messages among its own
+    need /usr/sbin/slurmctld slurmctld
+    need /usr/sbin/slurmd slurmd
+    need sbatch slurm-client
 }
 
 listed() {
