@@ -15,7 +15,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers cluster-packages test-clusters fuzz verify docs fix clean distclean
+.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers cluster-packages test-clusters test-wheel fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test-clusters: cluster-packages build ## Run CartPole on the engines of docs/clu
 # What cannot be installed is left out, with its tests.
 cluster-packages:
 	-@scripts/test-packages.sh clusters
+
+test-wheel: container-packages setup ## Make a release twice, compare, and use its wheel where there is no compiler
+	tests/wheel/run.sh
 
 fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=60 each
 	fuzz/run.sh

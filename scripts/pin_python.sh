@@ -40,6 +40,7 @@ pin tests/browser/requirements $(without greenlet playwright pyee)
 pin tests/clusters/requirements
 pin tests/containers/requirements
 pin scripts/docs-requirements
+pin scripts/release/requirements
 pin scripts/libtorch/torch --no-deps
 pin scripts/libtorch/cpu --no-deps
 pin scripts/libtorch/cuda $(without "${python_only[@]}")

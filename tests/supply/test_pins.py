@@ -59,7 +59,10 @@ def test_what_is_wanted_is_what_is_pinned(wanted):
 
 @pytest.mark.parametrize(
     "path",
-    ["deploy/docker/Dockerfile", "scripts/libtorch.py", "scripts/pin_python.sh", "scripts/setup.sh", "tests/clusters/run.sh"],
+    [
+        *("deploy/docker/Dockerfile", "scripts/libtorch.py", "scripts/pin_python.sh", "scripts/release.sh"),
+        *("scripts/setup.sh", "tests/clusters/run.sh"),
+    ],
 )
 def test_pip_compares_hashes(path):
     text = re.sub(r"\\\n\s*", "", (CHECKOUT / path).read_text())
