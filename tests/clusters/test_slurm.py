@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from machine import need, wait_until
+from machine import CHECKOUT, need, wait_until
 from slurm import NODES, PROGRAMS, SCRIPT, Slurm
 
 need("Slurm", *PROGRAMS)
@@ -117,6 +117,19 @@ def test_a_cancelled_job_leaves_a_checkpoint(slurm):
     job.wait_for_state("CANCELLED")
     job.wait_for_output("learner ends")
     assert newest_checkpoint(run_of(slurm, job))["counters"]["env_steps"] > 0
+
+
+def test_the_commands_of_the_documents(slurm):
+    text = (CHECKOUT / "docs/clusters.md").read_text()
+    (block,) = re.findall(r"^## Slurm$.*?^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    start, requeue, stop = block.splitlines()
+    (slurm.directory / "deploy").symlink_to(CHECKOUT / "deploy")
+    job = slurm.job(slurm.run("sh", "-c", start.replace("cartpole", f"cartpole --steps {10**12}") + '; echo "$JOB"'))
+    job.wait_for_output(SOLVED)
+    slurm.run("sh", "-c", requeue, JOB=job.number)
+    check_that_it_goes_on(job)
+    slurm.run("sh", "-c", stop, JOB=job.number)
+    job.wait()
 
 
 # The latter is what --signal=B:USR1@120 has Slurm do.
