@@ -9,15 +9,36 @@ use super::rngs::rngs;
 use super::step::Step;
 use super::vector_environment::VectorEnvironment;
 
+/// A number of an observation.
+pub trait Element: Copy + Default + Send {
+    /// Observations of such numbers.
+    fn observations(values: &[Self]) -> Observations<'_>;
+}
+
+impl Element for f32 {
+    fn observations(values: &[Self]) -> Observations<'_> {
+        Observations::F32(values)
+    }
+}
+
+impl Element for u8 {
+    fn observations(values: &[Self]) -> Observations<'_> {
+        Observations::U8(values)
+    }
+}
+
 /// What an environment does, apart from its state.
 pub trait Dynamics: Send {
     /// Its id.
     const ID: &'static str;
 
+    /// What its observations are made of, single precision or bytes.
+    type Element: Element;
+
     /// What an episode is in.
     type State: Clone + Send;
 
-    /// What it shows, in single precision, and takes.
+    /// What it shows and takes.
     fn spaces(&self) -> Spaces;
 
     /// Steps after which an episode is truncated.
@@ -27,7 +48,7 @@ pub trait Dynamics: Send {
     fn start(&self, rng: &mut ChaCha8Rng) -> Self::State;
 
     /// Writes what a state shows.
-    fn observe(&self, state: &Self::State, row: &mut [f32]);
+    fn observe(&self, state: &Self::State, row: &mut [Self::Element]);
 
     /// Takes a step; gives its reward, and whether the episode terminates with it.
     fn step(&self, state: &mut Self::State, action: Action<'_>) -> (f32, bool);
@@ -49,8 +70,8 @@ pub struct Independent<D: Dynamics> {
     states: Vec<D::State>,
     elapsed: Vec<u32>,
     rngs: Vec<ChaCha8Rng>,
-    observations: Vec<f32>,
-    final_observations: Vec<f32>,
+    observations: Vec<D::Element>,
+    final_observations: Vec<D::Element>,
     rewards: Vec<f32>,
     ends: Vec<End>,
 }
@@ -65,8 +86,8 @@ impl<D: Dynamics> Independent<D> {
             states: rngs.iter_mut().map(|rng| dynamics.start(rng)).collect(),
             elapsed: vec![0; count],
             rngs,
-            observations: vec![0.0; count * width],
-            final_observations: vec![0.0; count * width],
+            observations: vec![D::Element::default(); count * width],
+            final_observations: vec![D::Element::default(); count * width],
             rewards: vec![0.0; count],
             ends: vec![End::Continues; count],
             dynamics,
@@ -194,8 +215,8 @@ impl<D: Dynamics> VectorEnvironment for Independent<D> {
 
     fn last(&self) -> Step<'_> {
         Step {
-            observations: Observations::F32(&self.observations),
-            final_observations: Observations::F32(&self.final_observations),
+            observations: Element::observations(&self.observations),
+            final_observations: Element::observations(&self.final_observations),
             masks: None,
             final_masks: None,
             rewards: &self.rewards,

@@ -8,6 +8,7 @@ mod frame_stack;
 mod gymnasium;
 mod independent;
 mod make;
+mod maze;
 mod native;
 mod rescaled_actions;
 mod rngs;
@@ -21,8 +22,9 @@ pub use cartpole::CartPole;
 pub use classic::{Acrobot, MountainCar, MountainCarContinuous, Pendulum};
 pub use error::EnvironmentError;
 pub use gymnasium::GymnasiumHost;
-pub use independent::{Action, Dynamics, Independent};
+pub use independent::{Action, Dynamics, Element, Independent};
 pub use make::{is_native, make};
+pub use maze::Maze;
 #[cfg(test)]
 pub(crate) use rescaled_actions::RescaledActions;
 pub use step::Step;

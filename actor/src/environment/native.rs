@@ -6,6 +6,7 @@ use super::cartpole::CartPole;
 use super::classic::{Acrobot, MountainCar, MountainCarContinuous, Pendulum};
 use super::error::EnvironmentError;
 use super::independent::{Dynamics, Independent};
+use super::maze::Maze;
 use super::t_maze::TMaze;
 use super::vector_environment::VectorEnvironment;
 
@@ -20,7 +21,7 @@ struct Native {
     make: Make,
 }
 
-const ALL: [Native; 6] = [
+const ALL: [Native; 7] = [
     Native {
         id: CartPole::ID,
         in_gymnasium: true,
@@ -38,6 +39,14 @@ const ALL: [Native; 6] = [
         in_gymnasium: false,
         make: |count, keywords| {
             let maze = TMaze::from_keywords(keywords)?;
+            Ok(Box::new(Independent::new(count, maze)))
+        },
+    },
+    Native {
+        id: Maze::ID,
+        in_gymnasium: false,
+        make: |count, keywords| {
+            let maze = Maze::from_keywords(keywords)?;
             Ok(Box::new(Independent::new(count, maze)))
         },
     },

@@ -117,6 +117,8 @@ mod tests {
     impl Dynamics for Told {
         const ID: &'static str = "Told";
 
+        type Element = f32;
+
         type State = ();
 
         fn spaces(&self) -> Spaces {

@@ -83,6 +83,8 @@ impl Dynamics for TMaze {
     /// Gymnasium has none like it.
     const ID: &'static str = "Troop/TMaze-v0";
 
+    type Element = f32;
+
     type State = Place;
 
     fn spaces(&self) -> Spaces {

@@ -24,6 +24,8 @@ struct InUnits(f32);
 impl Dynamics for InUnits {
     const ID: &'static str = "Pendulum";
 
+    type Element = f32;
+
     type State = <Pendulum as Dynamics>::State;
 
     fn spaces(&self) -> Spaces {

@@ -41,6 +41,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("halfcheetah-acer"),
     preset!("halfcheetah-ppo"),
     preset!("hopper-ppo"),
+    preset!("maze"),
     preset!("memory"),
     preset!("memory-impala"),
     preset!("mountaincar-dqn"),

@@ -30,6 +30,8 @@ type State = [f64; 4];
 impl Dynamics for Acrobot {
     const ID: &'static str = "Acrobot-v1";
 
+    type Element = f32;
+
     type State = State;
 
     fn spaces(&self) -> Spaces {

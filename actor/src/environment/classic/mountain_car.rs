@@ -23,6 +23,8 @@ type State = [f64; 2];
 impl Dynamics for MountainCar {
     const ID: &'static str = "MountainCar-v0";
 
+    type Element = f32;
+
     type State = State;
 
     fn spaces(&self) -> Spaces {

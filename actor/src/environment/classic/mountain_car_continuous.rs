@@ -23,6 +23,8 @@ type State = [f32; 2];
 impl Dynamics for MountainCarContinuous {
     const ID: &'static str = "MountainCarContinuous-v0";
 
+    type Element = f32;
+
     type State = State;
 
     fn spaces(&self) -> Spaces {

@@ -24,6 +24,8 @@ type State = [f64; 2];
 impl Dynamics for Pendulum {
     const ID: &'static str = "Pendulum-v1";
 
+    type Element = f32;
+
     type State = State;
 
     fn spaces(&self) -> Spaces {
