@@ -15,7 +15,7 @@ pub(crate) fn clip_to_norm(gradient: &mut [f32], limit: f64) -> bool {
 }
 
 /// Global Euclidean norm, summed in lanes that a processor adds side by side.
-fn norm(gradient: &[f32]) -> f64 {
+pub(super) fn norm(gradient: &[f32]) -> f64 {
     let square = |value: &f32| f64::from(*value) * f64::from(*value);
     let (lanes, rest) = gradient.as_chunks::<16>();
     let mut sums = [0.0_f64; 16];

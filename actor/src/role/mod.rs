@@ -13,6 +13,7 @@ mod loaded_weights;
 mod push_delay;
 #[cfg(test)]
 mod rescaling_tests;
+mod own_statistics;
 mod reward_shaping;
 mod stop;
 mod timed;

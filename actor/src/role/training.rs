@@ -8,6 +8,7 @@ use troop_common::weights::Weights;
 use super::clipping::clip_to_norm;
 use super::divergence::Divergence;
 use super::loaded_weights::LoadedWeights;
+use super::own_statistics::OwnStatistics;
 use super::push_delay::PushDelay;
 use super::timed::timed;
 use super::worker_error::WorkerError;
@@ -21,6 +22,8 @@ pub(super) struct Training {
     objective: Box<dyn Objective>,
     contribution: Contribution,
     max_gradient_norm: Option<f64>,
+    /// None if the learner has the optimiser's statistics.
+    statistics: Option<OwnStatistics>,
     divergence: Divergence,
     push_delay: PushDelay,
     metrics: ActorMetrics,
@@ -52,6 +55,7 @@ impl Training {
                 ..Contribution::default()
             },
             max_gradient_norm: experiment.actor.max_gradient_norm,
+            statistics: OwnStatistics::of(&experiment.optimizer, network.layout().len()),
             divergence: Divergence::default(),
             push_delay: PushDelay::new(push_delay, seed),
             metrics,
@@ -121,6 +125,9 @@ impl Training {
             && clip_to_norm(gradient, limit)
         {
             self.metrics.gradients_clipped.inc();
+        }
+        if let Some(statistics) = &mut self.statistics {
+            statistics.make_step(gradient);
         }
         let term = |(name, value): &(&str, f64)| v1::LossTerm {
             term: (*name).to_owned(),

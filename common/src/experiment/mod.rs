@@ -74,7 +74,7 @@ pub use method_rules::Learns;
 pub use model::{Activation, Backend, Body, Deviation, Initialization, ModelSettings};
 pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
-pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings};
+pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings, Statistics};
 pub use ppo::PpoSettings;
 pub use preset::{PRESETS, Preset};
 pub use reference::key_table;

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::StalenessPolicy;
 use super::checks::is_positive;
 use super::settings::settings;
 use super::violation::Violations;
@@ -41,6 +42,17 @@ pub enum MomentumForm {
     Average,
 }
 
+/// Who has the running statistics of `momentum` and `rmsprop`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistics {
+    /// The run: the learner keeps one of each parameter, of all workers' gradients.
+    #[default]
+    Shared,
+    /// Each worker, of its own gradients: what it sends is a step without the learning rate.
+    Worker,
+}
+
 /// How the learning rate moves from its first value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +69,10 @@ settings! {
     pub struct OptimizerSettings {
         /// The rule, see [below](#optimisers).
         pub name: Optimizer = Optimizer::Rmsprop,
+        /// Who has the running statistics of `momentum` and `rmsprop`: the learner, one of all gradients, or each worker of
+        /// its own, with which it makes steps of its gradients before it sends them (the forms that Mnih et al. 2016, §4.2,
+        /// compare). A worker's are not in checkpoints, and begin anew with it.
+        pub statistics: Statistics = Statistics::Shared,
         /// η at the start, or after the warm-up.
         pub learning_rate: f64 = 7e-4,
         /// How η moves: not at all, or linearly to `optimizer.final_learning_rate` at `experiment.total_env_steps`.
@@ -80,7 +96,7 @@ settings! {
         /// ε: inside the root for `rmsprop` (PyTorch's stands outside: its 1e-5 is 1e-10 here), added to the root for
         /// `adagrad` and `adam`, where 1e-8 is usual.
         pub epsilon: f64 = 0.1,
-        /// A gradient with a larger global norm is scaled down to it.
+        /// A gradient with a larger global norm is scaled down to it, before it becomes a step.
         #[unit = "global norm"]
         #[serde(with = "super::optional")]
         pub max_gradient_norm: Option<f64> = Some(40.0),
@@ -88,8 +104,33 @@ settings! {
 }
 
 impl OptimizerSettings {
+    /// What is left for the learner: where workers make steps of their gradients, it adds them up.
+    #[must_use]
+    pub fn of_learner(&self) -> Self {
+        match self.statistics {
+            Statistics::Shared => self.clone(),
+            Statistics::Worker => Self {
+                name: Optimizer::Sgd,
+                max_gradient_norm: None,
+                ..self.clone()
+            },
+        }
+    }
+
     /// Notes every value that cannot work.
-    pub(super) fn check(&self, violations: &mut Violations) {
+    pub(super) fn check(&self, staleness: StalenessPolicy, violations: &mut Violations) {
+        let of_workers = self.statistics == Statistics::Worker;
+        violations.expect(
+            !of_workers || matches!(self.name, Optimizer::Momentum | Optimizer::Rmsprop),
+            "optimizer.statistics",
+            "must be \"shared\" unless `optimizer.name` is \"momentum\" or \"rmsprop\": the other rules have none for \
+             each worker",
+        );
+        violations.expect(
+            !of_workers || staleness != StalenessPolicy::Compensate,
+            "optimizer.statistics",
+            "must be \"shared\" with `learner.staleness` = \"compensate\": that corrects gradients, and steps come",
+        );
         self.check_rate(violations);
         self.check_averages(violations);
         self.check_epsilon(violations);

@@ -44,7 +44,7 @@ impl Experiment {
         };
         self.method.rules().check(&around, violations);
         self.exploration.check(self.actor.workers, violations);
-        self.optimizer.check(violations);
+        self.optimizer.check(self.learner.staleness, violations);
         self.learner.check(violations);
         self.actor.check(violations);
         let rules = self.method.rules();

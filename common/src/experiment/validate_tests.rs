@@ -167,6 +167,7 @@ fn ranges() {
             "optimizer.epsilon",
             &["0", "1e-60", "-1", "inf", "nan"],
             &["1e-9"],
+        ("optimizer.statistics", &[], &["'worker'"]),
         ),
         (
             "optimizer.max_gradient_norm",
@@ -621,4 +622,24 @@ fn minibatches_of_ppo_have_something_in_them() {
     assert_eq!(found(2, 3, Some(4), true), []);
     assert_eq!(keys(found(2, 4, Some(4), true)), [too_many]);
     assert_eq!(keys(found(1, 3, Some(4), true)), [single]);
+}
+
+#[test]
+fn workers_have_statistics_of_rules_that_have_one_and_of_gradients_alone() {
+    let found = |name, staleness| {
+        violations(|experiment| {
+            experiment.optimizer.statistics = Statistics::Worker;
+            experiment.optimizer.name = name;
+            experiment.learner.staleness = staleness;
+        })
+        .len()
+    };
+    let accept = StalenessPolicy::Accept;
+    for name in [Optimizer::Momentum, Optimizer::Rmsprop] {
+        assert_eq!(found(name, accept), 0, "{name:?}");
+        assert_eq!(found(name, StalenessPolicy::Compensate), 1, "{name:?}");
+    }
+    for name in [Optimizer::Sgd, Optimizer::Adagrad, Optimizer::Adam] {
+        assert_eq!(found(name, accept), 1, "{name:?}");
+    }
 }

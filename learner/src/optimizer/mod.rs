@@ -167,7 +167,7 @@ impl Rule {
 /// Names of the per-parameter vectors that an experiment's steps need, as checkpoints write them: those
 /// of its rule, then that of compensation.
 pub(crate) fn kept_names(experiment: &Experiment) -> Vec<&'static str> {
-    let rule = Rule::new(&experiment.optimizer).state_names();
+    let rule = Rule::new(&experiment.optimizer.of_learner()).state_names();
     let squares = experiment.learner.adaptive_decay().map(|_| SQUARES);
     rule.iter().copied().chain(squares).collect()
 }

@@ -85,7 +85,8 @@ impl Shard {
         } = life;
         let settings = &experiment.learner;
         let elements = parameters.len();
-        let rule = Rule::new(&experiment.optimizer);
+        let steps = experiment.optimizer.of_learner();
+        let rule = Rule::new(&steps);
         let kept = kept_names(experiment);
         let rules = PublishRules::new(experiment, elements, first);
         let bytes_in_flight = metrics.bytes_in_flight.clone();
@@ -103,7 +104,7 @@ impl Shard {
             publisher: Publisher::new(rules, elements, epoch, published, first.at),
             budget: Arc::new(budget),
             staleness: StalenessRule::new(settings),
-            max_gradient_norm: experiment.optimizer.max_gradient_norm,
+            max_gradient_norm: steps.max_gradient_norm,
             sums: Buffers::default(),
             version: AtomicU64::new(first.version),
             steps: AtomicU64::new(first.version),
