@@ -1,18 +1,20 @@
 //! Episodes acted with fixed parameters.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{ObservationBuffer, RecurrentState};
-use troop_common::experiment::{EnvironmentSettings, Experiment};
+use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
 use troop_common::moments::Moments;
 use troop_common::proto::v1::Episode;
-use troop_common::spaces::Spaces;
 
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{self, Behaviour, MethodError, Purpose, Setting};
-use crate::nn::{self, Model, ModelBackend};
+use crate::nn::{self, Model, ModelBackend, Network};
 use crate::normalizer::{Normalizer, NormalizerError};
 
 /// What a run has learned, as its checkpoint holds it.
@@ -92,6 +94,9 @@ pub enum Stopped {
     /// The environment cannot go on.
     #[error("{0}")]
     Environment(String),
+    /// Nobody waits for it any more.
+    #[error("it was broken off")]
+    BrokenOff,
 }
 
 /// How far an evaluation is.
@@ -115,25 +120,118 @@ pub fn evaluate(
     progress: &mut dyn FnMut(EvaluationProgress),
 ) -> Result<Acted, EvaluationError> {
     nn::use_one_thread();
-    let mut settings = experiment.environment.clone();
-    settings.envs_per_worker = settings.envs_per_worker.clamp(1, plan.episodes.max(1));
-    settings.step_sleep_us = 0;
-    let environment = environment::make(&settings)?;
-    let mut play = Play::new(experiment, &settings, environment, learned, plan)?;
-    let stopped = play.finish(progress).err();
-    Ok(play.acted(stopped))
+    let mut player = Player::new(experiment, plan.episodes, plan.seed)?;
+    let (expected, found) = (player.layout().fingerprint(), learned.layout.fingerprint());
+    if expected != found {
+        return Err(EvaluationError::WrongLayout { expected, found });
+    }
+    player.load(learned.parameters, learned.observations)?;
+    Ok(player.play(plan, &mut |now| {
+        progress(now);
+        ControlFlow::Continue(())
+    }))
+}
+
+/// Who acts whole episodes: environments, a policy and a network of its own.
+pub struct Player {
+    environment: Box<dyn VectorEnvironment>,
+    behaviour: Box<dyn Behaviour>,
+    rng: ChaCha8Rng,
+    network: Arc<Network>,
+    online: Box<dyn Model>,
+    normalizer: Normalizer,
+    normalizes_observations: bool,
+    newest: ObservationBuffer,
+    state: RecurrentState,
+}
+
+impl Player {
+    /// For evaluations of so many episodes.
+    ///
+    /// # Errors
+    /// If the environment cannot begin, or the method cannot act in it.
+    pub fn new(
+        experiment: &Experiment,
+        episodes: usize,
+        seed: u64,
+    ) -> Result<Self, EvaluationError> {
+        let mut settings = experiment.environment.clone();
+        settings.envs_per_worker = settings.envs_per_worker.clamp(1, episodes.max(1));
+        settings.step_sleep_us = 0;
+        let environment = environment::make(&settings)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let parts = method::make(&mut Setting {
+            experiment,
+            spaces: environment.spaces(),
+            worker_index: 0,
+            rng: &mut rng,
+        })?;
+        let network = parts.network;
+        let online = ModelBackend::of(&experiment.model)
+            .map_err(MethodError::from)?
+            .model(&network);
+        let space = &environment.spaces().observation;
+        Ok(Self {
+            online,
+            // Nothing is learnt: no rewards are counted.
+            normalizer: Normalizer::new(&settings, space, (1.0, 0))?,
+            normalizes_observations: settings.normalize_observations,
+            newest: ObservationBuffer::new(space),
+            state: RecurrentState::new(environment.count(), network.state_len()),
+            environment,
+            behaviour: parts.behaviour,
+            network,
+            rng,
+        })
+    }
+
+    /// Names, shapes and order of the parameters that it acts with.
+    pub fn layout(&self) -> &Layout {
+        self.network.layout()
+    }
+
+    /// Takes the parameters that it acts with from now on, and the moments that observations are normalised by.
+    ///
+    /// # Errors
+    /// If there are no moments where they are needed, or those of something else.
+    pub fn load(
+        &mut self,
+        parameters: &[f32],
+        observations: Option<&Moments>,
+    ) -> Result<(), EvaluationError> {
+        self.online.load(parameters);
+        if self.normalizes_observations {
+            let moments = observations.ok_or(EvaluationError::NoMoments)?;
+            self.normalizer.load(moments)?;
+        }
+        Ok(())
+    }
+
+    /// Acts whole episodes, until `progress` breaks off.
+    pub fn play(
+        &mut self,
+        plan: &Plan,
+        progress: &mut dyn FnMut(EvaluationProgress) -> ControlFlow<()>,
+    ) -> Acted {
+        let count = self.environment.count();
+        let mut play = Play {
+            plan,
+            statistics: vec![EpisodeStatistics::new(1); count],
+            finished: vec![Vec::new(); count],
+            share: plan.episodes.div_ceil(count),
+            env_steps: 0,
+            restarts: 0,
+            player: self,
+        };
+        let stopped = play.finish(progress).err();
+        play.acted(stopped)
+    }
 }
 
 /// An evaluation that goes on.
 struct Play<'a> {
     plan: &'a Plan,
-    environment: Box<dyn VectorEnvironment>,
-    behaviour: Box<dyn Behaviour>,
-    rng: ChaCha8Rng,
-    online: Box<dyn Model>,
-    normalizer: Normalizer,
-    newest: ObservationBuffer,
-    state: RecurrentState,
+    player: &'a mut Player,
     /// Of each environment.
     statistics: Vec<EpisodeStatistics>,
     finished: Vec<Vec<Episode>>,
@@ -143,49 +241,11 @@ struct Play<'a> {
     restarts: u64,
 }
 
-impl<'a> Play<'a> {
-    fn new(
-        experiment: &Experiment,
-        settings: &EnvironmentSettings,
-        environment: Box<dyn VectorEnvironment>,
-        learned: Learned<'_>,
-        plan: &'a Plan,
-    ) -> Result<Self, EvaluationError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let parts = method::make(&mut Setting {
-            experiment,
-            spaces: environment.spaces(),
-            worker_index: 0,
-            rng: &mut rng,
-        })?;
-        let network = parts.network;
-        let (expected, found) = (network.layout().fingerprint(), learned.layout.fingerprint());
-        if expected != found {
-            return Err(EvaluationError::WrongLayout { expected, found });
-        }
-        let mut online = ModelBackend::of(&experiment.model)
-            .map_err(MethodError::from)?
-            .model(&network);
-        online.load(learned.parameters);
-        let count = environment.count();
-        Ok(Self {
-            plan,
-            online,
-            normalizer: normalizer(settings, learned, environment.spaces())?,
-            newest: ObservationBuffer::new(&environment.spaces().observation),
-            state: RecurrentState::new(count, network.state_len()),
-            statistics: vec![EpisodeStatistics::new(1); count],
-            finished: vec![Vec::new(); count],
-            share: plan.episodes.div_ceil(count),
-            env_steps: 0,
-            restarts: 0,
-            environment,
-            behaviour: parts.behaviour,
-            rng,
-        })
-    }
-
-    fn finish(&mut self, progress: &mut dyn FnMut(EvaluationProgress)) -> Result<(), Stopped> {
+impl Play<'_> {
+    fn finish(
+        &mut self,
+        progress: &mut dyn FnMut(EvaluationProgress) -> ControlFlow<()>,
+    ) -> Result<(), Stopped> {
         self.reset()?;
         while self.finished.iter().any(|of_one| of_one.len() < self.share) {
             if self.env_steps >= self.plan.max_env_steps {
@@ -199,7 +259,9 @@ impl<'a> Play<'a> {
                 }
                 Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
             }
-            progress(self.progress());
+            if progress(self.progress()).is_break() {
+                return Err(Stopped::BrokenOff);
+            }
         }
         Ok(())
     }
@@ -208,11 +270,12 @@ impl<'a> Play<'a> {
     fn reset(&mut self) -> Result<(), Stopped> {
         loop {
             let stride = self.restarts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.state.restart();
+            self.player.state.restart();
             for statistics in &mut self.statistics {
                 statistics.restart();
             }
-            match self.environment.reset(self.plan.seed.wrapping_add(stride)) {
+            let seed = self.plan.seed.wrapping_add(stride);
+            match self.player.environment.reset(seed) {
                 Ok(()) => return Ok(()),
                 Err(EnvironmentError::Restarted(why)) => self.count_restart(&why),
                 Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
@@ -227,23 +290,24 @@ impl<'a> Play<'a> {
     }
 
     fn step(&mut self) -> Result<(), EnvironmentError> {
-        let step = self.environment.last();
-        let observations = self.normalizer.normalize(step.observations);
-        self.newest.clear();
-        self.newest.extend(observations, step.masks);
+        let player = &mut *self.player;
+        let step = player.environment.last();
+        let observations = player.normalizer.normalize(step.observations);
+        player.newest.clear();
+        player.newest.extend(observations, step.masks);
         let purpose = Purpose::Evaluate {
             greedy: self.plan.greedy,
         };
-        let decision = self.behaviour.act(
-            &mut *self.online,
-            &self.newest,
-            &self.state,
+        let decision = player.behaviour.act(
+            &mut *player.online,
+            &player.newest,
+            &player.state,
             purpose,
-            &mut self.rng,
+            &mut player.rng,
         );
-        self.environment.step(&decision.actions)?;
-        let step = self.environment.last();
-        self.state.carry(decision.state, step.ends);
+        player.environment.step(&decision.actions)?;
+        let step = player.environment.last();
+        player.state.carry(decision.state, step.ends);
         self.env_steps += step.ends.len() as u64;
         let of_each = self.statistics.iter_mut().zip(&mut self.finished);
         for (e, (statistics, finished)) in of_each.enumerate() {
@@ -280,18 +344,4 @@ impl<'a> Play<'a> {
             stopped,
         }
     }
-}
-
-fn normalizer(
-    settings: &EnvironmentSettings,
-    learned: Learned<'_>,
-    spaces: &Spaces,
-) -> Result<Normalizer, EvaluationError> {
-    // Nothing is learnt: no rewards are counted.
-    let mut normalizer = Normalizer::new(settings, &spaces.observation, (1.0, 0))?;
-    if settings.normalize_observations {
-        let moments = learned.observations.ok_or(EvaluationError::NoMoments)?;
-        normalizer.load(moments)?;
-    }
-    Ok(normalizer)
 }

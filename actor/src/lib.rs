@@ -13,3 +13,4 @@ pub mod metrics;
 pub mod nn;
 pub mod normalizer;
 pub mod role;
+pub mod score;

@@ -41,6 +41,10 @@ metric_table! {
         "How many updates there were since the weights that acted what is learnt from, for each item",
         "Growing: those who train are behind, or the replay is large",
         powers(1.0, 4.0, 12);
+    evaluation_seconds: Histogram = "evaluation_seconds", "s",
+        "One evaluation, of the worker that evaluates (`experiment.evaluate`)",
+        "Longer than training takes for `experiment.evaluate.every_env_steps`: fewer evaluations than asked for",
+        powers(0.01, 4.0, 10);
     weights_staleness: Gauge = "weights_staleness_updates", "updates",
         "How far the weights had advanced when a worker last took new ones",
         "As for the learner's staleness";

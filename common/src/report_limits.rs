@@ -14,6 +14,10 @@ const RESTARTS: u64 = 1_024;
 /// connection, or that an earlier life counted and a crash took back, are not among the run's.
 const LENGTH_OF_THE_RUN: u64 = 16;
 
+/// Env steps of an evaluation for each of its episodes, at most: a game of half an hour, 108 000 frames, four of them a
+/// step, and a tenth more for what a failure drops. All environments take the last step.
+pub const STEPS_PER_EPISODE: u64 = 30_000;
+
 /// What a report of an experiment may say at most.
 ///
 /// A worker that has lived through more keeps the rest for its next report, so an honest one never
@@ -30,6 +34,8 @@ pub struct ReportLimits {
     pub episode_length: u64,
     /// Environment hosts that were restarted.
     pub environment_restarts: u64,
+    /// Episodes of an evaluation; 0 if there are none.
+    pub evaluation_episodes: u64,
 }
 
 impl ReportLimits {
@@ -43,6 +49,7 @@ impl ReportLimits {
             .saturating_mul(SEGMENTS)
             .saturating_add(method.env_steps_before_gradient(environments));
         let run = experiment.experiment.total_env_steps;
+        let evaluate = &experiment.experiment.evaluate;
         Self {
             env_steps,
             frame_skip: u64::from(environment.frame_skip()),
@@ -51,6 +58,10 @@ impl ReportLimits {
                 .min(usize::try_from(env_steps).unwrap_or(usize::MAX)),
             episode_length: run.saturating_mul(LENGTH_OF_THE_RUN),
             environment_restarts: RESTARTS,
+            evaluation_episodes: match evaluate.is_on() {
+                true => u64::from(evaluate.episodes),
+                false => 0,
+            },
         }
     }
 }
@@ -69,6 +80,15 @@ mod tests {
             (limits.episodes, limits.episode_length),
             (1_280, 16_000_000)
         );
+        assert_eq!(limits.evaluation_episodes, 0);
+    }
+
+    #[test]
+    fn an_evaluation_has_the_episodes_that_are_asked_for() {
+        let mut experiment = Experiment::default();
+        experiment.experiment.evaluate.every_env_steps = 1_000;
+        experiment.experiment.evaluate.episodes = 7;
+        assert_eq!(ReportLimits::of(&experiment).evaluation_episodes, 7);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub enum Role {
     Act,
     /// It computes gradients of the experience of others.
     Train,
+    /// It acts whole episodes apart from training, and reports their scores.
+    Evaluate,
 }
 
 impl Role {
@@ -19,11 +21,12 @@ impl Role {
             Self::Bundled => "bundled",
             Self::Act => "act",
             Self::Train => "train",
+            Self::Evaluate => "evaluate",
         }
     }
 
     /// Whether it computes gradients.
     pub fn trains(self) -> bool {
-        self != Self::Act
+        matches!(self, Self::Bundled | Self::Train)
     }
 }

@@ -21,6 +21,11 @@ class Axis {
     return this.name === "env_steps" ? column : column.map((seconds) => seconds / this.unit.seconds);
   }
 
+  /** Where something with `env_steps` and `wall_seconds` stands. */
+  at(one) {
+    return this.name === "env_steps" ? one.env_steps : one.wall_seconds / this.unit.seconds;
+  }
+
   text(series, index) {
     return this.name === "env_steps"
       ? count(series.column("env_steps")[index])
@@ -41,6 +46,24 @@ function line(axis, run, column, name, color, more = {}) {
     marker: { color, size: 6 },
     hovertemplate: "%{y:,.4~g}",
     ...more,
+  };
+}
+
+/** What evaluations apart from training came to, where there are any. */
+function evaluationLine(axis, { name, series, color }, several, theme) {
+  const all = series.evaluations;
+  const shade = theme.series[color];
+  return {
+    type: "scatter",
+    mode: "lines+markers",
+    x: all.map((one) => axis.at(one)),
+    y: all.map((one) => one.return_mean),
+    customdata: all.map((one) => one.return_std),
+    name: several ? `${name}, evaluated` : "evaluated",
+    line: { color: shade, width: 2, dash: "dot" },
+    marker: { color: shade, size: 6 },
+    hovertemplate: "%{y:,.4~g} ± %{customdata:,.3~g}",
+    showlegend: true,
   };
 }
 
@@ -84,19 +107,26 @@ function sentence(name, values) {
 
 function learningCurve(axis, { run, drawn, theme }) {
   const several = drawn.length > 1;
+  const evaluated = drawn.filter(({ series }) => series.evaluations.length > 0);
+  const named = several || evaluated.length > 0;
   const data = drawn.map((one) =>
-    line(axis, one, "return_mean_100", several ? one.name : "mean return", theme.series[one.color], { showlegend: several }),
+    line(axis, one, "return_mean_100", several ? one.name : "mean return", theme.series[one.color], { showlegend: named }),
   );
+  data.push(...evaluated.map((one) => evaluationLine(axis, one, several, theme)));
   const goal = run.series.view.solve_return;
   const layout = { yaxis: { title: { text: "mean return" } } };
   if (goal !== null) {
     layout.shapes = [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: goal, y1: goal, line: { color: theme.muted, width: 1, dash: "dash" } }];
-    layout.annotations = [{ xref: "paper", x: 0, xanchor: "left", y: goal, yanchor: "bottom", showarrow: false, text: `solved at ${number(goal)}`, font: { color: theme.muted } }];
+    layout.annotations = [{ xref: "paper", x: 0, xanchor: "left", y: goal, yanchor: "bottom", showarrow: false, text: `${run.series.view.solved_by_evaluation ? "solved, as evaluated," : "solved"} at ${number(goal)}`, font: { color: theme.muted } }];
   }
-  const summary = drawn.map((one) => sentence(several ? one.name : "Mean return", one.series.column("return_mean_100"))).join(" ");
+  const sentences = drawn.map((one) => sentence(several ? one.name : "Mean return", one.series.column("return_mean_100")));
+  sentences.push(...evaluated.map((one) => sentence(several ? `${one.name}, evaluated` : "Evaluated", one.series.evaluations.map((each) => each.return_mean))));
+  const summary = sentences.join(" ");
+  const columns = [["return_mean_100", "mean return"]];
+  if (run.series.evaluations.length > 0) columns.push(["evaluation_return_mean", "evaluated"]);
   const table = several
     ? { head: ["run", "env steps", "mean return", "best"], rows: drawn.map(({ name, series: { view: { now } } }) => [name, count(now.env_steps), number(now.return_mean_100), number(now.best_return_mean_100)]) }
-    : curveTable(axis, run, [["return_mean_100", "mean return"]]);
+    : curveTable(axis, run, columns);
   return { data, layout, summary, table };
 }
 
@@ -152,7 +182,7 @@ function episodeLength(axis, { run, theme }) {
 }
 
 const CHARTS = [
-  { id: "learning-curve", title: "Learning curve", note: "Mean return of the last 100 episodes", size: "wide", draw: learningCurve },
+  { id: "learning-curve", title: "Learning curve", note: "Mean return of the last 100 episodes, and of evaluations where there are any", size: "wide", draw: learningCurve },
   { id: "throughput", title: "Throughput", note: "Over the last ten seconds", draw: throughput },
   { id: "losses", title: "Losses", note: "Each term, averaged over recent segments", draw: losses },
   { id: "staleness-histogram", title: "Staleness", note: "Applied gradients by the updates that they were late", size: "small", draw: stalenessHistogram },

@@ -4,6 +4,7 @@
 const MOST_POINTS = 4_000;
 const MOST_RECENT = 60;
 const MOST_EVENTS = 200;
+const OF_EVALUATION = "evaluation_";
 
 export class Series {
   /** Columns of the same length, by name; losses are `loss:TERM`. */
@@ -48,8 +49,23 @@ export class Series {
   column(name) {
     const values = this.#columns[name] ?? new Array(this.#historyLength).fill(null);
     const term = name.startsWith("loss:") ? name.slice("loss:".length) : null;
-    const value = (now) => (term === null ? now[name] : now.losses[term]) ?? null;
+    const value = (now) => {
+      if (name.startsWith(OF_EVALUATION)) return now.last_evaluation?.[name.slice(OF_EVALUATION.length)] ?? null;
+      return (term === null ? now[name] : now.losses[term]) ?? null;
+    };
     return [...values, ...this.#recent.map(value)];
+  }
+
+  /** Evaluations apart from training, each once, oldest first. */
+  get evaluations() {
+    const [steps, ...others] = ["env_steps", "wall_seconds", "return_mean", "return_std"].map((name) => this.column(OF_EVALUATION + name));
+    const found = new Map();
+    steps.forEach((env_steps, index) => {
+      if (env_steps === null || found.has(env_steps)) return;
+      const [wall_seconds, return_mean, return_std] = others.map((column) => column[index]);
+      found.set(env_steps, { env_steps, wall_seconds, return_mean, return_std });
+    });
+    return [...found.values()];
   }
 
   #rememberNow() {

@@ -72,6 +72,8 @@ function tilesOf({ now, live, phase, solve_return, total_env_steps }) {
   const solved = now.seconds_to_solve === null ? remaining : `solved after ${span(now.seconds_to_solve)}`;
   const { mean, p99, max } = now.staleness_updates;
   const rejected = Object.values(now.rejected).reduce((sum, value) => sum + value, 0);
+  const evaluated = now.last_evaluation;
+  const evaluation = evaluated === null ? [] : [["Evaluated", number(evaluated.return_mean), `± ${number(evaluated.return_std)}, best ${number(now.best_evaluation.return_mean)}`]];
   return [
     ["Mean return", number(now.return_mean_100), `best ${number(now.best_return_mean_100)}${goal}`],
     ["Env steps", count(now.env_steps), `of ${count(total_env_steps)}`],
@@ -80,6 +82,7 @@ function tilesOf({ now, live, phase, solve_return, total_env_steps }) {
     ["Staleness", number(mean), `99 % ≤ ${count(p99)}, all ≤ ${count(max)}`],
     ["Sessions", live ? count(live.session_count) : "–", live ? `${count(rejected)} gradients rejected` : "not in the files of a run"],
     ["Episodes", count(now.episodes), `${count(now.updates)} updates`],
+    ...evaluation,
   ];
 }
 

@@ -21,7 +21,7 @@ mod web;
 pub use answers::{
     JoinError, Joined, OpenError, Outcome, Phase, ResumeError, SessionId, SessionView, Verdict,
 };
-pub use ledger::{ProgressView, learning};
+pub use ledger::{Evaluation, ProgressView, learning};
 pub use parameter_server::ParameterServer;
 pub use run_files::{checkpoint, checkpoints, history, run_directory, run_keeper, summary};
 pub use shard::apply;

@@ -126,6 +126,18 @@ metric_table! {
         "Mean of the last 100 episodes, or of those there are",
         "Flat from the start: learning rate, reward scale, exploration. Falls after it rose: the learning rate or \
         the staleness is too high";
+    evaluations: IntCounter = "evaluations_total", "evaluations",
+        "Evaluations apart from training that were reported (`experiment.evaluate`)",
+        "Flat while env steps grow: an evaluation takes longer than training, or nobody evaluates; the log says why";
+    evaluation_return_mean: Gauge = "evaluation_return_mean", "return",
+        "Mean return of the newest evaluation's episodes",
+        "Far from `…_episode_return_mean`: the policy's likeliest actions fare otherwise than those that it draws";
+    evaluation_return_std: Gauge = "evaluation_return_std", "return",
+        "Standard deviation of the newest evaluation's returns",
+        "";
+    evaluation_env_steps: IntGauge = "evaluation_env_steps", "env steps",
+        "Env steps of the run when the newest evaluation's weights were published; 0 before the first",
+        "";
     episode_length: Histogram = "episode_length", "env steps",
         "Length of an episode",
         "All at the environment's limit: the agent has found a way to stall, or a way to survive",

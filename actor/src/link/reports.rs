@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use troop_common::proto::v1::Report;
+use troop_common::weights::Weights;
 
 use super::closed::LinkClosed;
 use super::to_learner::Link;
@@ -11,4 +14,13 @@ pub trait ReportLink: Link {
     /// # Errors
     /// If the run is over, or the learner stays away too long or refuses what it is told.
     fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed>;
+
+    /// The weights that the run ended with, once it is over; none while others still work on them.
+    ///
+    /// # Errors
+    /// If this side does not get them, or nobody waits any more for what would come of them.
+    fn last_weights(&mut self) -> Result<Option<Arc<Weights>>, LinkClosed> {
+        let reason = "the weights that a run ended with do not come this way";
+        Err(LinkClosed::Finished(reason.into()))
+    }
 }

@@ -94,6 +94,7 @@ mod tests {
             episodes: 3,
             episode_length: 1_000,
             environment_restarts: 2,
+            evaluation_episodes: 0,
         })
     }
 

@@ -8,12 +8,15 @@ mod bundled;
 mod bundled_tests;
 mod clipping;
 mod divergence;
+mod evaluate;
+#[cfg(test)]
+mod evaluate_tests;
 mod identity;
 mod loaded_weights;
+mod own_statistics;
 mod push_delay;
 #[cfg(test)]
 mod rescaling_tests;
-mod own_statistics;
 mod reward_shaping;
 mod stop;
 mod timed;
@@ -26,6 +29,7 @@ mod working;
 pub use act::Act;
 pub use bundled::Bundled;
 pub use divergence::Diverged;
+pub use evaluate::Evaluate;
 pub use identity::{Identity, worker_seed};
 pub use train::Train;
 pub use worker_error::WorkerError;

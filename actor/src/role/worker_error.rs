@@ -2,6 +2,7 @@ use troop_replay::available_memory::ReplayTooLarge;
 
 use super::divergence::Diverged;
 use crate::environment::EnvironmentError;
+use crate::evaluation::EvaluationError;
 use crate::method::{MethodError, ObjectiveError};
 use crate::normalizer::NormalizerError;
 
@@ -20,6 +21,9 @@ pub enum WorkerError {
     /// The learner is gone or refuses it.
     #[error("{0}")]
     Link(String),
+    /// It cannot act with what was learnt.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// What it wants to remember does not fit into memory.
     #[error(transparent)]
     Replay(#[from] ReplayTooLarge),

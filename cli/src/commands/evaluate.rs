@@ -6,17 +6,15 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use troop_actor::evaluation::{Acted, Learned, Plan, Stopped, evaluate};
+use troop_actor::score::Score;
 use troop_common::process::say;
+use troop_common::report_limits::STEPS_PER_EPISODE;
 use troop_learner::checkpoint::Checkpoint;
 use troop_learner::checkpoints::Checkpoints;
 use troop_learner::run_directory::{CHECKPOINTS, EXPERIMENT, RunDirectory};
 
 use crate::terminal::EpisodesBar;
 use crate::usage::UsageError;
-
-/// Env steps that an episode is given on average, unless something else is asked for: a game of half an
-/// hour, 108 000 frames, four of them a step, and a tenth more for what a failure drops.
-const STEPS_PER_EPISODE: u64 = 30_000;
 
 /// Act episodes with a run's newest checkpoint, or with a given one.
 #[derive(Args)]
@@ -118,7 +116,7 @@ fn complain(acted: &Acted, episodes: u32) -> anyhow::Result<()> {
              time limit (Gymnasium's max_episode_steps)",
             acted.env_steps
         ),
-        Some(Stopped::Environment(why)) => {
+        Some(why @ (Stopped::Environment(_) | Stopped::BrokenOff)) => {
             bail!("the environment ended it after {ended} of {episodes} episodes: {why}")
         }
     }
@@ -194,30 +192,21 @@ fn find(path: &Path) -> anyhow::Result<(PathBuf, Checkpoint)> {
 
 fn summarize(path: PathBuf, checkpoint: &Checkpoint, acted: &Acted) -> Evaluation {
     let returns = || acted.episodes.iter().map(|episode| episode.return_sum);
-    let return_mean = mean(returns());
-    let square = |middle: f64| mean(returns().map(|r| (r - middle).powi(2)));
-    let variance = return_mean.and_then(square);
-    let unfinished = acted.unfinished.iter().map(|episode| episode.return_sum);
+    let (score, unfinished) = (Score::of(&acted.episodes), Score::of(&acted.unfinished));
     Evaluation {
         checkpoint: path,
         version: checkpoint.state.version,
         trained_env_steps: checkpoint.state.counters.env_steps,
         episodes: acted.episodes.len(),
-        return_mean,
-        return_std: variance.map(f64::sqrt),
+        return_mean: score.map(|score| score.return_mean),
+        return_std: score.map(|score| score.return_std),
         return_min: returns().reduce(f64::min),
         return_max: returns().reduce(f64::max),
-        length_mean: mean(acted.episodes.iter().map(|episode| episode.length as f64)),
+        length_mean: score.map(|score| score.length_mean),
         env_steps: acted.env_steps,
         environment_restarts: acted.restarts,
         stopped: acted.stopped.as_ref().map(ToString::to_string),
         unfinished_episodes: acted.unfinished.len(),
-        unfinished_return_mean: mean(unfinished),
+        unfinished_return_mean: unfinished.map(|score| score.return_mean),
     }
-}
-
-/// None of nothing.
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / count as f64)
 }

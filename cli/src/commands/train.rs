@@ -241,6 +241,9 @@ fn watch(
 ) {
     while workers.are_running() {
         std::thread::sleep(TICK);
+        if services.interrupted() {
+            workers.give_up_evaluating();
+        }
         if services.interrupted() && *server.phase().borrow() == Phase::Running {
             tracing::info!(
                 "interrupted: draining; another Ctrl-C, a second later or more, ends at once"
@@ -265,6 +268,14 @@ fn print(summary: &Summary, path: &std::path::Path) {
     let mean = summary
         .return_mean_100
         .map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
+    let evaluated = match &summary.last_evaluation {
+        Some(last) => format!(
+            ", evaluated {:.1} ± {:.1}",
+            last.return_mean.get(),
+            last.return_std.get()
+        ),
+        None => String::new(),
+    };
     let solved = match summary.seconds_to_solve {
         Some(seconds) => format!(", solved after {seconds:.1} s"),
         None => String::new(),
@@ -274,7 +285,7 @@ fn print(summary: &Summary, path: &std::path::Path) {
         _ => format!(", {}", summary.gradients),
     };
     say(format_args!(
-        "{}: {} env steps in {:.1} s ({:.0}/s), mean return {mean}{solved}{refused}; {}",
+        "{}: {} env steps in {:.1} s ({:.0}/s), mean return {mean}{evaluated}{solved}{refused}; {}",
         summary.experiment,
         summary.env_steps,
         summary.wall_seconds,

@@ -1,5 +1,7 @@
 //! A learner and its workers in one process.
 
+mod evaluator;
+mod evaluator_link;
 mod local_link;
 mod local_replay;
 mod services;

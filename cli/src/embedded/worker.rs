@@ -1,13 +1,15 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Handle;
 use troop_actor::link::ReplayReader;
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::role::{Act, Bundled, Identity, Train, WorkerError, worker_seed};
+use troop_actor::role::{Act, Bundled, Evaluate, Identity, Train, WorkerError, worker_seed};
 use troop_common::process::worker_count;
 use troop_common::role::Role;
 use troop_learner::{Joined, ParameterServer};
 
+use super::evaluator_link::EvaluatorLink;
 use super::local_link::LocalLink;
 use super::local_replay::{LocalReader, LocalWriter, Presence};
 
@@ -16,6 +18,8 @@ pub(super) enum Post {
     Bundled,
     Act(Presence),
     Train(Presence),
+    /// It is told by this that nobody waits for it.
+    Evaluate(Arc<AtomicBool>),
 }
 
 /// One worker of an embedded run.
@@ -32,6 +36,7 @@ impl Post {
             Self::Bundled => Role::Bundled,
             Self::Act(_) => Role::Act,
             Self::Train(_) => Role::Train,
+            Self::Evaluate(_) => Role::Evaluate,
         }
     }
 }
@@ -43,6 +48,7 @@ impl Worker {
             Post::Bundled => self.bundled(),
             Post::Act(presence) => self.act(&presence),
             Post::Train(presence) => self.train(&presence),
+            Post::Evaluate(given_up) => self.evaluate(given_up),
         }
     }
 
@@ -68,6 +74,12 @@ impl Worker {
         };
         let experiment = self.server.experiment();
         Train::new(experiment, &spaces, identity, link, replay, self.metrics)?.run()
+    }
+
+    fn evaluate(self, given_up: Arc<AtomicBool>) -> Result<(), WorkerError> {
+        let (identity, server) = (self.identity(), Arc::clone(&self.server));
+        let link = Box::new(EvaluatorLink::new(self.link(), server, given_up));
+        Evaluate::new(self.server.experiment(), identity, link, self.metrics)?.run()
     }
 
     fn link(&self) -> LocalLink {

@@ -10,12 +10,14 @@ use troop_common::process::worker_count;
 use troop_common::role::Role;
 use troop_learner::{Joined, ParameterServer};
 
+use super::evaluator::Evaluator;
 use super::local_replay::LocalReplay;
 use super::worker::{Post, Worker};
 
 /// The workers of an embedded run: a thread each, that works until the run is over.
 pub struct Workers {
     threads: Vec<JoinHandle<Result<(), WorkerError>>>,
+    evaluator: Option<Evaluator>,
 }
 
 impl Workers {
@@ -42,6 +44,7 @@ impl Workers {
             .enumerate()
             .map(join)
             .collect::<anyhow::Result<_>>()?;
+        let evaluator = Evaluator::start(server, runtime, metrics.clone())?;
         let start = |(index, (post, joined)): (usize, (Post, Joined))| {
             let worker = Worker {
                 server: Arc::clone(server),
@@ -58,12 +61,19 @@ impl Workers {
             .enumerate()
             .map(start)
             .collect::<Result<_, _>>()?;
-        Ok(Self { threads })
+        Ok(Self { threads, evaluator })
     }
 
-    /// Whether any of them still works.
+    /// Whether any of them still works; who evaluates counts once the run is over.
     pub fn are_running(&self) -> bool {
-        self.threads.iter().any(|thread| !thread.is_finished())
+        let mut threads = self.threads.iter();
+        let evaluator = self.evaluator.as_ref();
+        threads.any(|thread| !thread.is_finished()) || evaluator.is_some_and(Evaluator::is_awaited)
+    }
+
+    /// Waits for no evaluation any more.
+    pub fn give_up_evaluating(&self) {
+        self.evaluator.iter().for_each(Evaluator::give_up);
     }
 
     /// Waits for them; gives why the first one failed, if one did.
@@ -77,6 +87,9 @@ impl Workers {
             };
             tracing::error!(error = failure, "worker failed");
             first.get_or_insert(failure);
+        }
+        if let Some(evaluator) = self.evaluator {
+            evaluator.join();
         }
         first
     }

@@ -42,10 +42,14 @@ impl RunProgress {
         let mean_return = view
             .return_mean_100
             .map_or_else(|| "–".into(), |mean| format!("{mean:.1}"));
+        let evaluation = view.counters.last_evaluation;
         if self.draws {
+            let evaluated = evaluation.map_or_else(String::new, |last| {
+                format!(" (evaluated {:.1})", last.return_mean.get())
+            });
             self.bar.set_position(view.counters.env_steps);
             self.bar.set_message(format!(
-                "{:.0} steps/s  return {mean_return}  staleness {:.1}",
+                "{:.0} steps/s  return {mean_return}{evaluated}  staleness {:.1}",
                 view.env_steps_per_second, view.staleness_updates.mean
             ));
         } else if self.last_line.elapsed() >= LINE_INTERVAL {
@@ -54,6 +58,7 @@ impl RunProgress {
                 env_steps = view.counters.env_steps,
                 env_steps_per_second = view.env_steps_per_second.round(),
                 return_mean_100 = view.return_mean_100.map(f64::from),
+                evaluated = evaluation.map(|last| last.return_mean.get()),
                 staleness_updates = view.staleness_updates.mean,
                 "progress"
             );

@@ -3,9 +3,9 @@
 use super::keys::Keys;
 use super::settings::Key;
 use super::{
-    ActorSettings, AtariSettings, CheckpointSettings, EnvironmentSettings, ExplorationSettings,
-    LearnerSettings, MethodSettings, ModelSettings, OptimizerSettings, RunSettings,
-    SecuritySettings, TelemetrySettings, TopologySettings, WireSettings,
+    ActorSettings, AtariSettings, CheckpointSettings, EnvironmentSettings, EvaluateSettings,
+    ExplorationSettings, LearnerSettings, MethodSettings, ModelSettings, OptimizerSettings,
+    RunSettings, SecuritySettings, TelemetrySettings, TopologySettings, WireSettings,
 };
 use crate::telemetry::markdown_row;
 use crate::with_methods;
@@ -43,6 +43,7 @@ fn row(section: &str, key: &Key, defaults: &Keys) -> Option<String> {
 fn keys_of_section(section: &str) -> Option<&'static [Key]> {
     Some(match section {
         "experiment" => RunSettings::KEYS,
+        "experiment.evaluate" => EvaluateSettings::KEYS,
         "environment" => EnvironmentSettings::KEYS,
         "environment.atari" => AtariSettings::KEYS,
         "model" => ModelSettings::KEYS,

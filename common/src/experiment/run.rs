@@ -1,5 +1,19 @@
+use serde::{Deserialize, Serialize};
+
+use super::EvaluateSettings;
 use super::settings::settings;
 use super::violation::Violations;
+
+/// Which returns decide whether a task is solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SolvedBy {
+    /// The mean of the last 100 episodes of training.
+    #[default]
+    Training,
+    /// The mean of an evaluation.
+    Evaluation,
+}
 
 settings! {
     /// `[experiment]`: what is run, how long, from which seed.
@@ -13,12 +27,16 @@ settings! {
         /// The run ends after this many env steps, all workers together; schedules end here too.
         #[unit = "env steps"]
         pub total_env_steps: u64 = 1_000_000,
-        /// Mean raw return of the last 100 episodes from which the task counts as solved.
+        /// Mean raw return from which the task counts as solved.
         #[unit = "return"]
         #[serde(with = "super::optional")]
         pub solve_return: Option<f64> = None,
+        /// Of what that is the mean: the last 100 episodes of training, or the episodes of an evaluation.
+        pub solved_by: SolvedBy = SolvedBy::Training,
         /// Whether the run ends as soon as the task is solved.
         pub stop_when_solved: bool = false,
+        /// Episodes apart from training.
+        pub evaluate: EvaluateSettings = EvaluateSettings::default(),
     }
 }
 
@@ -54,6 +72,11 @@ impl RunSettings {
             !self.stop_when_solved || self.solve_return.is_some(),
             "experiment.stop_when_solved",
             "needs `experiment.solve_return`: without it nothing counts as solved",
+        );
+        violations.expect(
+            self.solved_by == SolvedBy::Training || self.evaluate.is_on(),
+            "experiment.solved_by",
+            "needs `experiment.evaluate.every_env_steps` above 0: without evaluations nothing counts as solved",
         );
     }
 }

@@ -34,6 +34,7 @@ impl Experiment {
 
     fn check_values(&self, violations: &mut Violations) {
         self.experiment.check(violations);
+        self.experiment.evaluate.check(violations);
         self.environment.check(violations);
         self.environment.atari.check(violations);
         self.model.check(&self.method, violations);

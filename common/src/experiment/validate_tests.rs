@@ -48,7 +48,16 @@ fn ranges() {
             &["nan", "inf"],
             &["-1.5", "'none'"],
         ),
+        ("experiment.solved_by", &["'evaluation'"], &["'training'"]),
         ("experiment.stop_when_solved", &["true"], &["false"]),
+        ("experiment.evaluate.every_env_steps", &[], &["0", "1"]),
+        (
+            "experiment.evaluate.episodes",
+            &["0", "10001"],
+            &["1", "10000"],
+        ),
+        ("experiment.evaluate.greedy", &[], &["false"]),
+        ("experiment.evaluate.last_s", &[], &["0"]),
         ("environment.id", &["''", "' '"], &["'x'"]),
         ("environment.envs_per_worker", &["0"], &["1"]),
         (
@@ -158,6 +167,7 @@ fn ranges() {
             &["-1", "inf", "nan"],
             &["0", "1e-9"],
         ),
+        ("optimizer.statistics", &[], &["'worker'"]),
         ("optimizer.warmup_env_steps", &[], &["0", "1000000"]),
         ("optimizer.momentum", &["-0.1", "1", "nan"], &["0", "0.999"]),
         ("optimizer.decay", &["-0.1", "1", "nan"], &["0", "0.999"]),
@@ -167,7 +177,6 @@ fn ranges() {
             "optimizer.epsilon",
             &["0", "1e-60", "-1", "inf", "nan"],
             &["1e-9"],
-        ("optimizer.statistics", &[], &["'worker'"]),
         ),
         (
             "optimizer.max_gradient_norm",

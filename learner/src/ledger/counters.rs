@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use troop_common::finite::Finite;
 
+use super::evaluation::Evaluation;
+
 /// Counters that survive a restart of the learner.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
@@ -32,6 +34,15 @@ pub struct Counters {
     pub recent_lengths: VecDeque<u64>,
     /// Best mean over 100 episodes.
     pub best_return_mean_100: Option<Finite>,
+    /// Evaluations that were counted.
+    #[serde(default)]
+    pub evaluations: u64,
+    /// The newest of them.
+    #[serde(default)]
+    pub last_evaluation: Option<Evaluation>,
+    /// The one with the highest mean.
+    #[serde(default)]
+    pub best_evaluation: Option<Evaluation>,
     /// `wall_seconds` at which the task was solved.
     pub seconds_to_solve: Option<f64>,
     /// `env_steps` at which the task was solved.

@@ -1,5 +1,8 @@
 use tokio::sync::watch;
+use troop_common::experiment::RunSettings;
+use troop_common::telemetry::VERSION;
 
+use super::journal::Occurrence;
 use crate::answers::{Phase, Refusal, Verdict};
 
 /// One life of a run: its number, and whether it goes on.
@@ -14,6 +17,20 @@ impl Life {
             epoch,
             phase: watch::Sender::new(Phase::Running),
         }
+    }
+
+    /// What is noted when it begins, of this run.
+    pub(super) fn announcement(&self, run: &RunSettings) -> Occurrence {
+        let epoch = self.epoch;
+        let message = match epoch {
+            1 => "run started",
+            _ => "run resumed",
+        };
+        Occurrence::info(message)
+            .with("experiment", run.name.as_str())
+            .with("seed", run.seed)
+            .with("epoch", epoch)
+            .with("software", VERSION)
     }
 
     /// Counted from 1 within the run.
@@ -43,6 +60,10 @@ impl Life {
             None => Ok(()),
             Some(reason) => Err(Refusal::new(Verdict::Closed, reason)),
         }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(&*self.phase.borrow(), Phase::Finished(_))
     }
 
     /// Completes once the learner is draining or done.

@@ -5,6 +5,9 @@ pub(crate) mod admission;
 mod attendance;
 mod carried;
 pub(crate) mod counters;
+mod evaluation;
+mod evaluation_check;
+mod goal;
 mod gradient_counts;
 pub(crate) mod journal;
 pub mod learning;
@@ -21,6 +24,7 @@ mod reports;
 mod run_event;
 pub(crate) mod schedule;
 pub(crate) mod session;
+mod shown;
 mod since_point;
 pub(crate) mod staleness;
 mod told;
@@ -29,6 +33,7 @@ mod update;
 mod verdicts;
 
 pub(crate) use carried::Carried;
+pub use evaluation::Evaluation;
 pub use gradient_counts::GradientCounts;
 pub(crate) use life_start::LifeStart;
 pub use progress_point::ProgressPoint;
@@ -42,7 +47,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use troop_common::experiment::{Experiment, RunSettings};
-use troop_common::telemetry::VERSION;
 
 use crate::answers::Phase;
 use crate::life_clock::LifeClock;
@@ -99,22 +103,8 @@ impl Ledger {
             observations: ObservationMoments::new(normalizes, carried.observations),
             run,
         };
-        ledger.note(ledger.announcement());
+        ledger.note(ledger.life.announcement(&ledger.run));
         ledger
-    }
-
-    /// What is noted when a life of the run begins.
-    fn announcement(&self) -> Occurrence {
-        let epoch = self.life.epoch();
-        let message = match epoch {
-            1 => "run started",
-            _ => "run resumed",
-        };
-        Occurrence::info(message)
-            .with("experiment", self.run.name.as_str())
-            .with("seed", self.run.seed)
-            .with("epoch", epoch)
-            .with("software", VERSION)
     }
 
     /// This life of the run.

@@ -9,7 +9,7 @@ use troop_common::report_limits::ReportLimits;
 use troop_common::wire::Bounded;
 
 /// No 32-bit float is larger, and rewards and losses are such.
-const LARGEST: f64 = f32::MAX as f64;
+pub(super) const LARGEST: f64 = f32::MAX as f64;
 
 /// Holds reports against what the experiment allows. One that cannot be true is refused as a whole:
 /// a counter that has believed it cannot forget it again.
@@ -32,6 +32,7 @@ pub(crate) enum ReportPart {
     Losses,
     EnvironmentRestarts,
     Observations,
+    Evaluation,
 }
 
 /// Why a report cannot be true.
@@ -42,7 +43,7 @@ pub(crate) struct Implausible {
 }
 
 impl ReportPart {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::EnvSteps,
         Self::Frames,
         Self::Episodes,
@@ -51,6 +52,7 @@ impl ReportPart {
         Self::Losses,
         Self::EnvironmentRestarts,
         Self::Observations,
+        Self::Evaluation,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -63,6 +65,7 @@ impl ReportPart {
             Self::Losses => "losses",
             Self::EnvironmentRestarts => "environment_restarts",
             Self::Observations => "observations",
+            Self::Evaluation => "evaluation",
         }
     }
 
@@ -75,6 +78,11 @@ impl ReportPart {
             "ObservationMoments" => Some(Self::Observations),
             _ => None,
         }
+    }
+
+    /// What it cannot be, and why.
+    pub(super) fn implausible(self, detail: String) -> Implausible {
+        Implausible { part: self, detail }
     }
 
     fn at_most(self, found: u64, most: u64) -> Result<(), Implausible> {
@@ -114,7 +122,12 @@ impl Plausibility {
         }
     }
 
-    /// Checks all that a report says but the values of its observations.
+    /// What a report may say at most.
+    pub(super) fn limits(&self) -> &ReportLimits {
+        &self.limits
+    }
+
+    /// Checks all that a report says but the values of its observations, and its evaluation.
     pub(crate) fn check(&self, report: &v1::Report) -> Result<(), Implausible> {
         report.check_bounds()?;
         let limits = &self.limits;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use troop_common::bounds::LOSSES;
+use troop_common::experiment::SolvedBy;
 use troop_common::finite::Finite;
 use troop_common::proto::v1;
 
 use super::counters::{Counters, add};
+use super::evaluation::Evaluation;
+use super::goal::Goal;
 use super::progress_point::ProgressPoint;
 use super::progress_view::ProgressView;
 use super::rate_window::RateWindow;
@@ -30,7 +33,7 @@ const LOSS_SMOOTHING: f64 = 0.05;
 pub(crate) struct Progress {
     counters: Counters,
     earlier_seconds: f64,
-    solve_return: Option<f64>,
+    goal: Goal,
     losses: BTreeMap<String, Finite>,
     staleness: StalenessCounts,
     since_point: SincePoint,
@@ -38,12 +41,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(counters: Counters, solve_return: Option<f64>) -> Self {
+    pub(crate) fn new(counters: Counters, goal: Goal) -> Self {
         let rates = RateWindow::new(counters.env_steps, counters.updates);
         Self {
             earlier_seconds: counters.wall_seconds,
             counters,
-            solve_return,
+            goal,
             losses: BTreeMap::new(),
             staleness: StalenessCounts::default(),
             since_point: SincePoint::default(),
@@ -65,7 +68,7 @@ impl Progress {
         for term in &report.losses {
             self.record_loss(term);
         }
-        let mut solved = false;
+        let mut solved = self.record_evaluation(report);
         for episode in &report.episodes {
             solved |= self.record_return(episode.return_sum);
             self.record_length(episode.length);
@@ -111,11 +114,34 @@ impl Progress {
         };
         let best = counters.best_return_mean_100.filter(|best| *best >= mean);
         counters.best_return_mean_100 = Some(best.unwrap_or(mean));
-        let solved = counters.seconds_to_solve.is_none()
-            && self.solve_return.is_some_and(|needed| mean.get() >= needed);
+        let env_steps = counters.env_steps;
+        self.solve(SolvedBy::Training, mean, env_steps)
+    }
+
+    /// Counts the evaluation of a report, if it has one; whether that solves the task.
+    fn record_evaluation(&mut self, report: &v1::Report) -> bool {
+        let counters = &mut self.counters;
+        let wall_seconds = counters.wall_seconds;
+        let message = report.evaluation.as_ref();
+        let Some(newest) = message.and_then(|message| Evaluation::of(message, wall_seconds)) else {
+            return false;
+        };
+        add(&mut counters.evaluations, 1);
+        counters.last_evaluation = Some(newest);
+        let best = counters.best_evaluation;
+        if best.is_none_or(|best| best.return_mean < newest.return_mean) {
+            counters.best_evaluation = Some(newest);
+        }
+        self.solve(SolvedBy::Evaluation, newest.return_mean, newest.env_steps)
+    }
+
+    /// Notes that the task is solved if `mean`, which is one of `these` returns, does it for the first time.
+    fn solve(&mut self, these: SolvedBy, mean: Finite, env_steps: u64) -> bool {
+        let counters = &mut self.counters;
+        let solved = counters.seconds_to_solve.is_none() && self.goal.is_reached(these, mean);
         if solved {
             counters.seconds_to_solve = Some(counters.wall_seconds);
-            counters.env_steps_to_solve = Some(counters.env_steps);
+            counters.env_steps_to_solve = Some(env_steps);
         }
         solved
     }
@@ -202,6 +228,7 @@ impl Progress {
             gradient_norm_mean: since.norm_mean(),
             gradients_applied: Some(counters.gradients_applied),
             gradients_rejected: Some(counters.gradients_rejected()),
+            evaluation: counters.last_evaluation,
             losses: view.losses,
             ..ProgressPoint::default()
         }
@@ -232,7 +259,7 @@ mod tests {
 
     #[test]
     fn solving_needs_a_hundred_episodes_and_happens_once() {
-        let mut progress = Progress::new(Counters::default(), Some(10.0));
+        let mut progress = Progress::new(Counters::default(), Goal::training(10.0));
         let second = Duration::from_secs(1);
         assert!(!progress.record_report(&report(99, &[20.0; 99]), second));
         assert!(progress.record_report(&report(1, &[20.0]), second * 2));
@@ -247,7 +274,7 @@ mod tests {
 
     #[test]
     fn loss_terms_are_bounded_and_finite() {
-        let mut progress = Progress::new(Counters::default(), None);
+        let mut progress = Progress::new(Counters::default(), Goal::default());
         let term = |term: String, value| v1::LossTerm { term, value };
         let named = (0..100).map(|i| term(format!("term{i}"), 1.0));
         let losses = named.chain([term("term0".into(), f64::NAN)]).collect();
@@ -263,7 +290,7 @@ mod tests {
 
     #[test]
     fn returns_that_are_no_finite_numbers_are_episodes_and_enter_no_mean() {
-        let mut progress = Progress::new(Counters::default(), Some(10.0));
+        let mut progress = Progress::new(Counters::default(), Goal::training(10.0));
         let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
         progress.record_report(&report(3, &odd), Duration::ZERO);
         progress.record_report(&report(2, &[1.0, 3.0]), Duration::ZERO);
@@ -276,7 +303,7 @@ mod tests {
 
     #[test]
     fn counters_stop_at_the_largest_number_and_means_of_huge_numbers_stay_finite() {
-        let mut progress = Progress::new(Counters::default(), Some(f64::MAX));
+        let mut progress = Progress::new(Counters::default(), Goal::training(f64::MAX));
         for _ in 0..3 {
             let huge = v1::Report {
                 frames: u64::MAX,
@@ -324,7 +351,7 @@ mod tests {
             wall_seconds: 50.0,
             ..Counters::default()
         };
-        let mut progress = Progress::new(before, None);
+        let mut progress = Progress::new(before, Goal::default());
         progress.record_report(&report(5, &[]), Duration::from_secs(2));
         assert_eq!(progress.counters().env_steps, 505);
         assert_eq!(progress.counters().wall_seconds, 52.0);
@@ -332,7 +359,7 @@ mod tests {
 
     #[test]
     fn rates_cover_the_last_ten_seconds() {
-        let mut progress = Progress::new(Counters::default(), None);
+        let mut progress = Progress::new(Counters::default(), Goal::default());
         for second in 1..=60 {
             let steps = if second <= 30 { 1000 } else { 10 };
             progress.record_report(&report(steps, &[]), Duration::from_secs(second));

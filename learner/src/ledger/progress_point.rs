@@ -4,6 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use troop_common::bounds::{LOSS_TERM, LOSSES};
 use troop_common::finite::Finite;
 
+use super::evaluation::Evaluation;
+
 /// Where a run was at a moment.
 ///
 /// What older versions did not write is absent when it is read.
@@ -59,6 +61,9 @@ pub struct ProgressPoint {
     /// Live sessions.
     #[serde(default)]
     pub sessions: Option<u64>,
+    /// The newest evaluation; none before the first.
+    #[serde(default)]
+    pub evaluation: Option<Evaluation>,
     /// Each loss term, averaged over recent segments.
     #[serde(deserialize_with = "losses")]
     pub losses: BTreeMap<String, Finite>,

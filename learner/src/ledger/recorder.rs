@@ -5,16 +5,18 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use troop_common::experiment::RunSettings;
-use troop_common::finite::Finite;
 use troop_common::proto::v1;
 
 use super::counters::Counters;
+use super::evaluation::Evaluation;
+use super::goal::Goal;
 use super::journal::{Journal, Moment, Occurrence};
 use super::plausibility::ReportPart;
 use super::progress::Progress;
 use super::progress_point::ProgressPoint;
 use super::progress_view::ProgressView;
 use super::run_event::RunEvent;
+use super::shown;
 use super::staleness::StalenessBucket;
 use super::update::Update;
 use crate::answers::Verdict;
@@ -38,9 +40,12 @@ impl Recorder {
         metrics: Metrics,
         started_unix_seconds: f64,
     ) -> Self {
-        show_from_the_start(&metrics);
+        shown::show_from_the_start(&metrics);
+        if let Some(evaluation) = &counters.last_evaluation {
+            shown::show_evaluation(&metrics, evaluation);
+        }
         Self {
-            progress: Mutex::new(Progress::new(counters, run.solve_return)),
+            progress: Mutex::new(Progress::new(counters, Goal::of(run))),
             journal: Mutex::default(),
             metrics,
             started_unix_seconds,
@@ -57,6 +62,11 @@ impl Recorder {
         (progress.counters().env_steps, progress.counters().frames)
     }
 
+    /// Updates counted so far.
+    pub(crate) fn updates(&self) -> u64 {
+        lock(&self.progress).counters().updates
+    }
+
     pub(crate) fn staleness_histogram(&self) -> Vec<StalenessBucket> {
         lock(&self.progress).staleness_histogram()
     }
@@ -70,10 +80,15 @@ impl Recorder {
         let mut progress = lock(&self.progress);
         let before = progress.counters().env_steps;
         let solved = progress.record_report(report, now);
-        self.report_metrics(report, &progress);
-        let mean = progress.counters().return_mean_100().map(f64::from);
-        let seconds = progress.counters().seconds_to_solve;
+        shown::show_report(&self.metrics, report, &progress);
+        let counters = progress.counters();
+        let mean = counters.return_mean_100().map(f64::from);
+        let seconds = counters.seconds_to_solve;
+        let evaluation = counters.last_evaluation;
         drop(progress);
+        if let (Some(_), Some(evaluation)) = (&report.evaluation, evaluation) {
+            self.evaluated(&evaluation, now);
+        }
         if solved {
             tracing::info!(return_mean_100 = mean, seconds, "task solved");
             self.note(
@@ -163,46 +178,26 @@ impl Recorder {
         }
     }
 
-    fn report_metrics(&self, report: &v1::Report, progress: &Progress) {
-        let metrics = &self.metrics;
-        metrics.env_steps.inc_by(report.env_steps);
-        metrics.frames.inc_by(report.frames);
-        metrics.episodes.inc_by(report.episodes.len() as u64);
-        metrics
-            .environment_restarts
-            .inc_by(report.environment_restarts);
-        for episode in &report.episodes {
-            metrics.episode_length.observe(episode.length as f64);
-            // One that is not finite would spoil the histogram's sum for good.
-            if let Some(return_sum) = Finite::new(episode.return_sum) {
-                metrics.episode_return.observe(return_sum.get());
-            }
-        }
-        if let Some(mean) = progress
-            .counters()
-            .return_mean_100()
-            .filter(|_| !report.episodes.is_empty())
-        {
-            metrics.episode_return_mean.set(mean.get());
-        }
-        for term in &report.losses {
-            if let Some(value) =
-                Finite::new(term.value).filter(|_| progress.follows_loss(&term.term))
-            {
-                let of_term = metrics.loss.with_label_values(&[term.term.as_str()]);
-                of_term.set(value.get());
-            }
-        }
-    }
-}
-
-/// The rate of what never happened is 0, not nothing.
-fn show_from_the_start(metrics: &Metrics) {
-    for verdict in Verdict::REFUSALS {
-        let rejected = &metrics.gradients_rejected;
-        rejected.with_label_values(&[verdict.name()]);
-    }
-    for part in ReportPart::ALL {
-        metrics.reports_refused.with_label_values(&[part.name()]);
+    /// Tells of an evaluation.
+    fn evaluated(&self, evaluation: &Evaluation, now: Duration) {
+        shown::show_evaluation(&self.metrics, evaluation);
+        self.metrics.evaluations.inc();
+        let (mean, std) = (evaluation.return_mean.get(), evaluation.return_std.get());
+        let (episodes, env_steps) = (evaluation.episodes, evaluation.env_steps);
+        tracing::info!(
+            return_mean = mean,
+            return_std = std,
+            episodes,
+            env_steps,
+            "evaluated"
+        );
+        let occurrence = Occurrence::info("evaluated")
+            .with("return_mean", mean)
+            .with("return_std", std)
+            .with("length_mean", evaluation.length_mean.get())
+            .with("episodes", episodes)
+            .with("version", evaluation.version)
+            .with("weights_env_steps", env_steps);
+        self.note(occurrence, now);
     }
 }

@@ -6,15 +6,36 @@ use troop_common::moments::Moments;
 use troop_common::proto::v1;
 
 use super::Ledger;
+use super::evaluation_check::{self, Reached};
 use super::plausibility::{Implausible, ReportPart};
 use crate::answers::{Refusal, SessionId};
 use crate::lock::lock;
 
 impl Ledger {
     /// Checks whether a report can be true. One that cannot is counted as such, and nothing of it.
-    pub(crate) fn check_report(&self, report: &v1::Report) -> Result<(), Implausible> {
+    pub(crate) fn check_report(
+        &self,
+        session: SessionId,
+        report: &v1::Report,
+    ) -> Result<(), Implausible> {
         let checked = self.plausibility.check(report);
+        let checked = checked.and_then(|()| match report.evaluation {
+            None => Ok(()),
+            Some(_) => self.check_evaluation(session, report),
+        });
         checked.inspect_err(|implausible| self.recorder.report_refused(implausible.part))
+    }
+
+    fn check_evaluation(&self, session: SessionId, report: &v1::Report) -> Result<(), Implausible> {
+        let found = lock(&self.sessions)
+            .get_mut(session)
+            .map(|session| session.role);
+        let reached = Reached {
+            env_steps: self.recorder.steps().0,
+            version: self.recorder.updates(),
+        };
+        let limits = self.plausibility.limits();
+        evaluation_check::check(report, found.unwrap_or_default(), reached, limits)
     }
 
     /// Counts a message that was refused because one of its fields, `Message.field`, is beyond its

@@ -23,13 +23,15 @@ impl Intake<'_> {
         session: SessionId,
         report: &v1::Report,
     ) -> Result<(), Outcome> {
-        self.ledger.check_report(report).map_err(|implausible| {
-            let refusal = Refusal::new(Verdict::Malformed, implausible.to_string());
-            Outcome {
-                ends_session: true,
-                ..self.answer(session, Err(refusal))
-            }
-        })
+        self.ledger
+            .check_report(session, report)
+            .map_err(|implausible| {
+                let refusal = Refusal::new(Verdict::Malformed, implausible.to_string());
+                Outcome {
+                    ends_session: true,
+                    ..self.answer(session, Err(refusal))
+                }
+            })
     }
 
     /// Counts a report that comes without a gradient.

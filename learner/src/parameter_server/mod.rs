@@ -1,10 +1,13 @@
 //! The parameter server: composes the ledger of a run with the shard that holds its parameters.
 
 mod checkpoint;
+#[cfg(test)]
+mod evaluation_tests;
 mod first_parameters;
 #[cfg(test)]
 mod first_parameters_tests;
 mod intake;
+mod last_weights;
 mod model;
 #[cfg(test)]
 mod observation_tests;
@@ -291,8 +294,8 @@ impl ParameterServer {
         }
     }
 
-    /// Counts a report that comes without a gradient, of a worker that only acts. Its number,
-    /// `sequence`, counts up with those of the session's gradients.
+    /// Counts a report that comes without a gradient, of a worker that acts or evaluates only. Its number,
+    /// `sequence`, counts up with those of the session's gradients. An evaluation counts also once the run is over.
     pub fn report(
         &self,
         session: SessionId,
@@ -300,7 +303,12 @@ impl ParameterServer {
         sequence: u64,
         report: &v1::Report,
     ) -> Outcome {
-        let admitted = self.opened_model().and_then(|model| {
+        let is_open = match report.evaluation {
+            // One with the weights that the run ended with.
+            Some(_) if self.ledger.life().is_finished() => Ok(()),
+            _ => self.ledger.life().refuse_if_closed(),
+        };
+        let admitted = is_open.and_then(|()| self.made_model()).and_then(|model| {
             self.ledger.admit(session, epoch, sequence)?;
             Ok(self.intake(model))
         });
@@ -333,6 +341,10 @@ impl ParameterServer {
 
     fn opened_model(&self) -> Result<&Model, Refusal> {
         self.ledger.life().refuse_if_closed()?;
+        self.made_model()
+    }
+
+    fn made_model(&self) -> Result<&Model, Refusal> {
         self.model.get().ok_or_else(|| {
             let detail = "the session sent something before it opened";
             Refusal::new(Verdict::Malformed, detail)

@@ -34,8 +34,8 @@ pub struct RunKeeper {
     history: SharedHistory,
     tensorboard: Option<TensorBoardFile>,
     points: PointClock,
-    /// Env steps and updates at the last point of this life.
-    last_point: Option<(u64, u64)>,
+    /// Env steps, updates and evaluations at the last point of this life.
+    last_point: Option<(u64, u64, u64)>,
     /// Why the run ends without being over.
     failure: Option<String>,
     started: Instant,
@@ -135,7 +135,7 @@ impl RunKeeper {
     /// # Errors
     /// If one of them cannot be written; the other one is tried all the same.
     pub fn close(mut self) -> Result<Summary, RunDirectoryError> {
-        if self.last_point != Some((self.server.ledger().steps().0, self.server.version())) {
+        if self.last_point != Some(self.counted()) {
             self.write_point();
         }
         let experiment = self.experiment.keep_up(&self.directory, &self.server);
@@ -150,6 +150,12 @@ impl RunKeeper {
         checkpoint.map(|()| summary)
     }
 
+    /// Env steps, updates and evaluations.
+    fn counted(&self) -> (u64, u64, u64) {
+        let counters = self.server.progress().counters;
+        (counters.env_steps, counters.updates, counters.evaluations)
+    }
+
     /// A run that has not learnt says so in its history.
     fn note_learning(&self, summary: &Summary) {
         if summary.learning() != Learning::Enough {
@@ -161,8 +167,8 @@ impl RunKeeper {
     }
 
     fn write_point(&mut self) {
+        self.last_point = Some(self.counted());
         let point = self.server.ledger().progress_point();
-        self.last_point = Some((point.env_steps, point.updates));
         if let Some(file) = &mut self.tensorboard
             && let Err(error) = file.write_point(&point)
         {

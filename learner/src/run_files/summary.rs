@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Phase;
+pub use crate::ledger::Evaluation;
 pub use crate::ledger::GradientCounts;
 use crate::ledger::learning::Learning;
 pub use crate::ledger::staleness::{StalenessBucket, StalenessSummary};
@@ -41,6 +42,15 @@ pub struct Summary {
     pub return_mean_100: Option<f64>,
     /// Best mean over 100 episodes.
     pub best_return_mean_100: Option<f64>,
+    /// Evaluations apart from training.
+    #[serde(default)]
+    pub evaluations: u64,
+    /// The newest of them: that of the weights that the run ended with, if it is over and there was time.
+    #[serde(default)]
+    pub last_evaluation: Option<Evaluation>,
+    /// The one with the highest mean.
+    #[serde(default)]
+    pub best_evaluation: Option<Evaluation>,
     /// When the task was solved; absent if no threshold is set or it was not reached.
     pub seconds_to_solve: Option<f64>,
     /// Env steps until the task was solved.
@@ -92,6 +102,9 @@ impl Summary {
             updates_per_second: per_second(counters.updates),
             return_mean_100: view.return_mean_100.map(f64::from),
             best_return_mean_100: counters.best_return_mean_100.map(f64::from),
+            evaluations: counters.evaluations,
+            last_evaluation: counters.last_evaluation,
+            best_evaluation: counters.best_evaluation,
             seconds_to_solve: counters.seconds_to_solve,
             env_steps_to_solve: counters.env_steps_to_solve,
             staleness_updates: view.staleness_updates,

@@ -2,8 +2,8 @@
 
 use troop_common::proto::v1::tensor::Initializer;
 use troop_common::proto::v1::{
-    Episode, GradientChunk, JoinRequest, Layout, LossTerm, ObservationMoments, Open, Report,
-    Tensor, Zeros,
+    Episode, Evaluation, GradientChunk, JoinRequest, Layout, LossTerm, ObservationMoments, Open,
+    Report, Tensor, Zeros,
 };
 
 use crate::peer::{ELEMENTS, gradient, join_request, layout};
@@ -52,6 +52,15 @@ impl Scene {
                 mean: vec![0.5; 4],
                 m2: vec![1.0; 4],
             })
+        })
+    }
+
+    fn evaluation(&mut self) -> &mut Evaluation {
+        self.report().evaluation.get_or_insert(Evaluation {
+            episodes: 1,
+            return_mean: 20.0,
+            length_mean: 20.0,
+            ..Evaluation::default()
         })
     }
 
@@ -282,6 +291,34 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
                 .for_each(|episode| episode.length = n);
         }),
     ),
+    (
+        "Report.evaluation",
+        Put::Count(|it, n| it.report().evaluation = (n > 0).then(Evaluation::default)),
+    ),
+    (
+        "Evaluation.episodes",
+        Put::Number(|it, n| it.evaluation().episodes = n),
+    ),
+    (
+        "Evaluation.return_mean",
+        Put::Real(|it, x| it.evaluation().return_mean = x),
+    ),
+    (
+        "Evaluation.return_std",
+        Put::Real(|it, x| it.evaluation().return_std = x),
+    ),
+    (
+        "Evaluation.length_mean",
+        Put::Real(|it, x| it.evaluation().length_mean = x),
+    ),
+    (
+        "Evaluation.version",
+        Put::Number(|it, n| it.evaluation().version = n),
+    ),
+    (
+        "Evaluation.env_steps",
+        Put::Number(|it, n| it.evaluation().env_steps = n),
+    ),
     ("LossTerm.term", Put::Text(|it, text| it.loss().term = text)),
     ("LossTerm.value", Put::Real(|it, x| it.loss().value = x)),
 ];
@@ -301,6 +338,7 @@ fn every_field_that_a_caller_sends_is_in_the_table() {
         "Report",
         "ObservationMoments",
         "Episode",
+        "Evaluation",
         "LossTerm",
         "WatchRequest",
         "StatusRequest",

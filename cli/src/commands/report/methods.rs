@@ -11,7 +11,8 @@ use super::spread::{count, three_digits};
 const INTRODUCTION: &str = "\
 This page is made by `make report` from the runs of `scripts/methods_study.py`. Medians over seeds, with the range in brackets. The *threshold* is the preset's `experiment.solve_return`, for the mean \
 return of the last 100 training episodes; seeds that do not reach it count as later than all others, and a median is \
-given where more than half reach it. The *score* is the mean return of the last 100 training episodes when the run ended. \
+given where more than half reach it. The *score* is the mean return of the last 100 training episodes when the run ended, *evaluated* the mean of its last \
+evaluation apart from training, if there was one (`experiment.evaluate`). \
 Published scores are means over evaluations or training as their sources say; where a source has another version of the \
 environment, that is said.";
 
@@ -38,6 +39,7 @@ pub(super) fn page(runs: &[FinishedRun]) -> anyhow::Result<Page> {
                     .map_or_else(|| "–".into(), |steps| count(steps as f64)),
                 three_digits(score.score),
                 "–".into(),
+                "–".into(),
             ]
         });
         let heads = [
@@ -48,6 +50,7 @@ pub(super) fn page(runs: &[FinishedRun]) -> anyhow::Result<Page> {
             "seconds until then",
             "env steps in all",
             "score",
+            "evaluated",
             "env steps a second",
         ];
         page.text(table(heads, 2, &ours.chain(theirs).collect::<Vec<_>>()));
@@ -59,7 +62,7 @@ pub(super) fn page(runs: &[FinishedRun]) -> anyhow::Result<Page> {
     Ok(page)
 }
 
-fn row(name: &str, group: &Group<'_>) -> [String; 8] {
+fn row(name: &str, group: &Group<'_>) -> [String; 9] {
     let method = group.first().map_or("", |run| run.experiment.method.name());
     [
         format!("`{name}`"),
@@ -69,8 +72,15 @@ fn row(name: &str, group: &Group<'_>) -> [String; 8] {
         spread(group, seconds_to_solve).text(three_digits),
         spread(group, |run| Some(run.summary.env_steps as f64)).text(count),
         spread(group, |run| run.summary.return_mean_100).text(three_digits),
+        evaluated(group),
         spread(group, |run| Some(run.summary.env_steps_per_second)).text(count),
     ]
+}
+
+/// The spread of last evaluations; a dash where there was none.
+fn evaluated(group: &Group<'_>) -> String {
+    let score = |run: &FinishedRun| Some(run.summary.last_evaluation.as_ref()?.return_mean.get());
+    spread(group, score).text(three_digits)
 }
 
 fn chart(presets: &std::collections::BTreeMap<String, Group<'_>>) -> Chart {

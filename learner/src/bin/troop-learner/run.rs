@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, block_in_place};
 use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
-use troop_common::experiment::{Experiment, resolve};
+use troop_common::experiment::{EvaluateSettings, Experiment, resolve};
 use troop_common::process::{AddressFile, INTERRUPTED, NOT_LEARNT, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
@@ -114,6 +114,16 @@ fn refuse_split(experiment: &Experiment) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Actors of other processes do not evaluate.
+fn warn_without_evaluator(evaluate: &EvaluateSettings) {
+    if evaluate.is_on() {
+        tracing::warn!(
+            "experiment.evaluate is on, but workers of other processes do not evaluate: there are evaluations in one \
+             process only, troop train"
+        );
+    }
+}
+
 /// What the run at `path` goes on with. If an experiment was asked for as well, it must be that one.
 fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
     let there = RunDirectory::experiment(path, &args.overrides())?;
@@ -145,6 +155,7 @@ async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     for warning in security.warnings(learner) {
         tracing::warn!("{warning}");
     }
+    warn_without_evaluator(&experiment.experiment.evaluate);
     make_room_for(learner.max_sessions);
     let token_file = security.token_file.as_deref();
     let tls = ServerTls::read(security)?;

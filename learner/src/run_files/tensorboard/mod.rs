@@ -40,6 +40,8 @@ fn later_than_all(directory: &Path) -> io::Result<u64> {
 #[derive(Debug)]
 pub(crate) struct TensorBoardFile {
     file: File,
+    /// Env steps of the last evaluation that was written.
+    evaluated: Option<u64>,
 }
 
 impl TensorBoardFile {
@@ -54,7 +56,11 @@ impl TensorBoardFile {
         let moment = (unix_seconds.max(0.0) as u64).max(later_than_all(directory)?);
         let path = directory.join(format!("{PREFIX}{moment:010}.troop.{epoch}"));
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let mut writer = Self { file };
+        let mut writer = Self {
+            file,
+            // Earlier ones stand in an earlier life's file.
+            evaluated: (env_steps > 0).then_some(env_steps),
+        };
         let event = |step, what| Event {
             wall_time: unix_seconds,
             step,
@@ -69,10 +75,27 @@ impl TensorBoardFile {
 
     /// Adds the scalars of a moment.
     pub(crate) fn write_point(&mut self, point: &ProgressPoint) -> io::Result<()> {
-        let values = scalars::of(point);
+        let wall_time = point.unix_seconds.unwrap_or_default();
+        self.write_scalars(wall_time, point.env_steps, scalars::of(point))?;
+        let newest = point.evaluation.as_ref();
+        let new = newest.filter(|newest| self.evaluated.is_none_or(|last| last < newest.env_steps));
+        let Some(evaluation) = new else {
+            return Ok(());
+        };
+        self.evaluated = Some(evaluation.env_steps);
+        let values = scalars::of_evaluation(evaluation);
+        self.write_scalars(wall_time, evaluation.env_steps, values)
+    }
+
+    fn write_scalars(
+        &mut self,
+        wall_time: f64,
+        env_steps: u64,
+        values: Vec<message::Scalar>,
+    ) -> io::Result<()> {
         self.write(&Event {
-            wall_time: point.unix_seconds.unwrap_or_default(),
-            step: of_count(point.env_steps),
+            wall_time,
+            step: of_count(env_steps),
             what: Some(What::Summary(Summary { values })),
         })
     }

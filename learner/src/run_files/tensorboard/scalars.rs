@@ -3,7 +3,7 @@
 use troop_common::finite::Finite;
 
 use super::message::Scalar;
-use crate::ledger::ProgressPoint;
+use crate::ledger::{Evaluation, ProgressPoint};
 
 /// The scalars of a point; what it does not know has none. Tags are those of Stable-Baselines3
 /// where it has one for the same thing.
@@ -35,6 +35,16 @@ pub(super) fn of(point: &ProgressPoint) -> Vec<Scalar> {
         .map(|(tag, value)| scalar(tag.into(), value));
     let losses = point.losses.iter().map(|(term, value)| loss(term, *value));
     known.chain(losses).collect()
+}
+
+/// The scalars of an evaluation, at the env steps of its weights.
+pub(super) fn of_evaluation(evaluation: &Evaluation) -> Vec<Scalar> {
+    let values = [
+        ("eval/mean_reward", evaluation.return_mean),
+        ("eval/std_reward", evaluation.return_std),
+        ("eval/mean_ep_length", evaluation.length_mean),
+    ];
+    values.map(|(tag, value)| scalar(tag.into(), value)).into()
 }
 
 /// As others do, the loss of the entropy is its negative; a mean that is no loss keeps its name.
@@ -99,6 +109,23 @@ mod tests {
         }
         let idle = of(&ProgressPoint::default());
         assert_eq!(value(&idle, "train/staleness_mean"), None);
+    }
+
+    #[test]
+    fn an_evaluation_has_the_tags_of_stable_baselines3() {
+        let scalars = of_evaluation(&Evaluation {
+            return_mean: Finite::new(21.5).unwrap(),
+            return_std: Finite::new(0.5).unwrap(),
+            length_mean: Finite::new(99.0).unwrap(),
+            ..Evaluation::default()
+        });
+        for (tag, expected) in [
+            ("eval/mean_reward", 21.5),
+            ("eval/std_reward", 0.5),
+            ("eval/mean_ep_length", 99.0),
+        ] {
+            assert_eq!(value(&scalars, tag), Some(expected), "{tag}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::io;
 use std::sync::Arc;
 
+use troop_common::experiment::SolvedBy;
+
 use super::configuration::without_security;
 use super::cursor::Cursor;
 use super::runs::{NoSuchRun, Run, Runs};
@@ -70,6 +72,7 @@ impl LiveRun {
             problem: None,
             total_env_steps: run.total_env_steps,
             solve_return: run.solve_return,
+            solved_by_evaluation: run.solved_by == SolvedBy::Evaluation,
             now: NowView::of_progress(
                 &self.server.progress(),
                 self.server.ledger().staleness_histogram(),

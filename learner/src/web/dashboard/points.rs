@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use troop_common::finite::Finite;
 
+use crate::ledger::Evaluation;
 use crate::run_files::history::ProgressPoint;
 
 /// Points of a run's history, a list for each quantity: all have the same length.
@@ -17,6 +18,11 @@ pub(super) struct Points {
     staleness_mean_updates: Vec<f64>,
     staleness_p99_updates: Vec<Option<u64>>,
     staleness_max_updates: Vec<Option<u64>>,
+    /// The newest evaluation by then: where its weights stand, when it came, what it came to.
+    evaluation_env_steps: Vec<Option<u64>>,
+    evaluation_wall_seconds: Vec<Option<f64>>,
+    evaluation_return_mean: Vec<Option<Finite>>,
+    evaluation_return_std: Vec<Option<Finite>>,
     losses: BTreeMap<String, Vec<Option<Finite>>>,
 }
 
@@ -38,12 +44,20 @@ impl Points {
             staleness_mean_updates: column(points, |p| p.staleness_mean_updates),
             staleness_p99_updates: column(points, |p| p.staleness_p99_updates),
             staleness_max_updates: column(points, |p| p.staleness_max_updates),
+            evaluation_env_steps: evaluations(points, |one| one.env_steps),
+            evaluation_wall_seconds: evaluations(points, |one| one.wall_seconds),
+            evaluation_return_mean: evaluations(points, |one| one.return_mean),
+            evaluation_return_std: evaluations(points, |one| one.return_std),
         }
     }
 }
 
 fn column<T>(points: &[ProgressPoint], value: impl Fn(&ProgressPoint) -> T) -> Vec<T> {
     points.iter().map(value).collect()
+}
+
+fn evaluations<T>(points: &[ProgressPoint], value: impl Fn(&Evaluation) -> T) -> Vec<Option<T>> {
+    column(points, |point| point.evaluation.as_ref().map(&value))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use troop_common::experiment::Experiment;
+use troop_common::experiment::{Experiment, SolvedBy};
 
 use super::configuration::without_security;
 use super::cursor::Cursor;
@@ -68,6 +68,7 @@ impl StoredRun {
             problem,
             total_env_steps: run.total_env_steps,
             solve_return: run.solve_return,
+            solved_by_evaluation: run.solved_by == SolvedBy::Evaluation,
             now: summary.as_ref().map_or_else(
                 || NowView::of_points(self.log.history().points()),
                 NowView::of_summary,

@@ -6,8 +6,8 @@ use troop_common::finite::Finite;
 
 use super::points::Points;
 use crate::answers::SessionView;
-use crate::ledger::ProgressView;
 use crate::ledger::staleness::{StalenessBucket, StalenessSummary};
+use crate::ledger::{Evaluation, ProgressView};
 use crate::run_files::history::{ProgressPoint, RunEvent};
 use crate::run_files::run_directory::RunDirectoryError;
 use crate::run_files::summary::Summary;
@@ -42,6 +42,8 @@ pub struct RunView {
     pub(super) total_env_steps: u64,
     /// The return that solves the task, if the experiment names one.
     pub(super) solve_return: Option<f64>,
+    /// Whether it is of evaluations, not of training.
+    pub(super) solved_by_evaluation: bool,
     pub(super) now: NowView,
 }
 
@@ -56,6 +58,7 @@ impl RunView {
             problem: Some(with_causes(error)),
             total_env_steps: 0,
             solve_return: None,
+            solved_by_evaluation: false,
             now: NowView::default(),
         }
     }
@@ -73,6 +76,8 @@ pub(super) struct NowView {
     pub(super) return_mean_100: Option<Finite>,
     pub(super) episode_length_mean_100: Option<f64>,
     pub(super) best_return_mean_100: Option<Finite>,
+    pub(super) last_evaluation: Option<Evaluation>,
+    pub(super) best_evaluation: Option<Evaluation>,
     pub(super) seconds_to_solve: Option<f64>,
     pub(super) staleness_updates: StalenessSummary,
     pub(super) staleness_histogram: Vec<StalenessBucket>,
@@ -93,6 +98,8 @@ impl NowView {
             return_mean_100: view.return_mean_100,
             episode_length_mean_100: view.episode_length_mean_100,
             best_return_mean_100: counters.best_return_mean_100,
+            last_evaluation: counters.last_evaluation,
+            best_evaluation: counters.best_evaluation,
             seconds_to_solve: counters.seconds_to_solve,
             staleness_updates: view.staleness_updates,
             staleness_histogram: histogram,
@@ -112,6 +119,8 @@ impl NowView {
             return_mean_100: summary.return_mean_100.and_then(Finite::new),
             episode_length_mean_100: None,
             best_return_mean_100: summary.best_return_mean_100.and_then(Finite::new),
+            last_evaluation: summary.last_evaluation,
+            best_evaluation: summary.best_evaluation,
             seconds_to_solve: summary.seconds_to_solve,
             staleness_updates: summary.staleness_updates,
             staleness_histogram: summary.staleness_histogram.clone(),
@@ -126,6 +135,7 @@ impl NowView {
             return Self::default();
         };
         let means = points.iter().filter_map(|point| point.return_mean_100);
+        let evaluations = points.iter().filter_map(|point| point.evaluation);
         Self {
             wall_seconds: last.wall_seconds,
             env_steps: last.env_steps,
@@ -136,6 +146,8 @@ impl NowView {
             return_mean_100: last.return_mean_100,
             episode_length_mean_100: last.episode_length_mean_100,
             best_return_mean_100: means.max(),
+            last_evaluation: last.evaluation,
+            best_evaluation: evaluations.max_by_key(|one| one.return_mean),
             staleness_updates: StalenessSummary {
                 mean: last.staleness_mean_updates,
                 p50: last.staleness_p50_updates.unwrap_or_default(),

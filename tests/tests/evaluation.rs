@@ -1,0 +1,149 @@
+//! Evaluations beside a training run, in one process.
+
+use serde_json::Value;
+use troop_tests::{Endpoint, Learner, Scratch, Signal, poll_until, serial};
+
+const EVERY: &str = "--set experiment.evaluate.every_env_steps=10000";
+
+fn weights(scratch: &Scratch, run: &str) -> Vec<u8> {
+    scratch
+        .run_files(run)
+        .checkpoint_file("weights.safetensors")
+}
+
+fn evaluations(scratch: &Scratch, run: &str) -> Vec<Value> {
+    let events = scratch.run_files(run).events();
+    let evaluated = events
+        .into_iter()
+        .filter(|event| event["message"] == "evaluated");
+    evaluated.collect()
+}
+
+#[test]
+fn one_workers_training_is_the_same_with_and_without() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop train cartpole --workers 1 --steps 40000";
+    scratch
+        .run(&format!("{line} --run-dir without"))
+        .expect_code(0);
+    scratch
+        .run(&format!("{line} {EVERY} --run-dir with"))
+        .expect_code(0)
+        .expect_text("evaluated");
+    assert_eq!(weights(&scratch, "without"), weights(&scratch, "with"));
+    let (without, with) = ("without", "with");
+    let summary = |run| scratch.run_files(run).summary();
+    for key in ["env_steps", "episodes", "updates", "return_mean_100"] {
+        assert_eq!(summary(without)[key], summary(with)[key], "{key}");
+    }
+    assert_eq!(summary(without)["last_evaluation"], Value::Null);
+    assert!(evaluations(&scratch, without).is_empty());
+}
+
+#[test]
+fn every_place_shows_what_was_evaluated_and_the_last_is_of_the_end() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop train cartpole --workers 1 --steps 40000 --run-dir run";
+    scratch.run(&format!("{line} {EVERY}")).expect_code(0);
+    let run = scratch.run_files("run");
+    let summary = run.summary();
+    let last = &summary["last_evaluation"];
+    assert_eq!(last["env_steps"], summary["env_steps"]);
+    assert_eq!(last["version"], summary["updates"]);
+    assert_eq!(last["episodes"], 10);
+    let events = evaluations(&scratch, "run");
+    assert_eq!(summary["evaluations"], events.len());
+    let newest = &events.last().unwrap()["fields"];
+    assert_eq!(newest["return_mean"], last["return_mean"]);
+    let progress = run.progress();
+    assert_eq!(progress.last().unwrap()["evaluation"], *last);
+    // The same weights fare the same by hand: CartPole's greedy returns are between 5 and 500.
+    let mean = last["return_mean"].as_f64().unwrap();
+    assert!((5.0..=500.0).contains(&mean), "{last}");
+}
+
+#[test]
+fn the_task_is_solved_by_evaluations_where_they_decide() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let settings = [
+        "experiment.solved_by=evaluation",
+        "experiment.stop_when_solved=true",
+        "experiment.solve_return=1",
+    ];
+    let settings = settings.map(|setting| format!(" --set {setting}")).concat();
+    let line = "troop train cartpole --workers 1 --steps 100000000 --run-dir run";
+    scratch
+        .run(&format!("{line} {EVERY}{settings}"))
+        .expect_code(0);
+    let summary = scratch.run_files("run").summary();
+    // Training alone would have been enough after a hundred episodes, some 2 000 env steps.
+    assert!(
+        summary["env_steps_to_solve"].as_u64() >= Some(10_000),
+        "{summary}"
+    );
+    scratch
+        .run("troop train cartpole --set experiment.solved_by=evaluation")
+        .expect_code(2)
+        .expect_text("experiment.evaluate.every_env_steps");
+}
+
+#[test]
+fn a_signal_ends_it_without_a_last_evaluation_and_a_resume_goes_on() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop train cartpole --steps 1000000000 --run-dir run";
+    let process = scratch.start(&format!("{line} {EVERY}"));
+    let http = Endpoint {
+        address: process.address_after("http=http://"),
+    };
+    poll_until("an evaluation", || {
+        let status = http.status();
+        (status["progress"]["evaluations"].as_u64() > Some(0)).then_some(())
+    });
+    let metrics = http.get("/metrics").body;
+    assert!(
+        metrics.contains("troop_learner_evaluation_return_mean "),
+        "{metrics}"
+    );
+    process.signal(Signal::INT);
+    process.wait().expect_code(130);
+    let before = scratch.run_files("run").summary();
+    let steps = before["env_steps"].as_u64().unwrap() + 20_000;
+    scratch
+        .run(&format!(
+            "troop train --resume --run-dir run --steps {steps}"
+        ))
+        .expect_code(0);
+    let after = scratch.run_files("run").summary();
+    assert!(after["evaluations"].as_u64() > before["evaluations"].as_u64());
+    assert_eq!(after["last_evaluation"]["env_steps"], after["env_steps"]);
+}
+
+#[test]
+fn a_learner_of_its_own_says_that_nobody_evaluates() {
+    let scratch = Scratch::new();
+    let learner = Learner::start(
+        &scratch,
+        &format!("--experiment cartpole --run-dir run {EVERY}"),
+    );
+    learner.process.signal(Signal::TERM);
+    learner
+        .process
+        .wait()
+        .expect_code(0)
+        .expect_text("do not evaluate");
+}
+
+#[test]
+fn a_learner_without_room_for_it_says_so() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop train cartpole --workers 1 --set learner.max_sessions=1";
+    scratch
+        .run(&format!("{line} {EVERY} --run-dir run"))
+        .expect_code(1)
+        .expect_text("learner.max_sessions");
+}
