@@ -147,3 +147,28 @@ fn a_learner_without_room_for_it_says_so() {
         .expect_code(1)
         .expect_text("learner.max_sessions");
 }
+
+#[test]
+fn a_comparison_has_both_scores_with_their_intervals() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    for seed in [1, 2] {
+        let line = format!("troop train cartpole --steps 20000 --seed {seed}");
+        scratch
+            .run(&format!("{line} {EVERY} --run-dir runs/{seed}"))
+            .expect_code(0);
+    }
+    let page = scratch
+        .run("troop report runs --kind comparison")
+        .expect_code(0)
+        .stdout;
+    let row = page
+        .lines()
+        .find(|line| line.starts_with("| `cartpole` | 2 |"));
+    let row = row.unwrap_or_else(|| panic!("{page}"));
+    assert!(!row.contains('–') && row.matches('[').count() == 2, "{row}");
+    assert!(
+        page.contains("Performance profiles of CartPole-v1"),
+        "{page}"
+    );
+}

@@ -10,7 +10,7 @@ use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::independent::{Action, Dynamics};
 use view::SIDE;
-pub use wanderer::Wanderer;
+use wanderer::Wanderer;
 
 const FORWARD: i64 = 0;
 const LEFT: i64 = 1;

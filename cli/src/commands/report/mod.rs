@@ -1,6 +1,8 @@
 //! `troop report`: a page of tables and pictures from run directories.
 
+mod bootstrap;
 mod chart;
+mod comparison;
 mod curves;
 mod finished_run;
 mod group;
@@ -43,6 +45,8 @@ enum PageKind {
     SpeedUp,
     /// Scores over learning rates.
     Robustness,
+    /// Final scores, training and evaluated, with what few seeds allow to say.
+    Comparison,
 }
 
 /// # Errors
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
         PageKind::Methods => methods::page(&runs)?,
         PageKind::SpeedUp => speed_up::page(&runs)?,
         PageKind::Robustness => robustness::page(&runs),
+        PageKind::Comparison => comparison::page(&runs),
     };
     match &args.output {
         Some(path) => page.write(path),
