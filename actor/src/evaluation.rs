@@ -13,9 +13,10 @@ use troop_common::proto::v1::Episode;
 
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
-use crate::method::{self, Behaviour, MethodError, Purpose, Setting};
+use crate::method::{self, Behaviour, Decision, MethodError, Purpose, Setting};
 use crate::nn::{self, Model, ModelBackend, Network};
 use crate::normalizer::{Normalizer, NormalizerError};
+use crate::reward_shaping::RewardShaping;
 
 /// What a run has learned, as its checkpoint holds it.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +144,8 @@ pub struct Player {
     normalizes_observations: bool,
     newest: ObservationBuffer,
     state: RecurrentState,
+    /// Rewards as they are learnt from, which networks may take of the step before.
+    rewards: RewardShaping,
 }
 
 impl Player {
@@ -176,6 +179,7 @@ impl Player {
             // Nothing is learnt: no rewards are counted.
             normalizer: Normalizer::new(&settings, space, (1.0, 0))?,
             normalizes_observations: settings.normalize_observations,
+            rewards: RewardShaping::new(&settings),
             newest: ObservationBuffer::new(space),
             state: RecurrentState::new(environment.count(), network.state_len()),
             environment,
@@ -306,7 +310,18 @@ impl Play<'_> {
             &mut player.rng,
         );
         player.environment.step(&decision.actions)?;
+        self.record(decision);
+        Ok(())
+    }
+
+    /// Counts what a step led to.
+    fn record(&mut self, mut decision: Decision) {
+        let player = &mut *self.player;
         let step = player.environment.last();
+        let learnt_from = |raw: &f32| player.rewards.of(*raw);
+        let rewards: Vec<f32> = step.rewards.iter().map(learnt_from).collect();
+        let previous = player.network.previous_step();
+        previous.note(&decision.actions, &rewards, &mut decision.state);
         player.state.carry(decision.state, step.ends);
         self.env_steps += step.ends.len() as u64;
         let of_each = self.statistics.iter_mut().zip(&mut self.finished);
@@ -314,7 +329,6 @@ impl Play<'_> {
             statistics.record(&step.rewards[e..=e], &step.ends[e..=e]);
             finished.append(&mut statistics.take_finished());
         }
-        Ok(())
     }
 
     fn progress(&self) -> EvaluationProgress {

@@ -12,5 +12,6 @@ pub mod method;
 pub mod metrics;
 pub mod nn;
 pub mod normalizer;
+mod reward_shaping;
 pub mod role;
 pub mod score;

@@ -148,7 +148,8 @@ metric_table! {
         that it held back), and of replayed segments `importance_weight`, `bias_correction`; `impala`: `policy`, `value`, `entropy`, \
         `importance_weight` (mean of min(ρ̄, π/μ)), `truncated` (share of π/μ above ρ̄); `ppo`: \
         `policy`, `value`, `entropy`, `kl` (from the policy of the first epoch), `clip_fraction` (share of steps whose \
-        ratio is beyond ε), `importance_weight` (of that policy to the one that acted)",
+        ratio is beyond ε), `importance_weight` (of that policy to the one that acted); of unrolls `kl` is from the policy that acted, \
+        and `importance_weight` the mean of min(1, π/μ). `r2d2`'s are of rescaled values",
         "`entropy` at 0 early: the policy has settled too soon, raise `method.entropy_weight`. `q` or `value` \
         without bounds: lower the learning rate, clip rewards";
     learning_rate: Gauge = "learning_rate", "–",

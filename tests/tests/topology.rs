@@ -22,7 +22,13 @@ fn number(summary: &Value, key: &str) -> f64 {
 fn one_side_acts_and_the_other_learns() {
     let _serial = serial();
     let split = "cartpole-impala --set topology.trainers=1";
-    for preset in ["cartpole-ape-x", "cartpole-gorila", split] {
+    for preset in [
+        "cartpole-ape-x",
+        "cartpole-appo",
+        "cartpole-gorila",
+        "cartpole-r2d2",
+        split,
+    ] {
         let scratch = Scratch::new();
         let summary = train(&scratch, preset);
         // Falling over at random takes 22 steps.

@@ -130,6 +130,26 @@ fn a2c_with_one_worker_is_a3c_with_one_worker_to_the_bit() {
     assert!(a2c.summary()["updates"].as_u64().unwrap() > 400);
 }
 
+/// A worker alone with its replay: what it draws, and the states that it stored, are the seed's too.
+#[test]
+fn a_worker_with_a_replay_of_its_own_makes_the_same_run_to_the_bit() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let train = |seed: u64, run: &str| {
+        let line = "troop train cartpole-r2d2 --set topology.trainers=0 --steps 6000";
+        scratch
+            .run(&format!("{line} --seed {seed} --run-dir {run}"))
+            .expect_code(0);
+        scratch.run_files(run)
+    };
+    let first = train(7, "first");
+    assert_same(&first, &train(7, "second"));
+    assert_ne!(weights(&first), weights(&train(8, "other")));
+    // 4 env steps drawn for each after the first 2 000, at most 640 an update, within two portions.
+    let updates = number(&first.summary(), "updates");
+    assert!(updates >= 4_000.0 * 4.0 / 640.0 - 2.0, "{updates} updates");
+}
+
 /// With one worker nobody else's updates come between acting and learning: there is nothing to make up for, whether workers
 /// would wait for each other or not.
 #[test]

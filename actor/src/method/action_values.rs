@@ -8,7 +8,7 @@ use troop_common::spaces::ActionSpace;
 
 use super::method_error::MethodError;
 use super::setting::Setting;
-use crate::nn::distribution::{largest, mask_of};
+use crate::nn::distribution::{best, largest, mask_of};
 use crate::nn::{Head, HeadKind, Input, Model, Network, OutputGradients, Outputs};
 
 /// A network of `Q(s, ·)`; with `model.dueling` it is `V + A − mean A` (Wang et al. 2016, eq. 9).
@@ -40,7 +40,7 @@ impl ActionValues {
             true => vec![head("advantage", n), head("value", 1)],
             false => vec![head("q", n)],
         };
-        let network = Network::new(model, &setting.spaces.observation, &heads)?;
+        let network = Network::new(model, setting.spaces, &heads)?;
         Ok(Self {
             network: Arc::new(network),
             actions: n,
@@ -85,6 +85,18 @@ impl ActionValues {
         let count = rows.len();
         rows.enumerate()
             .map(|(row, q)| largest(q, mask_of(masks, row, count)))
+            .collect()
+    }
+
+    /// What `target` says of the best open action by `online`, `[N]` (van Hasselt et al. 2016, eq. 4), with masks
+    /// `[N, A]` or none.
+    pub fn chosen_by(&self, online: &Outputs, target: &Outputs, masks: &[bool]) -> Vec<f32> {
+        let (q_online, q_target) = (self.of(online), self.of(target));
+        let rows = q_online.chunks_exact(self.actions);
+        let count = rows.len();
+        rows.zip(q_target.chunks_exact(self.actions))
+            .enumerate()
+            .map(|(row, (online, target))| target[best(online, mask_of(masks, row, count))])
             .collect()
     }
 

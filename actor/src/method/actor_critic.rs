@@ -29,7 +29,7 @@ impl ActorCritic {
             gain: 1.0,
             kind: HeadKind::Judges,
         });
-        let network = Network::new(model, &setting.spaces.observation, &heads)?;
+        let network = Network::new(model, setting.spaces, &heads)?;
         Ok(Self {
             policy,
             network: Arc::new(network),

@@ -45,6 +45,17 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The stretches.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn stretches(self) -> Result<&'a Stretches, ObjectiveError> {
+        match self {
+            Self::Stretches(stretches) => Ok(stretches),
+            other => Err(other.instead_of("stretches")),
+        }
+    }
+
     /// Part of a segment.
     ///
     /// # Errors

@@ -29,7 +29,6 @@ use super::setting::Setting;
 use super::shared_experience::{SharedExperience, Table, samples_per_insert};
 use super::transition_memory::{TransitionMemory, importance_exponent};
 use super::value_method::of_told_values;
-use crate::nn::distribution::{best, mask_of};
 use crate::nn::{Input, Model, Outputs};
 
 /// What it descends.
@@ -87,12 +86,8 @@ impl Dqn {
         if !self.settings.double_q {
             return self.values.largest(q_next, masks);
         }
-        let (q_next, width) = (self.values.of(q_next), self.values.actions());
-        let q_online = self.values.of(online.evaluate(&input));
-        let rows = q_online.chunks_exact(width).zip(q_next.chunks_exact(width));
-        rows.enumerate()
-            .map(|(row, (online, next))| next[best(online, mask_of(masks, row, batch.len()))])
-            .collect()
+        self.values
+            .chosen_by(online.evaluate(&input), q_next, masks)
     }
 
     /// `y_i`, `[B]`, constants.

@@ -21,7 +21,6 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::{OpenValues, Segment};
 use troop_common::experiment::ImpalaSettings;
-use troop_replay::{ItemKind, TableKind};
 
 use super::actor_critic::ActorCritic;
 use super::batch::Batch;
@@ -33,7 +32,7 @@ use super::objective::Objective;
 use super::objective_error::ObjectiveError;
 use super::policy_behaviour::PolicyBehaviour;
 use super::setting::Setting;
-use super::shared_experience::{SharedExperience, Table};
+use super::shared_experience::SharedExperience;
 use super::vtrace::vtrace;
 use crate::nn::distribution::{Likelihood, Statistics};
 use crate::nn::{Input, OutputGradients, Outputs};
@@ -57,7 +56,7 @@ impl Impala {
         let actor_critic = Arc::new(ActorCritic::new(setting)?);
         let behaviour = PolicyBehaviour::with_statistics(Arc::clone(&actor_critic));
         let network = Arc::clone(actor_critic.network());
-        let shared = share(settings, setting, &actor_critic);
+        let shared = SharedExperience::of_unrolls(setting, &actor_critic, settings.batch_size);
         let objective = Self {
             settings: settings.clone(),
             actor_critic,
@@ -192,28 +191,6 @@ impl Objective for Impala {
         let targets = self.targets(&ratios, of.v_t, segment, &open);
         Ok(self.descend(&of, segment, &targets, batch.learnt().as_deref()))
     }
-}
-
-/// How it learns from a replay that workers share: each unroll once, in the order in which they came.
-fn share(
-    settings: &ImpalaSettings,
-    setting: &Setting<'_>,
-    actor_critic: &ActorCritic,
-) -> SharedExperience {
-    let environments = setting.experiment.environment.envs_per_worker;
-    let portion = environments.max(settings.batch_size) as f64;
-    let table = Table {
-        items: ItemKind::Unrolls {
-            env_steps: settings.t_max,
-        },
-        kind: TableKind::Fifo {
-            queue_items: (setting.experiment.topology.band * 2.0 * portion) as usize,
-        },
-        draw: settings.batch_size,
-        behaviour_len: actor_critic.policy().statistics_len(),
-        state_len: actor_critic.network().state_len(),
-    };
-    SharedExperience::new(setting, &table)
 }
 
 /// What the network made of `B` states and the actions taken there.

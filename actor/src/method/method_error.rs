@@ -1,3 +1,5 @@
+use troop_replay::ReplayRefused;
+
 use crate::nn::ModelError;
 
 /// Why a method cannot be made.
@@ -6,6 +8,9 @@ pub enum MethodError {
     /// Its network cannot be made.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A worker's own replay cannot be made.
+    #[error(transparent)]
+    Replay(#[from] ReplayRefused),
     /// It cannot take these actions.
     #[error(
         "method `{method}` needs discrete actions; the environment takes {found}: use method `a3c`"

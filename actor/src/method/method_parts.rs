@@ -20,6 +20,8 @@ pub struct MethodParts {
     pub objective: Box<dyn Objective>,
     /// Where a worker's own experience goes and comes from.
     pub experience: Box<dyn OwnExperience>,
+    /// Whether segments need the recurrent state before each step, as items that begin amid them do.
+    pub keeps_states: bool,
     /// How it learns from a replay that workers share, if it can.
     pub shared: Option<SharedExperience>,
     /// What it wants to remember, if it has a replay: checked before a worker begins.
@@ -40,6 +42,7 @@ impl MethodParts {
             behaviour: Box::new(behaviour),
             objective: Box::new(objective),
             experience: Box::new(LastSegment::new(environments, setting.spaces)),
+            keeps_states: false,
             shared: None,
             replay_demand: None,
         }

@@ -43,6 +43,36 @@ pub fn one_step_returns(
         .collect()
 }
 
+/// Returns of at most `n` steps (Sutton and Barto 2018, eq. 7.1), in double precision: `Σ_{k<m} γ^k r_{t+k} + γ^m V_{t+m}` with the
+/// values `v_t` `[T, E]` of the segment's states, and with `m` less than `n` where the episode or the segment ends before. `[T, E]`.
+pub(super) fn bounded_returns(
+    r_t: &[f32],
+    v_t: &[f32],
+    ends: &[End],
+    open: &OpenValues,
+    discount: f32,
+    n: usize,
+) -> Vec<f64> {
+    let (environments, discount) = (open.bootstrap.len(), f64::from(discount));
+    let of_step = |first: usize| {
+        let (mut sum, mut weight) = (0.0, 1.0);
+        for i in (first..r_t.len()).step_by(environments).take(n) {
+            sum += weight * f64::from(r_t[i]);
+            weight *= discount;
+            if ends[i] != End::Continues {
+                return sum + weight * f64::from(open.at_ends[i]);
+            }
+        }
+        let behind = first + n * environments;
+        let v = v_t
+            .get(behind)
+            .unwrap_or(&open.bootstrap[first % environments]);
+        // Fewer steps than n, if the segment ends before.
+        sum + weight * f64::from(*v)
+    };
+    (0..r_t.len()).map(of_step).collect()
+}
+
 /// Generalised advantage estimates (Schulman et al. 2016, eq. 16):
 /// `Â_t = δ_t + γλ Â_{t+1}`, `δ_t = r_t + γ V_{t+1} − V_t`. `v_t` is `[T, E]`, and so is the result.
 /// With λ = 1 it is the n-step return less `V_t`, with λ = 0 the TD error.

@@ -1,6 +1,7 @@
 use troop_common::process::worker_count;
 use troop_replay::{ItemKind, ReplaySettings, SamplesPerInsert, TableKind, stack};
 
+use super::actor_critic::ActorCritic;
 use super::setting::Setting;
 
 /// How a method learns from a replay that workers share.
@@ -26,6 +27,29 @@ pub(super) struct Table {
 }
 
 impl SharedExperience {
+    /// Each unroll of a segment's steps once, in the order in which they came, so many in a gradient, with the statistics
+    /// of the policy that acted.
+    pub(super) fn of_unrolls(
+        setting: &Setting<'_>,
+        actor_critic: &ActorCritic,
+        batch_size: usize,
+    ) -> Self {
+        let experiment = setting.experiment;
+        let portion = experiment.environment.envs_per_worker.max(batch_size) as f64;
+        let table = Table {
+            items: ItemKind::Unrolls {
+                env_steps: experiment.method.t_max(),
+            },
+            kind: TableKind::Fifo {
+                queue_items: (experiment.topology.band * 2.0 * portion) as usize,
+            },
+            draw: batch_size,
+            behaviour_len: actor_critic.policy().statistics_len(),
+            state_len: actor_critic.network().state_len(),
+        };
+        Self::new(setting, &table)
+    }
+
     /// By `table`, drawn alike whatever the frames.
     pub(super) fn new(setting: &Setting<'_>, table: &Table) -> Self {
         let experiment = setting.experiment;

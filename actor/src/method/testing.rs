@@ -254,12 +254,8 @@ pub(super) fn linear_model(inputs: usize) -> Box<dyn Model> {
         gain: 1.0,
         kind: HeadKind::Acts,
     };
-    let observation = ObservationSpace {
-        shape: vec![inputs],
-        element: ElementType::F32,
-    };
     model(&Arc::new(
-        Network::new(&settings, &observation, &[head]).unwrap(),
+        Network::new(&settings, &one_hot(inputs), &[head]).unwrap(),
     ))
 }
 

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use troop_common::experience::{End, ObservationBuffer, RecurrentState, Segment};
+use troop_common::experience::{Actions, End, ObservationBuffer, RecurrentState, Segment};
 
 /// Rows of observations in the order of time, of `E` environments.
 #[derive(Clone, Debug)]
@@ -12,6 +12,17 @@ pub struct Input<'a> {
     /// How each step ended, `[T, E]`: the step after an end starts from zeros. Empty: there is one step
     /// (`T` = 1), and none ends.
     pub ends: &'a [End],
+    /// What was done in each row, for networks that take it in the next one; absent while nobody knows it.
+    pub done: Option<Done<'a>>,
+}
+
+/// Actions `[T, E]`, and their rewards as they are learnt from, `[T, E]`.
+#[derive(Clone, Debug)]
+pub struct Done<'a> {
+    /// `a_t`
+    pub actions: Cow<'a, Actions>,
+    /// `r_t`
+    pub rewards: Cow<'a, [f32]>,
 }
 
 impl<'a> Input<'a> {
@@ -21,6 +32,7 @@ impl<'a> Input<'a> {
             observations: Cow::Borrowed(observations),
             state: Cow::Borrowed(state.values()),
             ends: &[],
+            done: None,
         }
     }
 
@@ -30,6 +42,7 @@ impl<'a> Input<'a> {
             observations: Cow::Borrowed(observations),
             state: Cow::Borrowed(&[]),
             ends: &[],
+            done: None,
         }
     }
 
@@ -39,6 +52,10 @@ impl<'a> Input<'a> {
             observations: Cow::Borrowed(&segment.observations),
             state: Cow::Borrowed(segment.initial_state.values()),
             ends: &segment.ends,
+            done: Some(Done {
+                actions: Cow::Borrowed(&segment.actions),
+                rewards: Cow::Borrowed(&segment.rewards),
+            }),
         }
     }
 
@@ -49,6 +66,7 @@ impl<'a> Input<'a> {
             observations: segment.open_observations(),
             state: Cow::Owned(state),
             ends: &[],
+            done: None,
         }
     }
 

@@ -18,8 +18,8 @@ pub(crate) mod testing;
 mod torch;
 
 pub use backend::{ModelBackend, use_one_thread};
-pub use input::Input;
+pub use input::{Done, Input};
 pub use model::Model;
 pub use native::peak_multiply_adds;
-pub use network::{Arithmetic, Head, HeadKind, ModelError, Network};
+pub use network::{Arithmetic, Head, HeadKind, ModelError, Network, PreviousStep};
 pub use outputs::{OutputGradients, Outputs};

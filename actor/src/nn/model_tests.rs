@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use troop_common::experience::{ObservationBuffer, Observations};
 use troop_common::experiment::{Body, ModelSettings};
-use troop_common::spaces::{ElementType, ObservationSpace};
+use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::testing::HEADS;
 use super::{Input, Model, ModelBackend, Network};
@@ -22,12 +22,19 @@ fn space(shape: &[usize], element: ElementType) -> ObservationSpace {
     }
 }
 
+fn spaces(observation: &ObservationSpace) -> Spaces {
+    Spaces {
+        observation: observation.clone(),
+        action: ActionSpace::Discrete { n: 2 },
+    }
+}
+
 fn drawn(backend: ModelBackend, body: Body, observation: &ObservationSpace) -> Box<dyn Model> {
     let settings = ModelSettings {
         body,
         ..ModelSettings::default()
     };
-    let network = Arc::new(Network::new(&settings, observation, &HEADS).unwrap());
+    let network = Arc::new(Network::new(&settings, &spaces(observation), &HEADS).unwrap());
     let mut model = backend.model(&network);
     model.load(&network.layout().initialize(1));
     model
@@ -81,9 +88,8 @@ fn bytes_count_from_zero_to_one() {
 mod beside_torch {
     use rand::{Rng, RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use troop_common::experience::{End, RecurrentState, Segment};
+    use troop_common::experience::{Actions, End, RecurrentState, Segment};
     use troop_common::experiment::Activation;
-    use troop_common::spaces::{ActionSpace, Spaces};
 
     use super::*;
     use crate::nn::OutputGradients;
@@ -93,11 +99,7 @@ mod beside_torch {
 
     /// A segment with ends of each kind inside.
     fn segment(observation: &ObservationSpace, state_len: usize, rng: &mut ChaCha8Rng) -> Segment {
-        let spaces = Spaces {
-            observation: observation.clone(),
-            action: ActionSpace::Discrete { n: 2 },
-        };
-        let mut segment = Segment::new(ENVIRONMENTS, &spaces);
+        let mut segment = Segment::new(ENVIRONMENTS, &spaces(observation));
         let mut state = RecurrentState::new(ENVIRONMENTS, state_len);
         let initial = floats(ENVIRONMENTS * state_len, rng);
         state.carry(initial, &[End::Continues; ENVIRONMENTS]);
@@ -118,6 +120,11 @@ mod beside_torch {
         segment.ends[4] = End::Truncated;
         segment.ends[8] = End::Terminated;
         segment.ends[12] = End::LifeLost;
+        let actions = (0..STEPS * ENVIRONMENTS).map(|i| (i * 7 % 5 % 2) as i64);
+        segment
+            .actions
+            .extend(&Actions::Discrete(actions.collect()));
+        segment.rewards = floats(STEPS * ENVIRONMENTS, rng);
         segment
     }
 
@@ -164,6 +171,21 @@ mod beside_torch {
                 }),
                 vector(),
             ),
+            (
+                settings(|model| {
+                    model.lstm = Some(9);
+                    model.previous_step = true;
+                }),
+                vector(),
+            ),
+            (
+                settings(|model| {
+                    model.lstm = Some(5);
+                    model.separate_value = true;
+                    model.previous_step = true;
+                }),
+                vector(),
+            ),
             (settings(|model| model.body = Body::A3cConv), pixels(84)),
             (settings(|model| model.body = Body::NatureConv), pixels(84)),
             (
@@ -192,7 +214,7 @@ mod beside_torch {
         with_actions: bool,
         rng: &mut ChaCha8Rng,
     ) {
-        let mut network = Network::new(settings, observation, &HEADS).unwrap();
+        let mut network = Network::new(settings, &spaces(observation), &HEADS).unwrap();
         if with_actions {
             network = network.with_action_head(settings, "advantage", 2).unwrap();
         }

@@ -1,6 +1,7 @@
 //! What tests of networks share.
 
-use super::{Head, HeadKind};
+use super::native::reference;
+use super::{Head, HeadKind, Input, Network};
 
 /// A policy's head, one that stands on nothing, and a value's.
 pub(crate) const HEADS: [Head; 3] = [
@@ -53,4 +54,18 @@ pub(crate) fn assert_output_gradient(
             );
         }
     }
+}
+
+/// What a network's heads make of rows by definition, in double precision, `[N, O]` each.
+pub(crate) fn reference_heads(
+    network: &Network,
+    parameters: &[f64],
+    input: &Input<'_>,
+) -> Vec<Vec<f64>> {
+    reference::forward(network, parameters, input, &[]).0.heads
+}
+
+/// One element of a loss's gradient, by central differences.
+pub(crate) fn slope(loss: impl Fn(&[f64]) -> f64, parameters: &[f64], index: usize) -> f64 {
+    reference::slope(loss, parameters, index)
 }

@@ -57,7 +57,8 @@ impl Act {
             &network,
             identity.seed,
             metrics.clone(),
-        )?;
+        )?
+        .keeping_states(parts.keeps_states);
         Ok(Self {
             weights: LoadedWeights::new(&network, backend, false),
             acting,
@@ -69,6 +70,12 @@ impl Act {
             rng,
             metrics,
         })
+    }
+
+    /// The network that acts.
+    #[cfg(test)]
+    pub(super) fn network(&self) -> Arc<Network> {
+        Arc::clone(&self.network)
     }
 
     /// Works until the run is over.

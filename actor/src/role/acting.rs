@@ -6,15 +6,15 @@ use troop_common::report_limits::ReportLimits;
 use troop_common::weights::Weights;
 
 use super::backlog::Backlog;
-use super::reward_shaping::RewardShaping;
 use super::timed::timed;
 use super::worker_error::WorkerError;
 use crate::environment::{EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{Behaviour, Decision, Purpose};
 use crate::metrics::ActorMetrics;
-use crate::nn::{Model, Network};
+use crate::nn::{Model, Network, PreviousStep};
 use crate::normalizer::{Normalizer, NormalizerError};
+use crate::reward_shaping::RewardShaping;
 
 /// The half of a worker that lives through segments: steps its environments as a behaviour says.
 pub(super) struct Acting {
@@ -25,6 +25,10 @@ pub(super) struct Acting {
     newest: ObservationBuffer,
     normalizer: Normalizer,
     state: RecurrentState,
+    /// What networks take of the step before.
+    previous: PreviousStep,
+    /// Whether segments have the recurrent state before each step.
+    keeps_states: bool,
     /// Frames that the run has taken, as far as it knows.
     frames: u64,
     episodes: EpisodeStatistics,
@@ -56,6 +60,8 @@ impl Acting {
             newest: ObservationBuffer::new(&spaces.observation),
             normalizer,
             state: RecurrentState::new(count, network.state_len()),
+            previous: network.previous_step().clone(),
+            keeps_states: false,
             frames: 0,
             episodes: EpisodeStatistics::new(count),
             backlog: Backlog::new(ReportLimits::of(experiment)),
@@ -66,6 +72,14 @@ impl Acting {
             behaviour,
             metrics,
         })
+    }
+
+    /// The same; `keeps_states` says whether segments have the recurrent state before each step.
+    pub(super) fn keeping_states(self, keeps_states: bool) -> Self {
+        Self {
+            keeps_states,
+            ..self
+        }
     }
 
     /// Takes what else came with weights: the moments of what all workers lived through.
@@ -164,6 +178,9 @@ impl Acting {
         self.segment.observations.extend(observations, step.masks);
         self.newest.clear();
         self.newest.extend(observations, step.masks);
+        if self.keeps_states {
+            self.segment.states.extend_from_slice(self.state.values());
+        }
         let purpose = Purpose::Explore {
             frames: self.frames,
         };
@@ -179,17 +196,21 @@ impl Acting {
     }
 
     /// Adds what a step led to to the segment.
-    fn record(&mut self, decision: Decision) {
+    fn record(&mut self, mut decision: Decision) {
         let step = self.environment.last();
-        self.state.carry(decision.state, step.ends);
         self.segment.actions.extend(&decision.actions);
         self.segment.behaviour.extend(&decision.behaviour);
         self.segment.ends.extend_from_slice(step.ends);
         self.normalizer.count_rewards(step.rewards, step.ends);
         let (normalizer, rewards) = (&self.normalizer, self.rewards);
         let learnt_from = |raw: &f32| rewards.of(normalizer.reward(*raw));
+        let first = self.segment.rewards.len();
         let rewards = step.rewards.iter().map(learnt_from);
         self.segment.rewards.extend(rewards);
+        let rewards = &self.segment.rewards[first..];
+        let state = &mut decision.state;
+        self.previous.note(&decision.actions, rewards, state);
+        self.state.carry(decision.state, step.ends);
         self.episodes.record(step.rewards, step.ends);
         self.record_truncated();
     }

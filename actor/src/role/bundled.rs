@@ -79,7 +79,8 @@ impl Bundled {
             &network,
             seed,
             metrics.clone(),
-        )?;
+        )?
+        .keeping_states(parts.keeps_states);
         let objective = parts.objective;
         let halves = Halves {
             weights: LoadedWeights::new(&network, backend, has_target),

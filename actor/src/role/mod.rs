@@ -1,6 +1,8 @@
 //! What workers do. A role composes a method's parts with environments and a link.
 
 mod act;
+#[cfg(test)]
+mod act_tests;
 mod acting;
 mod backlog;
 mod bundled;
@@ -17,7 +19,6 @@ mod own_statistics;
 mod push_delay;
 #[cfg(test)]
 mod rescaling_tests;
-mod reward_shaping;
 mod stop;
 mod timed;
 mod train;

@@ -6,7 +6,7 @@ use super::{ConfigError, Experiment};
 
 /// What the parameters belong to. With another value of one of these a checkpoint's tensors would have
 /// other shapes, or another meaning.
-const IDENTITY: [&str; 16] = [
+const IDENTITY: [&str; 17] = [
     "environment.id",
     "environment.frame_stack",
     "environment.normalize_rewards",
@@ -19,6 +19,7 @@ const IDENTITY: [&str; 16] = [
     "model.hidden",
     "model.activation",
     "model.lstm",
+    "model.previous_step",
     "model.separate_value",
     "model.deviation",
     "model.dueling",

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::method_rules::MethodRules;
 use super::{
     A3cSettings, AcerSettings, DqnSettings, ImpalaSettings, Learns, NStepQSettings,
-    OneStepSettings, PpoSettings, TargetSync,
+    OneStepSettings, PpoSettings, R2d2Settings, TargetSync,
 };
 
 /// Hands the table of methods to a macro. A method is registered here and nowhere else: its
@@ -28,6 +28,8 @@ macro_rules! with_methods {
             OneStepSarsa(OneStepSettings) = "one_step_sarsa",
             /// Proximal policy optimisation.
             Ppo(PpoSettings) = "ppo",
+            /// Recurrent Q-learning from prioritised sequences.
+            R2d2(R2d2Settings) = "r2d2",
         }
     };
 }

@@ -19,6 +19,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) environment: &'a EnvironmentSettings,
     /// Whether the network has recurrent state, `model.lstm`.
     pub(super) has_state: bool,
+    /// Whether some workers only act and others only train.
+    pub(super) is_split: bool,
 }
 
 /// What the rest of an experiment asks the settings of a method.

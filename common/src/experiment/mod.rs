@@ -35,6 +35,7 @@ mod ppo;
 mod preset;
 #[cfg(test)]
 mod preset_tests;
+mod r2d2;
 mod reference;
 mod resolve;
 #[cfg(test)]
@@ -79,6 +80,7 @@ pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings, Statistics};
 pub use ppo::PpoSettings;
 pub use preset::{PRESETS, Preset};
+pub use r2d2::R2d2Settings;
 pub use reference::key_table;
 pub use resolve::{Resolved, resolve, resolve_run};
 pub use run::{RunSettings, SolvedBy};

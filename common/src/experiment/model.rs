@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::settings;
 use super::violation::Violations;
-use super::{Learns, MethodSettings};
+use super::{EnvironmentSettings, Learns, MethodSettings};
 
 /// The layers that every head shares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,10 @@ settings! {
         #[unit = "units"]
         #[serde(with = "super::optional")]
         pub lstm: Option<usize> = None,
+        /// Whether the LSTM takes the action and the reward of the step before beside what the layers before it make of the
+        /// observation (Kapturowski et al. 2019, §2.3; Espeholt et al. 2018, fig. 3): each choice is one number, 1 for the one that
+        /// was taken; the reward is as it is learnt from. Zeros where an episode begins.
+        pub previous_step: bool = false,
         /// Whether the value has a body (and an LSTM) of its own and shares nothing with the policy (Mnih et al.
         /// 2016, §9, continuous control).
         pub separate_value: bool = false,
@@ -110,7 +114,12 @@ settings! {
 
 impl ModelSettings {
     /// Notes every value that cannot work.
-    pub(super) fn check(&self, method: &MethodSettings, violations: &mut Violations) {
+    pub(super) fn check(
+        &self,
+        method: &MethodSettings,
+        environment: &EnvironmentSettings,
+        violations: &mut Violations,
+    ) {
         violations.expect(
             self.hidden.iter().all(|units| *units >= 1),
             "model.hidden",
@@ -131,6 +140,16 @@ impl ModelSettings {
             self.lstm.is_none() || method.is_recurrent(),
             "model.lstm",
             format!("must be \"none\": method `{name}` learns from steps out of their order; `a3c` has a memory"),
+        );
+        violations.expect(
+            !self.previous_step || self.lstm.is_some(),
+            "model.previous_step",
+            "must be false without `model.lstm`, which would take it",
+        );
+        violations.expect(
+            !self.previous_step || !environment.normalize_rewards,
+            "model.previous_step",
+            "must be false with `environment.normalize_rewards`: what a reward counts there changes as learning goes on",
         );
         violations.expect(
             !self.separate_value || method.learns() == Learns::Policy,

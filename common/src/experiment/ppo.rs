@@ -25,6 +25,10 @@ settings! {
         /// `model.lstm` its environments, each with all of its steps; MuJoCo: 32.
         #[unit = "gradients an epoch"]
         pub minibatches: usize = 4, // table 5: 8 × 128 steps, 256 a minibatch; table 3: 2048 and 64
+        /// Unrolls of `t_max` steps of one environment that a gradient is of, if workers share a replay (`topology.trainers`): each is
+        /// learnt from once, so `epochs`, `minibatches`, `value_clip` and `importance_weight_limit` say nothing then.
+        #[unit = "unrolls"]
+        pub batch_size: usize = 32, // Petrenko et al. 2020, §A.1: 1 024 env steps of unrolls of 32
         /// ε: a step pays nothing for changing the probability of its action by a larger share, in the direction that
         /// its advantage asks for.
         pub clip: f64 = 0.2, // table 1 and §6.1 (Atari: 0.1, annealed)
@@ -68,6 +72,10 @@ impl MethodRules for PpoSettings {
         true
     }
 
+    fn shares_experience(&self) -> bool {
+        true
+    }
+
     fn env_steps_per_gradient(&self, environments: u64) -> f64 {
         let gradients = self.epochs as f64 * self.minibatches as f64;
         self.t_max as f64 * environments as f64 / gradients
@@ -76,7 +84,10 @@ impl MethodRules for PpoSettings {
     fn check(&self, around: &Surroundings<'_>, violations: &mut Violations) {
         check_segment(self.t_max, self.discount, violations);
         check_gae_lambda(self.gae_lambda, violations);
-        self.check_minibatches(around, violations);
+        match around.is_split {
+            true => self.check_unrolls(violations),
+            false => self.check_minibatches(around, violations),
+        }
         self.check_limits(violations);
         check_term_weights(self.entropy_weight, self.value_weight, violations);
     }
@@ -117,6 +128,20 @@ impl PpoSettings {
             !self.normalize_advantages || smallest != 1,
             "method.normalize_advantages",
             "needs more than one step in a minibatch (lower `method.minibatches`): a single advantage becomes 0",
+        );
+    }
+
+    fn check_unrolls(&self, violations: &mut Violations) {
+        violations.expect(
+            self.batch_size >= 1,
+            "method.batch_size",
+            "must be at least 1: a gradient without unrolls is none",
+        );
+        let steps = self.batch_size.saturating_mul(self.t_max);
+        violations.expect(
+            !self.normalize_advantages || steps != 1,
+            "method.normalize_advantages",
+            "needs more than one step in a gradient (raise `method.batch_size`): a single advantage becomes 0",
         );
     }
 

@@ -29,6 +29,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("cartpole-a2c"),
     preset!("cartpole-acer"),
     preset!("cartpole-ape-x"),
+    preset!("cartpole-appo"),
     preset!("cartpole-dqn"),
     preset!("cartpole-gorila"),
     preset!("cartpole-impala"),
@@ -36,6 +37,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("cartpole-nstepq"),
     preset!("cartpole-onestepq"),
     preset!("cartpole-ppo"),
+    preset!("cartpole-r2d2"),
     preset!("cartpole-sarsa"),
     preset!("halfcheetah"),
     preset!("halfcheetah-acer"),
@@ -44,6 +46,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("maze"),
     preset!("memory"),
     preset!("memory-impala"),
+    preset!("memory-r2d2"),
     preset!("mountaincar-dqn"),
     preset!("pendulum"),
     preset!("pendulum-acer"),
@@ -54,6 +57,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("pong-impala"),
     preset!("pong-nstepq"),
     preset!("pong-ppo"),
+    preset!("pong-r2d2"),
 ];
 
 impl Preset {

@@ -11,7 +11,7 @@ settings! {
         /// on its own experience.
         #[unit = "threads"]
         pub trainers: usize = 0,
-        /// What the replay between them may take: observations, steps, tables.
+        /// What the replay between them may take, or with `r2d2` each worker's own: observations, steps, tables.
         #[unit = "bytes"]
         pub replay_bytes: u64 = 1_073_741_824,
         /// How far those who add experience and those who draw it may run ahead of each other, in the largest portions

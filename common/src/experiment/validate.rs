@@ -37,11 +37,13 @@ impl Experiment {
         self.experiment.evaluate.check(violations);
         self.environment.check(violations);
         self.environment.atari.check(violations);
-        self.model.check(&self.method, violations);
+        self.model
+            .check(&self.method, &self.environment, violations);
         let around = Surroundings {
             run: &self.experiment,
             environment: &self.environment,
             has_state: self.model.lstm.is_some(),
+            is_split: self.topology.is_split(),
         };
         self.method.rules().check(&around, violations);
         self.exploration.check(self.actor.workers, violations);

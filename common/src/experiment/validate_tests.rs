@@ -558,6 +558,74 @@ fn values_of_acer() {
 }
 
 #[test]
+fn values_of_r2d2() {
+    // Half of a sequence of 80 steps overlaps.
+    let table: &[Values] = &[
+        ("t_max", &["0"], &["1"]),
+        ("discount", &["-0.1", "1.1", "nan"], &["0", "1"]),
+        ("target_sync", &["{ updates = 0 }"], &["{ updates = 1 }"]),
+        ("n_step", &["0"], &["1"]),
+        ("sequence_env_steps", &[], &["41"]),
+        ("overlap_env_steps", &["80"], &["79", "40"]),
+        ("burn_in_env_steps", &["41"], &["0", "40"]),
+        ("batch_size", &["0"], &["1"]),
+        ("replay_ratio", &["0", "-1", "inf", "nan"], &["0.01"]),
+        ("replay_start_env_steps", &["1000001"], &["0", "1000000"]),
+        ("priority_exponent", &["0", "4.1", "nan"], &["0.1", "4"]),
+        ("priority_epsilon", &["0", "inf"], &["1e-9"]),
+        ("importance_exponent", &["-0.1", "1.1"], &["0", "1"]),
+        (
+            "rescaling_epsilon",
+            &["0", "-1", "inf"],
+            &["1e-9", "'none'"],
+        ),
+    ];
+    assert_values("r2d2", table);
+    let of = |settings| of_method("r2d2", settings);
+    let overlap = ["method.overlap_env_steps"];
+    assert_eq!(of("sequence_env_steps = 40"), overlap);
+    let [none, keys @ ..] = &of("sequence_env_steps = 0")[..] else {
+        panic!("a sequence of no steps")
+    };
+    assert_eq!(
+        (none.as_str(), keys),
+        ("method.sequence_env_steps", &overlap.map(String::from)[..])
+    );
+    let mut experiment = Experiment {
+        method: MethodSettings::default_of("r2d2").unwrap(),
+        ..Experiment::default()
+    };
+    experiment.model.lstm = Some(8);
+    experiment.model.previous_step = true;
+    experiment.model.dueling = true;
+    assert_eq!(experiment.validate().err(), None);
+}
+
+/// What went before is an LSTM's, and its reward has to keep its scale.
+#[test]
+fn the_previous_step_needs_an_lstm_and_rewards_that_stay_what_they_are() {
+    let refused = |change: fn(&mut Experiment)| {
+        violations(|experiment| {
+            experiment.model.previous_step = true;
+            change(experiment);
+        })
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(refused(|_| {}), ["model.previous_step"]);
+    assert_eq!(
+        refused(|experiment| experiment.model.lstm = Some(4)),
+        [""; 0]
+    );
+    let both = refused(|experiment| {
+        experiment.model.lstm = Some(4);
+        experiment.environment.normalize_rewards = true;
+    });
+    assert_eq!(both, ["model.previous_step"]);
+}
+
+#[test]
 fn values_of_impala() {
     let table: &[Values] = &[
         ("t_max", &["0"], &["1"]),
@@ -603,6 +671,15 @@ fn values_of_ppo() {
         ("max_kl", &["0", "-1", "inf"], &["0.01", "'none'"]),
     ];
     assert_values("ppo", table);
+    // Unrolls are not dealt out.
+    let split = |settings: &str| {
+        let text = format!("{settings}\n[topology]\ntrainers = 1");
+        of_method("ppo", &text)
+    };
+    assert_eq!(split("minibatches = 100000"), [""; 0]);
+    assert_eq!(split("batch_size = 0"), ["method.batch_size"]);
+    let single = "batch_size = 1\nt_max = 1";
+    assert_eq!(split(single), ["method.normalize_advantages"]);
 }
 
 /// Steps are dealt out, or environments if their steps have to stay together.

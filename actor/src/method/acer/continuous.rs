@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Actions;
 use troop_common::experiment::{AcerSettings, ModelSettings};
-use troop_common::spaces::ObservationSpace;
+use troop_common::spaces::Spaces;
 
 use super::ascent::sampled_correction;
 use super::taken_actions::TakenActions;
@@ -38,7 +38,7 @@ impl Continuous {
     pub(super) fn new(
         settings: &AcerSettings,
         model: &ModelSettings,
-        observation: &ObservationSpace,
+        spaces: &Spaces,
         (low, high): (&[f32], &[f32]),
     ) -> Result<Self, ModelError> {
         let dimensions = low.len();
@@ -56,7 +56,7 @@ impl Continuous {
                 kind: HeadKind::Judges,
             },
         ];
-        let network = Network::new(model, observation, &heads)?.with_action_head(
+        let network = Network::new(model, spaces, &heads)?.with_action_head(
             model,
             "advantage",
             dimensions,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Actions;
 use troop_common::experiment::ModelSettings;
-use troop_common::spaces::ObservationSpace;
+use troop_common::spaces::Spaces;
 
 use super::ascent::expected_correction;
 use super::taken_actions::TakenActions;
@@ -24,7 +24,7 @@ pub(super) struct Discrete {
 impl Discrete {
     pub(super) fn new(
         model: &ModelSettings,
-        observation: &ObservationSpace,
+        spaces: &Spaces,
         actions: usize,
     ) -> Result<Self, ModelError> {
         let policy = Policy::Categorical { actions };
@@ -35,7 +35,7 @@ impl Discrete {
             gain: 1.0,
             kind: HeadKind::Judges,
         });
-        let network = Network::new(model, observation, &heads)?;
+        let network = Network::new(model, spaces, &heads)?;
         Ok(Self {
             actions,
             policy,

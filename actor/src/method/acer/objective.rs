@@ -45,6 +45,7 @@ impl Acer {
             network: Arc::clone(variant.network()),
             behaviour: Box::new(AcerBehaviour { variant }),
             objective: Box::new(objective),
+            keeps_states: false,
             shared: None,
             replay_demand: memory.demand(),
             experience: Box::new(memory),
@@ -110,12 +111,11 @@ fn variant(
     model: &ModelSettings,
     spaces: &Spaces,
 ) -> Result<Arc<dyn Variant>, MethodError> {
-    let observation = &spaces.observation;
     Ok(match &spaces.action {
-        ActionSpace::Discrete { n } => Arc::new(Discrete::new(model, observation, *n)?),
+        ActionSpace::Discrete { n } => Arc::new(Discrete::new(model, spaces, *n)?),
         ActionSpace::Box { low, high } => {
             let bounds = (&low[..], &high[..]);
-            Arc::new(Continuous::new(settings, model, observation, bounds)?)
+            Arc::new(Continuous::new(settings, model, spaces, bounds)?)
         }
         several @ ActionSpace::MultiDiscrete { .. } => {
             let found = format!("{several:?}");

@@ -4,7 +4,7 @@ use troop_common::experience::{Actions, End, ObservationBuffer};
 use troop_common::spaces::Spaces;
 
 use crate::method::part::Part;
-use crate::nn::Input;
+use crate::nn::{Done, Input};
 
 /// Some steps of a segment by themselves, as a network takes them.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Minibatch {
     state: Vec<f32>,
     /// `[T, E']`; empty without an LSTM, for which there is no order in time.
     ends: Vec<End>,
+    /// `[B]`
+    rewards: Vec<f32>,
 }
 
 impl Minibatch {
@@ -24,6 +26,7 @@ impl Minibatch {
             actions: Actions::none(&spaces.action),
             state: Vec::new(),
             ends: Vec::new(),
+            rewards: Vec::new(),
         }
     }
 
@@ -36,6 +39,9 @@ impl Minibatch {
         let first = rows.iter().take_while(|row| **row < segment.environments);
         let environments: Vec<usize> = first.copied().collect();
         self.state = segment.initial_state.of_some(&environments);
+        self.rewards.clear();
+        self.rewards
+            .extend(rows.iter().map(|row| segment.rewards[*row]));
         self.ends.clear();
         if !self.state.is_empty() {
             self.ends.extend(rows.iter().map(|row| segment.ends[*row]));
@@ -47,6 +53,10 @@ impl Minibatch {
             observations: Cow::Borrowed(&self.observations),
             state: Cow::Borrowed(&self.state),
             ends: &self.ends,
+            done: Some(Done {
+                actions: Cow::Borrowed(&self.actions),
+                rewards: Cow::Borrowed(&self.rewards),
+            }),
         }
     }
 }

@@ -15,6 +15,11 @@
 //! Advantages `Â_t` are generalised ones (Schulman et al. 2016) of `V` at the same weights as `π_prox`, and `R_t = Â_t + V(s_t)`.
 //! All three, `w_t` and `π_prox` are held constant while the segment is gone through.
 //!
+//! **Workers that share a replay** (APPO: Petrenko et al. 2020, arXiv 2006.11751, §3.4; Luo et al. 2020, IMPACT, without its target
+//! network): trainers draw each unroll once, in the order in which they came, for one gradient. Then `π_prox` is the policy that
+//! acted, μ, `w_t` is 1, and V-trace with `ρ̄ = c̄ = 1` and traces of `λ` gives advantages `r_t + γ v_{t+1} − V(s_t)` and `R_t = v_t` of the
+//! policy of now: see [`vtrace`](super::vtrace).
+//!
 //! If a minibatch finds `KL[π_prox ‖ π]` above its limit the worker leaves the rest of the segment alone and acts on. Nobody is
 //! promised a number of gradients: a round of synchronous workers has one of each, of whatever epoch.
 

@@ -8,7 +8,7 @@ use crate::nn::testing::assert_output_gradient;
 use rand::RngExt;
 use troop_common::experience::End;
 use troop_common::experiment::{
-    A3cSettings, Experiment, Initialization, MethodSettings, ModelSettings,
+    A3cSettings, Experiment, ImpalaSettings, Initialization, MethodSettings, ModelSettings,
 };
 use troop_common::spaces::Spaces;
 
@@ -139,7 +139,9 @@ fn the_full_loss_passes_finite_differences() {
                 heads: heads.to_vec(),
                 ..Outputs::default()
             };
-            method.descend(&outputs, &method.minibatch, &targets).total
+            let minibatch = &method.minibatch;
+            let of = (minibatch.observations.masks(), &minibatch.actions);
+            method.descend(&outputs, of, &targets, None).total
         });
     }
     assert!(clipped >= 8 && kept >= 8, "{clipped}, {kept}");
@@ -472,4 +474,168 @@ fn values_of_the_uniform_policy_on_m1() {
         v(0),
         v(1)
     );
+}
+
+/// Unrolls of which the second one is cut off after four of six steps; other weights acted.
+fn unrolls(method: &Ppo, spaces: &Spaces, masked: bool) -> Stretches {
+    let mut segment = segment(method, spaces, masked, 4);
+    segment.ends[10] = End::Terminated;
+    for t in 4..6 {
+        segment.rewards[t * 3 + 1] = 0.0;
+        segment.ends[t * 3 + 1] = End::Terminated;
+    }
+    Stretches {
+        segment,
+        keys: vec![0, 1, 2],
+        weights: vec![1.0; 3],
+        lengths: vec![6, 4, 6],
+        burn_in: vec![0; 3],
+    }
+}
+
+fn loss_of_unrolls(method: &mut Ppo, online: &mut dyn Model, unrolls: &Stretches) -> Loss {
+    let networks = Networks {
+        online,
+        target: None,
+    };
+    let batch = Batch::Stretches(unrolls);
+    method.loss(networks, batch, &mut seeded(1)).unwrap()
+}
+
+fn of_unrolls() -> PpoSettings {
+    PpoSettings {
+        clip: 0.1,
+        gae_lambda: 0.9,
+        entropy_weight: 0.1,
+        value_weight: 0.7,
+        ..plain()
+    }
+}
+
+#[test]
+fn the_full_loss_of_unrolls_passes_finite_differences() {
+    let (mut clipped, mut kept) = (0, 0);
+    for (index, (spaces, change, masked)) in kinds().iter().enumerate() {
+        let settings = PpoSettings {
+            normalize_advantages: index % 2 == 0,
+            ..of_unrolls()
+        };
+        let mut method = ppo(&settings, change, spaces);
+        let unrolls = unrolls(&method, spaces, *masked);
+        let mut online = drawn_model(method.actor_critic.network(), 3);
+        let found = loss_of_unrolls(&mut method, &mut *online, &unrolls);
+        let share = term(&found, "clip_fraction");
+        clipped += usize::from(share > 0.0);
+        kept += usize::from(share < 1.0);
+        assert!(term(&found, "importance_weight") < 1.0);
+        let learnt = unrolls.learnt();
+        let segment = &unrolls.segment;
+        let targets = method.traced(&mut *online, segment, &learnt);
+        let of = (segment.observations.masks(), &segment.actions);
+        let outputs = online.outputs().heads.clone();
+        assert_output_gradient(&outputs, &found.gradients.heads, 1e-4, |heads| {
+            let outputs = Outputs {
+                heads: heads.to_vec(),
+                ..Outputs::default()
+            };
+            method.descend(&outputs, of, &targets, Some(&learnt)).total
+        });
+    }
+    assert!(clipped >= 8 && kept >= 8, "{clipped}, {kept}");
+}
+
+/// From the definitions, row by row: V-trace as a sum over all that follows, the surrogate as it is written.
+#[test]
+fn the_loss_of_unrolls_is_that_of_the_definition() {
+    for (spaces, change, masked) in kinds() {
+        let settings = of_unrolls();
+        let mut method = ppo(&settings, change, &spaces);
+        let unrolls = unrolls(&method, &spaces, masked);
+        let segment = &unrolls.segment;
+        let mut online = drawn_model(method.actor_critic.network(), 3);
+        let found = loss_of_unrolls(&mut method, &mut *online, &unrolls);
+        let open = method.actor_critic.open_values(&mut *online, segment);
+        let masks = segment.observations.masks();
+        let (statistics, v) = method.actor_critic.split(online.outputs(), masks);
+        let likelihoods = method
+            .actor_critic
+            .policy()
+            .likelihoods(statistics, &segment.actions);
+        let log_mu = method.log_behaviour(segment);
+        let ratio = |i: usize| (likelihoods[i].log_probability - log_mu[i]).exp();
+        let (g, lambda) = (f64::from(settings.discount), f64::from(settings.gae_lambda));
+        let behind = |i: usize| match segment.ends[i] {
+            End::Continues if i + 3 < 18 => (f64::from(v[i + 3]), true),
+            End::Continues => (f64::from(open.bootstrap[i % 3]), false),
+            _ => (f64::from(open.at_ends[i]), false),
+        };
+        let delta = |i: usize| {
+            let next = behind(i).0;
+            ratio(i).min(1.0) * (f64::from(segment.rewards[i]) + g * next - f64::from(v[i]))
+        };
+        let traced = |first: usize| {
+            let (mut sum, mut weight, mut i) = (f64::from(v[first]), 1.0, first);
+            loop {
+                sum += weight * delta(i);
+                weight *= g * lambda * ratio(i).min(1.0);
+                if !behind(i).1 {
+                    return sum;
+                }
+                i += 3;
+            }
+        };
+        let rows = (0..18).filter(|i| i % 3 != 1 || i / 3 < 4);
+        let losses = rows.map(|i| {
+            let next = match behind(i) {
+                (_, true) => traced(i + 3),
+                (v, false) => v,
+            };
+            let a = f64::from(segment.rewards[i]) + g * next - f64::from(v[i]);
+            let (free, held) = (ratio(i) * a, ratio(i).clamp(0.9, 1.1) * a);
+            let error = traced(i) - f64::from(v[i]);
+            -free.min(held) + 0.7 * 0.5 * error * error - 0.1 * likelihoods[i].entropy
+        });
+        let expected = losses.sum::<f64>() / 16.0;
+        assert_close(&[found.total], &[expected], 1e-5);
+    }
+}
+
+/// As long as the policy is the one that acted a gradient of unrolls is IMPALA's.
+#[test]
+fn with_a_ratio_of_one_unrolls_have_impalas_gradient() {
+    for (spaces, change, masked) in kinds() {
+        let settings = PpoSettings {
+            entropy_weight: 0.02,
+            gae_lambda: 1.0,
+            ..plain()
+        };
+        let mut method = ppo(&settings, change, &spaces);
+        let unrolls = unrolls(&method, &spaces, masked);
+        // The weights that acted.
+        let mut online = drawn_model(method.actor_critic.network(), 4);
+        let found = loss_of_unrolls(&mut method, &mut *online, &unrolls);
+        assert!(term(&found, "kl").abs() < 1e-6);
+        let found = gradient(&mut *online, &found);
+        let mut experiment = experiment(&settings, change);
+        experiment.method = MethodSettings::Impala(ImpalaSettings {
+            t_max: settings.t_max,
+            discount: settings.discount,
+            entropy_weight: settings.entropy_weight,
+            value_weight: settings.value_weight,
+            // Ratios are 1 but for rounding, which is not to be truncated.
+            importance_weight_limit: 2.0,
+            trace_limit: 1.5,
+            ..ImpalaSettings::default()
+        });
+        let mut impala = Learner::new(&experiment, &spaces);
+        let networks = Networks {
+            online: &mut *online,
+            target: None,
+        };
+        let batch = Batch::Stretches(&unrolls);
+        let objective = &mut impala.parts.objective;
+        let expected = objective.loss(networks, batch, &mut impala.rng).unwrap();
+        let expected = gradient(&mut *online, &expected);
+        assert_close(&double(&found), &double(&expected), 1e-4);
+    }
 }

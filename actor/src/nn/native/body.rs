@@ -42,6 +42,8 @@ pub(super) struct BodyPass {
     pictures: PicturesPass,
     /// After their activations, `[N, O]` each.
     linears: Vec<Buffer>,
+    /// Features and what went before, `[N, F + X]`; empty if the LSTM takes features alone.
+    joined: Buffer,
     pub(super) lstm: LstmPass,
 }
 
@@ -50,6 +52,7 @@ impl BodyPass {
         self.pictures.clear();
         self.lstm.clear();
         self.linears.iter_mut().for_each(Buffer::clear);
+        self.joined.clear();
     }
 
     /// Features of all rows, `[N, F]`.
@@ -117,13 +120,14 @@ impl Body {
         self.lstm.iter_mut().for_each(Lstm::loaded);
     }
 
-    /// Adds what it makes of the observations of `rows`, from these states, with `ends`.
+    /// Adds what it makes of the observations of `rows`, from these states, with `ends` and what went before each
+    /// row.
     pub(super) fn forward(
         &mut self,
         arch: Arch,
         parameters: &[f32],
         (observed, rows): (&Observed, Range<usize>),
-        memory: (States<'_>, &[End]),
+        (states, ends, previous): (States<'_>, &[End], &[f32]),
         pass: &mut BodyPass,
     ) {
         let first = rows.start;
@@ -145,9 +149,19 @@ impl Body {
         }
         if let Some(lstm) = &mut self.lstm {
             let mut made = std::mem::take(&mut pass.lstm);
-            let inputs = pass.layer(self.linears.len(), observed);
-            let inputs = &inputs[inputs.len() / rows.end * first..];
-            lstm.forward(arch, parameters, inputs, memory, &mut made);
+            let mut joined = std::mem::take(&mut pass.joined);
+            let features = pass.layer(self.linears.len(), observed);
+            let features = &features[features.len() / rows.end * first..];
+            let before = joined.len();
+            if !previous.is_empty() {
+                join(&mut joined, features, previous, rows.len());
+            }
+            let inputs = match previous {
+                [] => features,
+                _ => &joined[before..],
+            };
+            lstm.forward(arch, parameters, inputs, (states, ends), &mut made);
+            pass.joined = joined;
             pass.lstm = made;
         }
     }
@@ -169,8 +183,13 @@ impl Body {
         if let Some(lstm) = &mut self.lstm {
             let features = pass.layer(self.linears.len(), observed);
             let [above, below] = &mut self.gradients;
-            let to = (&mut *gradient, below.resize(features.len()));
-            lstm.backward(arch, parameters, (features, ends), &pass.lstm, above, to);
+            let inputs = match pass.joined.is_empty() {
+                true => features,
+                false => &pass.joined,
+            };
+            let to = (&mut *gradient, below.resize(inputs.len()));
+            lstm.backward(arch, parameters, (inputs, ends), &pass.lstm, above, to);
+            keep_first(below, features.len(), pass.lstm.rows());
             self.gradients.swap(0, 1);
         }
         for (index, linear) in self.linears.iter().enumerate().rev() {
@@ -195,4 +214,28 @@ impl Body {
         self.pictures
             .backward(arch, observed, &pass.pictures, above, gradient);
     }
+}
+
+/// Appends features of so many rows, each with what went before it.
+fn join(joined: &mut Buffer, features: &[f32], previous: &[f32], rows: usize) {
+    let (of_features, of_previous) = (features.len() / rows, previous.len() / rows);
+    let appended = joined.append(features.len() + previous.len());
+    let appended = appended.chunks_exact_mut(of_features + of_previous);
+    for (row, joined) in appended.enumerate() {
+        let (to_features, to_previous) = joined.split_at_mut(of_features);
+        to_features.copy_from_slice(&features[row * of_features..][..of_features]);
+        to_previous.copy_from_slice(&previous[row * of_previous..][..of_previous]);
+    }
+}
+
+/// Keeps as many of the first numbers of each row as make `len` in all.
+fn keep_first(values: &mut Buffer, len: usize, rows: usize) {
+    let (all, kept) = (values.len() / rows.max(1), len / rows.max(1));
+    if kept == all {
+        return;
+    }
+    for row in 0..rows {
+        values.copy_within(row * all..row * all + kept, row * kept);
+    }
+    values.resize(len);
 }

@@ -8,11 +8,11 @@ use super::body::Body;
 use super::free::Free;
 use super::heads::Heads;
 use super::kernel::widen;
-use super::observed::Observed;
+use super::observed::{Observed, same_bits};
 use super::pass::Pass;
 use super::span::Span;
 use crate::nn::input::Input;
-use crate::nn::network::{Layer, Network, Output};
+use crate::nn::network::{Layer, Network, Output, PreviousStep};
 use crate::nn::outputs::OutputGradients;
 
 /// Bodies, heads, and one that judges actions.
@@ -34,6 +34,8 @@ pub(super) struct Layers {
     features: usize,
     /// Numbers of an environment's recurrent state.
     state_len: usize,
+    /// What LSTMs take of the step before.
+    previous: PreviousStep,
     takes_bytes: bool,
 }
 
@@ -81,6 +83,7 @@ impl Layers {
             inputs,
             features,
             state_len: network.state_len(),
+            previous: network.previous.clone(),
         }
     }
 
@@ -99,11 +102,14 @@ impl Layers {
         let first = pass.rows;
         self.check(input);
         self.observe(input, &mut pass.observed);
+        let previous = self.previous.before(input);
+        pass.previous.extend_from_slice(&previous);
         pass.rows += input.rows();
         let mut state = 0;
         let bodies = self.bodies.iter_mut().zip(&mut self.heads);
         for ((body, heads), made) in bodies.zip(&mut pass.bodies) {
-            let memory = ((&input.state[..], self.state_len, state), input.ends);
+            let states = (&input.state[..], self.state_len, state);
+            let memory = (states, input.ends, &previous[..]);
             let rows = (&pass.observed, first..pass.rows);
             body.forward(self.arch, parameters, rows, memory, made);
             state += made.lstm.state_len();
@@ -113,7 +119,17 @@ impl Layers {
         for free in &self.free {
             free.forward(parameters, input.rows(), &mut pass.outputs.heads);
         }
-        pass.end(first, input.ends);
+        pass.end(first, input, &self.previous);
+    }
+
+    /// Whether a pass is what these parameters make of this input.
+    pub(super) fn made(&self, pass: &Pass, version: u64, input: &Input<'_>) -> bool {
+        pass.holds(version, input) && same_bits(&pass.previous, &self.previous.before(input))
+    }
+
+    /// What a pass leaves behind, now that it is known how its steps ended.
+    pub(super) fn end(&self, pass: &mut Pass, input: &Input<'_>) {
+        pass.end(0, input, &self.previous);
     }
 
     fn check(&self, input: &Input<'_>) {

@@ -18,7 +18,7 @@ mod pass;
 mod peak;
 mod pictures;
 #[cfg(test)]
-mod reference;
+pub(super) mod reference;
 mod span;
 #[cfg(test)]
 mod tests;

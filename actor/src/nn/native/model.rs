@@ -66,7 +66,7 @@ impl NativeModel {
     /// Whether a forward pass of this input would compute nothing.
     #[cfg(test)]
     pub(super) fn holds_acted(&self, input: &Input<'_>) -> bool {
-        self.acted.holds(self.version, input)
+        self.layers.made(&self.acted, self.version, input)
     }
 }
 
@@ -125,8 +125,8 @@ impl Model for NativeModel {
 
     fn forward(&mut self, input: &Input<'_>) {
         self.layers.begin_gradient(input.ends);
-        if !self.computed.holds(self.version, input) {
-            if self.acted.holds(self.version, input) {
+        if !self.layers.made(&self.computed, self.version, input) {
+            if self.layers.made(&self.acted, self.version, input) {
                 std::mem::swap(&mut self.acted, &mut self.computed);
                 self.acted.clear();
             } else {
@@ -136,7 +136,7 @@ impl Model for NativeModel {
                     .forward(&self.parameters, input, &mut self.computed);
             }
         }
-        self.computed.end(0, input.ends);
+        self.layers.end(&mut self.computed, input);
     }
 
     fn outputs(&self) -> &Outputs {

@@ -14,9 +14,9 @@ type Matrix = Vec<Vec<f64>>;
 type Unrolled = (Matrix, Matrix, Matrix);
 
 /// What a network makes of rows.
-pub(super) struct Reference {
+pub(in crate::nn) struct Reference {
     /// One `[N, O]` for each head.
-    pub(super) heads: Vec<Vec<f64>>,
+    pub(in crate::nn) heads: Vec<Vec<f64>>,
     /// `[E, S]`
     pub(super) state: Vec<f64>,
     /// `[F, S]`
@@ -77,7 +77,13 @@ fn layer(layer: Layer, x: &[f64], parameters: &mut &[f64]) -> Vec<f64> {
 }
 
 /// Features of each row, state after the last step, and after truncations.
-fn body(body: &Body, input: &Input<'_>, parameters: &mut &[f64], states: &[Vec<f64>]) -> Unrolled {
+fn body(
+    body: &Body,
+    input: &Input<'_>,
+    parameters: &mut &[f64],
+    states: &[Vec<f64>],
+    previous: &[f32],
+) -> Unrolled {
     let numbers: Vec<f64> = match input.observations.values() {
         Observations::F32(values) => values.iter().map(|x| f64::from(*x)).collect(),
         Observations::U8(values) => values.iter().map(|x| f64::from(*x)).collect(),
@@ -106,7 +112,10 @@ fn body(body: &Body, input: &Input<'_>, parameters: &mut &[f64], states: &[Vec<f
     let biases = [0, 1].map(|_| take(parameters, 4 * units));
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let environments = states.len();
+    let of_previous = previous.len() / features.len();
     for (row, features) in features.iter_mut().enumerate() {
+        let before = &previous[row * of_previous..][..of_previous];
+        features.extend(before.iter().map(|x| f64::from(*x)));
         let state = &mut states[row % environments];
         let on_inputs = linear(features, weights[0], biases[0]);
         let on_outputs = linear(&state[..units], weights[1], biases[1]);
@@ -132,7 +141,7 @@ fn body(body: &Body, input: &Input<'_>, parameters: &mut &[f64], states: &[Vec<f
 }
 
 /// Goes through a network.
-pub(super) fn forward(
+pub(in crate::nn) fn forward(
     network: &Network,
     parameters: &[f64],
     input: &Input<'_>,
@@ -153,7 +162,13 @@ pub(super) fn forward(
                 .map(|state| state[own.clone()].iter().map(|x| f64::from(*x)).collect())
                 .collect(),
         };
-        bodies.push(body(this, input, &mut rest, &states));
+        bodies.push(body(
+            this,
+            input,
+            &mut rest,
+            &states,
+            &network.previous.before(input),
+        ));
     }
     let mut heads = Vec::new();
     for output in &network.heads {
@@ -173,13 +188,27 @@ pub(super) fn forward(
         let features = bodies[body].0.iter();
         heads.push(features.flat_map(|x| linear(x, weight, bias)).collect());
     }
-    let together = |part: fn(&Unrolled) -> &[Vec<f64>]| {
-        let count = part(&bodies[0]).len();
-        let rows =
-            (0..count).flat_map(|i| bodies.iter().flat_map(move |body| part(body)[i].clone()));
-        rows.collect::<Vec<f64>>()
+    let rows = input.rows();
+    let ended = |row: usize| input.ends.get(row).copied().unwrap_or(End::Continues);
+    let together = |part: fn(&Unrolled) -> &[Vec<f64>], rows: &mut dyn Iterator<Item = usize>| {
+        let mut all = Vec::new();
+        for (i, row) in rows.take(part(&bodies[0]).len()).enumerate() {
+            bodies.iter().for_each(|body| all.extend(&part(body)[i]));
+            let mut previous = Vec::new();
+            network.previous.append_after(input, row, &mut previous);
+            all.extend(previous.iter().map(|x| f64::from(*x)));
+        }
+        all
     };
-    let (state, cut_state) = (together(|body| &body.1), together(|body| &body.2));
+    let environments = bodies[0].1.len();
+    let mut state = together(|body| &body.1, &mut (rows - environments..rows));
+    for (row, state) in (rows - environments..rows).zip(state.chunks_exact_mut(len.max(1))) {
+        if ended(row) != End::Continues {
+            state.fill(0.0);
+        }
+    }
+    let mut cut_rows = (0..rows).filter(|row| ended(*row) == End::Truncated);
+    let cut_state = together(|body| &body.2, &mut cut_rows);
     let judgements = judge(network, &mut rest, &bodies[bodies.len() - 1].0, actions);
     let reference = Reference {
         heads,
@@ -235,7 +264,7 @@ pub(super) fn loss(
 }
 
 /// One element of the loss's gradient, by central differences.
-pub(super) fn slope(loss: impl Fn(&[f64]) -> f64, parameters: &[f64], index: usize) -> f64 {
+pub(in crate::nn) fn slope(loss: impl Fn(&[f64]) -> f64, parameters: &[f64], index: usize) -> f64 {
     const STEP: f64 = 1e-5;
     let at = |step: f64| {
         let mut parameters = parameters.to_vec();

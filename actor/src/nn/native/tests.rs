@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use troop_common::experience::{End, ObservationBuffer, Observations};
+use troop_common::experience::{Actions, End, ObservationBuffer, Observations};
 use troop_common::experiment::{Activation, Body, ModelSettings};
-use troop_common::spaces::{ElementType, ObservationSpace};
+use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 use super::NativeModel;
 use super::kernel::product_tests::{architectures, random};
 use super::reference::{forward, loss, slope};
-use crate::nn::input::Input;
+use crate::nn::input::{Done, Input};
 use crate::nn::model::Model;
 use crate::nn::network::{Head, HeadKind, Layer, Network, Output};
 use crate::nn::outputs::{OutputGradients, Outputs};
@@ -44,6 +44,8 @@ struct Case {
     observations: ObservationBuffer,
     state: Vec<f32>,
     ends: Vec<End>,
+    /// What was done in each row, of two choices, and what it was worth.
+    done: (Actions, Vec<f32>),
     environments: usize,
     actions: Vec<f32>,
     of: OutputGradients,
@@ -56,7 +58,7 @@ impl Case {
         space: &ObservationSpace,
         [steps, environments]: [usize; 2],
     ) -> Self {
-        let network = Network::new(settings, space, &HEADS).unwrap();
+        let network = Network::new(settings, &spaces(space), &HEADS).unwrap();
         Self::of(network, space, [steps, environments], 0)
     }
 
@@ -100,8 +102,10 @@ impl Case {
                 _ => End::Continues,
             })
             .collect();
+        let taken = (0..rows).map(|_| rng.random_range(0..2)).collect();
         Self {
             state: random(environments * network.state_len(), &mut rng),
+            done: (Actions::Discrete(taken), random(rows, &mut rng)),
             network: Arc::new(network),
             parameters,
             observations,
@@ -118,6 +122,10 @@ impl Case {
             observations: std::borrow::Cow::Borrowed(&self.observations),
             state: std::borrow::Cow::Borrowed(&self.state),
             ends: &self.ends,
+            done: Some(Done {
+                actions: std::borrow::Cow::Borrowed(&self.done.0),
+                rewards: std::borrow::Cow::Borrowed(&self.done.1),
+            }),
         }
     }
 
@@ -151,9 +159,16 @@ impl Case {
                 observations: std::borrow::Cow::Owned(observations),
                 state: std::borrow::Cow::Owned(state.clone()),
                 ends: &[],
+                done: None,
             };
             let outputs = model.act(&input).clone();
             state.clone_from(&outputs.state);
+            let rows: Vec<usize> = (step * self.environments..).take(ends.len()).collect();
+            let actions = self.done.0.of_rows(&rows, self.ends.len());
+            let rewards = &self.done.1[rows[0]..][..rows.len()];
+            self.network
+                .previous_step()
+                .note(&actions, rewards, &mut state);
             for (environment, end) in ends.iter().enumerate() {
                 if *end != End::Continues {
                     state[environment * len..][..len].fill(0.0);
@@ -214,6 +229,7 @@ impl Case {
             observations: std::borrow::Cow::Borrowed(&other),
             state: std::borrow::Cow::Owned(vec![0.1; 3 * self.network.state_len()]),
             ends: &[],
+            done: None,
         };
         let once = model.evaluate(&asked).clone();
         model.load(&self.parameters);
@@ -265,6 +281,13 @@ fn space(shape: &[usize], element: ElementType) -> ObservationSpace {
     ObservationSpace {
         shape: shape.to_vec(),
         element,
+    }
+}
+
+fn spaces(observation: &ObservationSpace) -> Spaces {
+    Spaces {
+        observation: observation.clone(),
+        action: ActionSpace::Discrete { n: 2 },
     }
 }
 
@@ -367,15 +390,19 @@ fn a_gradient_needs_a_forward_pass_with_these_parameters() {
 
 fn lstms() -> Vec<(ModelSettings, ObservationSpace)> {
     let mut all = Vec::new();
-    for (hidden, lstm, separate_value) in [
-        (vec![6], 5, false),
-        (vec![], 9, false),
-        (vec![7, 4], 3, true),
+    for (hidden, lstm, separate_value, previous_step) in [
+        (vec![6], 5, false, false),
+        (vec![], 9, false, false),
+        (vec![7, 4], 3, true, false),
+        (vec![6], 5, false, true),
+        (vec![], 4, false, true),
+        (vec![7, 4], 3, true, true),
     ] {
         let settings = ModelSettings {
             hidden,
             lstm: Some(lstm),
             separate_value,
+            previous_step,
             ..ModelSettings::default()
         };
         all.push((settings, space(&[4], ElementType::F32)));
@@ -423,6 +450,26 @@ fn steps_from_other_states_are_computed() {
     assert!(!model.holds_acted(&case.input()));
 }
 
+#[test]
+fn steps_after_other_actions_or_rewards_are_computed() {
+    let (settings, space) = &lstms()[3];
+    let mut case = Case::new(settings, space, [4, 2]);
+    case.ends.fill(End::Continues);
+    let mut model = case.model();
+    case.act(&mut model);
+    assert!(model.holds_acted(&case.input()));
+    case.done.1[3] += 1.0;
+    assert!(!model.holds_acted(&case.input()));
+    assert_eq!(case.computed(&mut model), case.computed(&mut case.model()));
+    case.act(&mut model);
+    let Actions::Discrete(taken) = &mut case.done.0 else {
+        panic!("discrete")
+    };
+    taken[1] = 1 - taken[1];
+    assert!(!model.holds_acted(&case.input()));
+    assert_eq!(case.computed(&mut model), case.computed(&mut case.model()));
+}
+
 fn convolutions() -> Vec<(ModelSettings, ObservationSpace)> {
     let mut all = Vec::new();
     for (body, shape, element, lstm) in [
@@ -461,7 +508,7 @@ fn convolutions_reuse_what_was_computed_while_acting() {
 fn actions_are_judged_as_by_definition() {
     for (settings, space) in mlps().into_iter().skip(2).take(6).chain(lstms()) {
         for (dimensions, count) in [(1, 1), (3, 4)] {
-            let network = Network::new(&settings, &space, &HEADS).unwrap();
+            let network = Network::new(&settings, &spaces(&space), &HEADS).unwrap();
             let network = network
                 .with_action_head(&settings, "advantage", dimensions)
                 .unwrap();

@@ -28,9 +28,11 @@ pub(in crate::nn) struct Body {
 }
 
 impl Body {
+    /// For observations of one space; an LSTM takes so many numbers of the `previous` step beside the features.
     pub(in crate::nn) fn new(
         settings: &ModelSettings,
         observation: &ObservationSpace,
+        previous: usize,
     ) -> Result<Self, ModelError> {
         let convolutions = convolutions(settings.body, observation)?;
         let hidden: &[usize] = match settings.body {
@@ -45,7 +47,10 @@ impl Body {
             layer
         };
         let linears = hidden.iter().map(|outputs| linear(*outputs)).collect();
-        let lstm = settings.lstm.map(|units| Lstm { inputs, units });
+        let lstm = settings.lstm.map(|units| Lstm {
+            inputs: inputs + previous,
+            units,
+        });
         Ok(Self {
             activation: if convolutions.is_empty() {
                 settings.activation

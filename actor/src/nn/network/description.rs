@@ -1,6 +1,6 @@
 use troop_common::experiment::ModelSettings;
 use troop_common::layout::Layout;
-use troop_common::spaces::ObservationSpace;
+use troop_common::spaces::Spaces;
 
 use super::action_head::ActionHead;
 use super::arithmetic::Arithmetic;
@@ -8,6 +8,7 @@ use super::body::Body;
 use super::error::ModelError;
 use super::head::Head;
 use super::output::Output;
+use super::previous_step::PreviousStep;
 
 /// A network without its parameters: how observations become the heads' outputs.
 #[derive(Clone, Debug)]
@@ -18,20 +19,23 @@ pub struct Network {
     pub(in crate::nn) heads: Vec<Output>,
     /// Judges actions, on the body that judges states.
     pub(in crate::nn) action_head: Option<ActionHead>,
+    /// What LSTMs take of the step before.
+    pub(in crate::nn) previous: PreviousStep,
     /// Numbers of each environment's recurrent state, `S`.
     state_len: usize,
 }
 
 impl Network {
-    /// The network that `settings` describe for `observation`, with `heads` on top.
+    /// The network that `settings` describe for an environment's spaces, with `heads` on top.
     ///
     /// # Errors
     /// If a body cannot take the observation.
     pub fn new(
         settings: &ModelSettings,
-        observation: &ObservationSpace,
+        spaces: &Spaces,
         heads: &[Head],
     ) -> Result<Self, ModelError> {
+        let observation = &spaces.observation;
         if observation.is_empty() {
             return Err(ModelError::EmptyObservation(observation.shape.clone()));
         }
@@ -39,7 +43,9 @@ impl Network {
             true => &["", "value_"],
             false => &[""],
         };
-        let body = Body::new(settings, observation)?;
+        let previous = PreviousStep::new(settings, &spaces.action);
+        let body = Body::new(settings, observation, previous.len())?;
+        let state_len = prefixes.len() * body.state_len() + previous.len();
         let mut tensors: Vec<_> = prefixes
             .iter()
             .flat_map(|prefix| body.tensors(settings, prefix))
@@ -52,7 +58,8 @@ impl Network {
         }
         Ok(Self {
             layout: Layout::new(tensors)?,
-            state_len: prefixes.len() * body.state_len(),
+            previous: previous.in_states_of(state_len),
+            state_len,
             bodies: vec![body; prefixes.len()],
             heads: outputs,
             action_head: None,
@@ -87,6 +94,11 @@ impl Network {
         &self.layout
     }
 
+    /// What LSTMs take of the step before: who steps environments notes it in their states.
+    pub fn previous_step(&self) -> &PreviousStep {
+        &self.previous
+    }
+
     /// Numbers of each environment's recurrent state, `S`; 0 without an LSTM.
     pub fn state_len(&self) -> usize {
         self.state_len
@@ -103,13 +115,20 @@ mod tests {
     use super::*;
     use crate::nn::testing::HEADS;
     use troop_common::experiment::Body;
-    use troop_common::spaces::ElementType;
+    use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace};
 
-    fn pixels(height: usize, width: usize) -> ObservationSpace {
-        ObservationSpace {
-            shape: vec![4, height, width],
-            element: ElementType::U8,
+    fn showing(shape: &[usize], element: ElementType) -> Spaces {
+        Spaces {
+            observation: ObservationSpace {
+                shape: shape.to_vec(),
+                element,
+            },
+            action: ActionSpace::Discrete { n: 6 },
         }
+    }
+
+    fn pixels(height: usize, width: usize) -> Spaces {
+        showing(&[4, height, width], ElementType::U8)
     }
 
     fn settings(body: Body) -> ModelSettings {
@@ -160,10 +179,7 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_fit_is_refused() {
-        let vector = ObservationSpace {
-            shape: vec![4],
-            element: ElementType::F32,
-        };
+        let vector = showing(&[4], ElementType::F32);
         for observation in [vector, pixels(16, 84)] {
             let error = Network::new(&settings(Body::A3cConv), &observation, &HEADS).unwrap_err();
             assert!(matches!(error, ModelError::NeedsPixels { .. }));

@@ -9,6 +9,7 @@ mod head;
 mod layer;
 mod lstm;
 mod output;
+mod previous_step;
 
 pub(super) use action_head::ActionHead;
 pub use arithmetic::Arithmetic;
@@ -19,3 +20,4 @@ pub use head::{Head, HeadKind};
 pub(super) use layer::Layer;
 pub(super) use lstm::Lstm;
 pub(super) use output::Output;
+pub use previous_step::PreviousStep;

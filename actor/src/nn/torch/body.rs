@@ -13,18 +13,22 @@ pub(super) fn tensor_count(body: &Body) -> usize {
     2 * body.layers().count() + body.lstm.map_or(0, |_| LSTM_TENSORS)
 }
 
-/// Features of `[T·E, …]`, from the recurrent state `[E, S]`, with `ends` `[T, E]`.
+/// Features of `[T·E, …]`, from the recurrent state `[E, S]`, with `ends` `[T, E]`; an LSTM takes what went before each row
+/// beside them, `[T·E, X]`.
 pub(super) fn unroll(
     body: &Body,
     tensors: &[Tensor],
     observations: Tensor,
-    state: &Tensor,
+    (state, previous): (&Tensor, &Tensor),
     ends: &[End],
 ) -> Unrolled {
     let (layers, lstm_tensors) = tensors.split_at(2 * body.layers().count());
     let features = feed_forward(body, layers, observations);
     match body.lstm {
-        Some(layer) => lstm::unroll(layer, lstm_tensors, &features, state, ends),
+        Some(layer) => {
+            let inputs = Tensor::cat(&[&features, previous], 1);
+            lstm::unroll(layer, lstm_tensors, &inputs, state, ends)
+        }
         None => {
             let cut = ends.iter().filter(|end| **end == End::Truncated).count();
             Unrolled {

@@ -67,8 +67,8 @@ impl TorchModel {
         let heads: Vec<Tensor> = self.network.heads.iter().map(output).collect();
         let outputs = Outputs {
             heads: heads.iter().map(to_vec).collect(),
-            state: to_vec(&together(&unrolled, |unrolled| &unrolled.last)),
-            cut_state: to_vec(&together(&unrolled, |unrolled| &unrolled.cut)),
+            state: self.last_state(input, &unrolled),
+            cut_state: self.cut_state(input, &unrolled),
         };
         let features = match &unrolled[..] {
             [.., last] => last.outputs.shallow_clone(),
@@ -93,6 +93,8 @@ impl TorchModel {
         let state_len = self.network.state_len();
         let environments = input.state.len().checked_div(state_len);
         let state = tensors::rows(&input.state, environments.unwrap_or(input.rows()));
+        let previous = tensors::rows(&self.network.previous.before(input), input.rows());
+        let previous = previous.to_kind(kind);
         let mut tensors = self.parameters.tensors();
         let mut state_start = 0;
         let mut unrolled = Vec::new();
@@ -103,9 +105,52 @@ impl TorchModel {
             let state = state.narrow(1, state_start, len);
             state_start += len;
             let observations = observations.shallow_clone();
-            unrolled.push(body::unroll(body, own, observations, &state, ends));
+            let memory = (&state, &previous);
+            unrolled.push(body::unroll(body, own, observations, memory, ends));
         }
         unrolled
+    }
+
+    /// Recurrent state after the last step, zeros where it ended an episode, `[E, S]`.
+    fn last_state(&self, input: &Input<'_>, unrolled: &[Unrolled]) -> Vec<f32> {
+        let of_bodies = to_vec(&together(unrolled, |unrolled| &unrolled.last));
+        let environments = input.state.len().checked_div(self.network.state_len());
+        let rows = input.rows() - environments.unwrap_or(0)..input.rows();
+        let mut all = self.with_previous(input, &of_bodies, rows.clone());
+        let len = self.network.state_len();
+        for (row, state) in rows.zip(all.chunks_exact_mut(len.max(1))) {
+            if input
+                .ends
+                .get(row)
+                .is_some_and(|end| *end != End::Continues)
+            {
+                state.fill(0.0);
+            }
+        }
+        all
+    }
+
+    /// Recurrent state after each step that truncated an episode, `[F, S]`.
+    fn cut_state(&self, input: &Input<'_>, unrolled: &[Unrolled]) -> Vec<f32> {
+        let of_bodies = to_vec(&together(unrolled, |unrolled| &unrolled.cut));
+        let is_cut = |row: &usize| input.ends.get(*row) == Some(&End::Truncated);
+        self.with_previous(input, &of_bodies, (0..input.rows()).filter(is_cut))
+    }
+
+    /// States of the bodies, each with what its row leaves for the next one.
+    fn with_previous(
+        &self,
+        input: &Input<'_>,
+        of_bodies: &[f32],
+        rows: impl Iterator<Item = usize>,
+    ) -> Vec<f32> {
+        let len = self.network.state_len() - self.network.previous.len();
+        let mut all = Vec::new();
+        for (state, row) in of_bodies.chunks_exact(len.max(1)).zip(rows) {
+            all.extend_from_slice(state);
+            self.network.previous.append_after(input, row, &mut all);
+        }
+        all
     }
 }
 
