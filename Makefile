@@ -23,7 +23,7 @@ help: ## Show this list
 setup: ## Check prerequisites; fill .libtorch and .venv (switches: see scripts/setup.sh)
 	@scripts/setup.sh
 
-build: setup ## Build troop, troop-learner, troop-actor and troop-bench
+build: setup ## Build troop, troop-learner, troop-replay, troop-actor and troop-bench
 	$(CARGO) build --release --workspace --locked
 
 train: lean-build ## Build, set up what the preset needs, and train: PRESET=cartpole ARGS="--seed 1"

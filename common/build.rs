@@ -1,9 +1,12 @@
 //! Generates the gRPC code from `proto/` without `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let proto = "../proto/troop/v1/parameter_server.proto";
-    println!("cargo:rerun-if-changed={proto}");
-    let descriptors = protox::compile([proto], ["../proto"])?;
+    let contract = ["parameter_server", "replay"];
+    let protos = contract.map(|name| format!("../proto/troop/v1/{name}.proto"));
+    for proto in &protos {
+        println!("cargo:rerun-if-changed={proto}");
+    }
+    let descriptors = protox::compile(&protos, ["../proto"])?;
     tonic_prost_build::configure()
         .bytes(".")
         // Few messages have them: those that do not should stay small.

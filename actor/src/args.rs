@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser};
 use troop_actor::link::{EndpointSettings, TlsSettings};
 use troop_common::experiment::{ActorSettings, LogFormat, TelemetrySettings};
 use troop_common::pem::PemError;
+use troop_common::role::Role;
 
 /// Run workers that step environments and send gradients to a learner. The learner's address is all
 /// that they need: the experiment comes from there.
@@ -21,7 +22,12 @@ pub(crate) struct Args {
     /// `unix:/path/to/socket`.
     #[arg(long, value_name = "URL", value_parser = address, required_unless_present = "probe")]
     learner: Option<String>,
-    /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers].
+    /// What the workers do: act and train (bundled), only act, only train, or evaluate what is published
+    /// [experiment.evaluate]. By default bundled; an experiment whose workers have roles [topology.trainers] wants it said.
+    #[arg(long, value_name = "ROLE", value_parser = ["bundled", "act", "train", "evaluate"])]
+    role: Option<String>,
+    /// Worker threads; 0 takes one a core; by default what the experiment says [actor.workers], or
+    /// [topology.trainers] for those that train.
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
     /// Address of /metrics and /healthz, e.g. 127.0.0.1:7790; off by default.
@@ -93,6 +99,12 @@ impl Args {
         self.learner.clone().unwrap_or_default()
     }
 
+    /// What the workers do; without, what the experiment says.
+    pub(crate) fn role(&self) -> Option<Role> {
+        let asked = self.role.as_deref()?;
+        Role::ALL.into_iter().find(|role| role.name() == asked)
+    }
+
     fn check_http(&self) -> Result<(), String> {
         match self.http {
             Some(address) if !address.ip().is_loopback() && !self.allow_insecure_listen => {
@@ -150,6 +162,15 @@ mod tests {
             Some(true)
         );
         assert_eq!(check("--allow-insecure-listen"), None);
+    }
+
+    #[test]
+    fn each_role_has_its_name() {
+        for role in Role::ALL {
+            let line = format!("troop-actor --learner learner:7700 --role {}", role.name());
+            let args = Args::try_parse_from(line.split_whitespace()).unwrap();
+            assert_eq!(args.role(), Some(role));
+        }
     }
 
     #[test]

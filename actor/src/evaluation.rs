@@ -257,10 +257,7 @@ impl Play<'_> {
             }
             match self.step() {
                 Ok(()) => {}
-                Err(EnvironmentError::Restarted(why)) => {
-                    self.count_restart(&why);
-                    self.reset()?;
-                }
+                Err(EnvironmentError::Restarted(why)) => self.begin_anew(&why)?,
                 Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
             }
             if progress(self.progress()).is_break() {
@@ -285,6 +282,12 @@ impl Play<'_> {
                 Err(EnvironmentError::Fatal(why)) => return Err(Stopped::Environment(why)),
             }
         }
+    }
+
+    /// After a failure of the environments.
+    fn begin_anew(&mut self, why: &str) -> Result<(), Stopped> {
+        self.count_restart(why);
+        self.reset()
     }
 
     fn count_restart(&mut self, why: &str) {

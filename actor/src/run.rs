@@ -8,13 +8,17 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use troop_actor::environment::EnvironmentError;
-use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
+use troop_actor::link::{
+    Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed, RemoteReplayReader,
+    RemoteReplaySettings, RemoteReplayWriter, ReplayReader,
+};
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::role::{Bundled, Identity, WorkerError, worker_seed};
+use troop_actor::role::{Act, Bundled, Evaluate, Identity, Train, WorkerError, worker_seed};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::experiment::{ActorSettings, EnvironmentSettings, Experiment};
 use troop_common::process::{INTERRUPTED, Signals, Wish, cores, die, say, worker_count};
+use troop_common::role::Role;
 use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
 
@@ -72,6 +76,7 @@ impl Actor {
             tls: args.tls()?,
             token: token_file.map(BearerToken::read).transpose()?,
             worker: String::new(),
+            role: args.role(),
             actor: ActorSettings {
                 give_up_after_s: args.give_up_after_s,
                 ..ActorSettings::default()
@@ -134,18 +139,34 @@ impl Actor {
             Ok(first) => first,
             Err(closed) => return finished(closed),
         };
-        let workers = worker_count(workers.unwrap_or(first.1.actor.workers));
+        let workers = worker_count(workers.unwrap_or_else(|| workers_of(&first)));
+        self.announce(&first, workers);
+        self.metrics.run.set(&first.2.run, &first.1);
+        let failed = self.run_all(first, workers);
+        let failed = failed.context("cannot start a worker's thread")?;
+        anyhow::ensure!(
+            failed == 0,
+            "{failed} of {workers} workers failed; the log says why"
+        );
+        Ok(())
+    }
+
+    fn announce(&self, (_, experiment, info): &Joined, workers: usize) {
         tracing::info!(
             learner = self.endpoint.url,
-            experiment = first.1.experiment.name,
-            run = first.2.run,
-            epoch = first.2.epoch,
+            experiment = experiment.experiment.name,
+            run = info.run,
+            epoch = info.epoch,
+            role = info.role.name(),
             workers,
             "actor joined"
         );
-        self.metrics.run.set(&first.2.run, &first.1);
+    }
+
+    /// Runs them to their end; gives how many did not end well.
+    fn run_all(&self, first: Joined, workers: usize) -> std::io::Result<usize> {
         let mut first = Some(first);
-        let failed = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let start = |index| {
                 let joined = first.take();
                 let thread = std::thread::Builder::new().name(format!("worker-{index}"));
@@ -155,14 +176,8 @@ impl Actor {
             let ended = threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap_or(false));
-            std::io::Result::Ok(ended.filter(|well| !well).count())
-        });
-        let failed = failed.context("cannot start a worker's thread")?;
-        anyhow::ensure!(
-            failed == 0,
-            "{failed} of {workers} workers failed; the log says why"
-        );
-        Ok(())
+            Ok(ended.filter(|well| !well).count())
+        })
     }
 
     /// Whether a worker ended well. The others go on either way.
@@ -191,7 +206,75 @@ impl Actor {
             index: info.worker_index as usize,
             workers_here,
         };
-        Bundled::new(&experiment, identity, Box::new(link), self.metrics.clone())?.run()
+        match info.role {
+            Role::Bundled => {
+                let metrics = self.metrics.clone();
+                Bundled::new(&experiment, identity, Box::new(link), metrics)?.run()
+            }
+            Role::Act => self.act(&experiment, identity, link, &info),
+            Role::Train => self.train(&experiment, identity, link, &info),
+            Role::Evaluate => {
+                let metrics = self.metrics.clone();
+                Evaluate::new(&experiment, identity, Box::new(link), metrics)?.run()
+            }
+        }
+    }
+
+    fn act(
+        &self,
+        experiment: &Experiment,
+        identity: Identity,
+        link: GrpcLink,
+        info: &JoinInfo,
+    ) -> Result<(), WorkerError> {
+        let settings = self.replays(experiment, &link, info);
+        let replay = Box::new(RemoteReplayWriter::new(settings));
+        let metrics = self.metrics.clone();
+        Act::new(experiment, identity, Box::new(link), replay, metrics)?.run()
+    }
+
+    fn train(
+        &self,
+        experiment: &Experiment,
+        identity: Identity,
+        link: GrpcLink,
+        info: &JoinInfo,
+    ) -> Result<(), WorkerError> {
+        let settings = self.replays(experiment, &link, info);
+        let mut replay = Box::new(RemoteReplayReader::new(settings));
+        let spaces = match replay.spaces() {
+            Ok(spaces) => spaces,
+            Err(closed) => return closed.into_result().map_err(WorkerError::Link),
+        };
+        let (link, metrics) = (Box::new(link), self.metrics.clone());
+        Train::new(experiment, &spaces, identity, link, replay, metrics)?.run()
+    }
+
+    /// How a worker reaches the replays of its run.
+    fn replays(
+        &self,
+        experiment: &Experiment,
+        link: &GrpcLink,
+        info: &JoinInfo,
+    ) -> RemoteReplaySettings {
+        let news = link.news();
+        let index = info.worker_index as usize;
+        RemoteReplaySettings {
+            urls: news.replays(),
+            learner: Some(news),
+            run: info.run.clone(),
+            worker: format!("{}/{index}", self.host),
+            worker_index: index,
+            tls: self.endpoint.tls.clone(),
+            token: self.endpoint.token.clone(),
+            interrupt: self.endpoint.interrupt.clone(),
+            connector: Connector::System,
+            actor: experiment.actor.clone(),
+            wire: experiment.wire.clone(),
+            prefetch: experiment.topology.prefetch,
+            jitter_seed: RandomState::new().hash_one(index),
+            runtime: self.runtime.handle().clone(),
+        }
     }
 
     fn join(&self, index: usize) -> Result<Joined, LinkClosed> {
@@ -202,6 +285,15 @@ impl Actor {
             ..self.endpoint.clone()
         };
         GrpcLink::join(self.runtime.handle(), endpoint)
+    }
+}
+
+/// As many workers as the experiment says.
+fn workers_of((_, experiment, info): &Joined) -> usize {
+    match info.role {
+        Role::Bundled | Role::Act => experiment.actor.workers,
+        Role::Train => experiment.topology.trainers,
+        Role::Evaluate => 1,
     }
 }
 

@@ -67,14 +67,11 @@ impl LearnerProcess {
         arguments.extend(all.flat_map(|setting| ["--set".into(), setting.into()]));
         let mut program = Program::start("learner", arguments, directory)?;
         let url = program.word_after("gRPC")?;
-        let http = program.word_after("HTTP")?;
-        let http = http.strip_prefix("http://").unwrap_or(&http);
+        let http = program.http_after("HTTP")?;
         Ok(Self {
             program,
             url,
-            http: http
-                .parse()
-                .with_context(|| format!("the learner's address, {http}"))?,
+            http,
             certificates,
         })
     }

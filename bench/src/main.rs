@@ -20,9 +20,11 @@ mod publish;
 mod raw_peer;
 mod raw_socket;
 mod replay;
+mod replay_service;
 mod rounds;
 mod sender;
 mod shared_replay;
+mod shown;
 mod socket;
 mod stage;
 mod subscriber;
@@ -80,6 +82,12 @@ enum HelperCommand {
     Sender(sender::SenderArgs),
     #[command(hide = true)]
     Subscriber(subscriber::SubscriberArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    ReplayProcess(program::ProgramArgs),
+    #[command(hide = true)]
+    ReplayWriters(replay_service::ReplayWorkersArgs),
+    #[command(hide = true)]
+    ReplayReaders(replay_service::ReplayWorkersArgs),
     #[command(hide = true)]
     RawSender(raw_peer::RawPeerArgs),
     #[command(hide = true)]
@@ -116,6 +124,9 @@ fn help(command: &HelperCommand) -> anyhow::Result<()> {
         HelperCommand::Training(args) => args.become_program("troop"),
         HelperCommand::Sender(args) => sender::run(args),
         HelperCommand::Subscriber(args) => subscriber::run(args),
+        HelperCommand::ReplayProcess(args) => args.become_program("troop-replay"),
+        HelperCommand::ReplayWriters(args) => replay_service::write(args),
+        HelperCommand::ReplayReaders(args) => replay_service::read(args),
         HelperCommand::RawSender(args) => raw_peer::send(args),
         HelperCommand::RawReceiver(args) => raw_peer::receive(args),
     }

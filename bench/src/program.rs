@@ -95,6 +95,18 @@ impl Program {
         )
     }
 
+    /// Waits for the address of HTTP that stands behind a word.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn http_after(&mut self, prefix: &str) -> anyhow::Result<SocketAddr> {
+        let url = self.word_after(prefix)?;
+        let rest = url.strip_prefix("http://");
+        let address = rest.and_then(|rest| rest.split('/').next());
+        let address = address.and_then(|address| address.parse().ok());
+        address.with_context(|| format!("cannot read the address of the {}, {url}", self.name))
+    }
+
     /// What `/metrics` at its address shows.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use troop_replay::available_memory::{self, ReplayDemand};
 use troop_replay::{TransitionReplay, TransitionShape};
 
 use super::process_usage::peak_memory_bytes;
-use super::shared_replay;
+use super::{replay_service, shared_replay};
 
 const STACK: usize = 4;
 const SIDE: usize = 84;
@@ -39,6 +39,17 @@ pub(crate) struct ReplayArgs {
     /// Measure instead a replay that several threads fill while others draw from it by priority
     #[arg(long)]
     shared: bool,
+    /// Measure instead a replay in a process of its own that workers of other processes fill and draw from by priority
+    #[arg(long, conflicts_with = "shared")]
+    service: bool,
+    /// Seconds of each measurement of --service
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3.0,
+        requires = "service"
+    )]
+    seconds: f64,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -61,9 +72,11 @@ struct Report {
 /// # Errors
 /// If there is not enough memory, or standard output is closed.
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    match args.shared {
-        true => print(args, &shared_replay::measure(args.batch as usize)?),
-        false => print(args, &measure(args)?),
+    let batch = args.batch as usize;
+    match (args.service, args.shared) {
+        (true, _) => print(args, &replay_service::measure(batch, args.seconds)?),
+        (false, true) => print(args, &shared_replay::measure(batch)?),
+        (false, false) => print(args, &measure(args)?),
     }
 }
 

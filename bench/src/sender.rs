@@ -98,6 +98,7 @@ fn endpoint(args: &SenderArgs, index: usize) -> anyhow::Result<EndpointSettings>
         tls,
         token: None,
         worker: format!("bench-{}/{index}", std::process::id()),
+        role: None,
         actor: ActorSettings {
             give_up_after_s: GIVE_UP_AFTER_S,
             ..ActorSettings::default()

@@ -9,17 +9,12 @@ use anyhow::Context;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use troop_common::experience::{Actions, End, ObservationBuffer, Observations, Segment};
-use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
-use troop_replay::{InitialPriority, ItemKind, Pace, Replay, ReplaySettings, TableKind};
+use troop_common::experience::Segment;
+use troop_replay::Replay;
 
-/// Env steps of a segment.
-const SEGMENT: usize = 20;
-/// Segments that a writer adds over and over: the last goes on with the first.
-const SEGMENTS: usize = 16;
-const WRITERS: usize = 4;
+use super::shown::{SHOWN, Shown, WRITERS};
+
 const READERS: usize = 1;
-const ACTIONS: usize = 6;
 const MEASURED: Duration = Duration::from_secs(3);
 
 /// What was found, in base units.
@@ -43,34 +38,6 @@ struct Kind {
     bytes_limit: u64,
 }
 
-/// What the environments show.
-#[derive(Clone, Copy)]
-struct Shown {
-    name: &'static str,
-    /// Numbers of a frame.
-    frame: usize,
-    stack: usize,
-    element: ElementType,
-    bytes: u64,
-}
-
-const SHOWN: [Shown; 2] = [
-    Shown {
-        name: "84x84x4 bytes",
-        frame: 84 * 84,
-        stack: 4,
-        element: ElementType::U8,
-        bytes: 400_000_000,
-    },
-    Shown {
-        name: "vector of 4",
-        frame: 4,
-        stack: 1,
-        element: ElementType::F32,
-        bytes: 50_000_000,
-    },
-];
-
 /// Fills replays and draws from them.
 ///
 /// # Errors
@@ -83,7 +50,7 @@ pub(crate) fn measure(batch: usize) -> anyhow::Result<SharedReport> {
 }
 
 fn measure_kind(shown: Shown, batch: usize) -> anyhow::Result<Kind> {
-    let replay = Replay::new(settings(shown, batch))?;
+    let replay = Replay::new(shown.settings(batch))?;
     let writers: Vec<Writer> = (0..WRITERS)
         .map(|seed| Writer::new(&replay, shown, seed as u64))
         .collect::<anyhow::Result<_>>()?;
@@ -100,43 +67,6 @@ fn measure_kind(shown: Shown, batch: usize) -> anyhow::Result<Kind> {
         bytes_held: counts.bytes_held,
         bytes_limit: counts.bytes_limit,
     })
-}
-
-fn settings(shown: Shown, batch: usize) -> ReplaySettings {
-    ReplaySettings {
-        spaces: spaces(shown),
-        stack: shown.stack,
-        behaviour_len: 2,
-        state_len: 0,
-        most_environments: WRITERS,
-        most_environments_per_writer: 1,
-        most_env_steps_per_append: SEGMENT,
-        most_items_per_draw: batch,
-        bytes: shown.bytes,
-        items: ItemKind::Transitions {
-            n_step: 3,
-            discount: 0.99,
-        },
-        table: TableKind::Prioritized {
-            exponent: 0.6,
-            epsilon: 1e-6,
-            initial: InitialPriority::Actor,
-            pace: Pace {
-                start_env_steps: 0,
-                samples_per_insert: None,
-            },
-        },
-    }
-}
-
-fn spaces(shown: Shown) -> Spaces {
-    Spaces {
-        observation: ObservationSpace {
-            shape: vec![shown.stack, shown.frame],
-            element: shown.element,
-        },
-        action: ActionSpace::Discrete { n: ACTIONS },
-    }
 }
 
 /// Adds for some time with these writers, while so many readers draw: env steps and transitions a second.
@@ -185,7 +115,7 @@ fn draw(replay: &Replay, batch: usize, seed: u64, over: &AtomicBool, drawn: &Ato
     }
 }
 
-/// One environment that lives through the same round for ever.
+/// Environments that live through the same round for ever.
 struct Writer {
     id: troop_replay::WriterId,
     segments: Vec<Segment>,
@@ -194,14 +124,9 @@ struct Writer {
 
 impl Writer {
     fn new(replay: &Replay, shown: Shown, seed: u64) -> anyhow::Result<Self> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let frames: Vec<Vec<u8>> = (0..SEGMENT * SEGMENTS)
-            .map(|_| (0..shown.frame).map(|_| rng.random()).collect())
-            .collect();
-        let segments = (0..SEGMENTS).map(|number| segment(shown, &frames, number * SEGMENT));
         Ok(Self {
-            id: replay.join(1)?,
-            segments: segments.collect(),
+            id: replay.join(shown.environments())?,
+            segments: shown.segments(seed),
             sequence: 0,
         })
     }
@@ -214,43 +139,12 @@ impl Writer {
         added: &AtomicU64,
     ) -> anyhow::Result<Self> {
         while !over.load(Ordering::Relaxed) {
-            let segment = &self.segments[self.sequence as usize % SEGMENTS];
+            let segment = &self.segments[self.sequence as usize % self.segments.len()];
             replay.append(self.id, self.sequence, segment)?;
             self.sequence += 1;
-            added.fetch_add(SEGMENT as u64, Ordering::Relaxed);
+            added.fetch_add(segment.len() as u64, Ordering::Relaxed);
         }
         Ok(self)
-    }
-}
-
-/// The steps from number `first` on of a round of frames.
-fn segment(shown: Shown, frames: &[Vec<u8>], first: usize) -> Segment {
-    let mut segment = Segment::new(1, &spaces(shown));
-    for step in first..first + SEGMENT {
-        show(shown, frames, step, &mut segment.observations);
-    }
-    show(
-        shown,
-        frames,
-        first + SEGMENT,
-        &mut segment.bootstrap_observations,
-    );
-    segment.actions = Actions::Discrete(vec![0; SEGMENT]);
-    segment.behaviour = vec![0.5; 2 * SEGMENT];
-    segment.rewards = vec![1.0; SEGMENT];
-    segment.ends = vec![End::Continues; SEGMENT];
-    segment
-}
-
-fn show(shown: Shown, frames: &[Vec<u8>], step: usize, buffer: &mut ObservationBuffer) {
-    let stacked = (step..step + shown.stack).map(|frame| &frames[frame % frames.len()]);
-    let bytes: Vec<u8> = stacked.flatten().copied().collect();
-    match shown.element {
-        ElementType::U8 => buffer.extend(Observations::U8(&bytes), None),
-        ElementType::F32 => {
-            let numbers: Vec<f32> = bytes.into_iter().map(f32::from).collect();
-            buffer.extend(Observations::F32(&numbers), None);
-        }
     }
 }
 

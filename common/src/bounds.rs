@@ -145,6 +145,46 @@ bounds! {
     SESSION_WORKER = "Session.worker", 64, Characters;
     /// An address.
     PEER = "Session.peer", 256, Bytes;
+    /// As many as `topology.replays` may be.
+    REPLAY_PLACES = "Replays.places", 64, Elements;
+    /// An address.
+    REPLAY_URL = "ReplayPlace.url", 256, Bytes;
+    /// A version.
+    ATTACH_SOFTWARE = "AttachOpen.software", 64, Characters;
+    /// An address.
+    ATTACH_URL = "AttachOpen.url", 256, Bytes;
+    /// An experiment, see above.
+    ATTACHED_EXPERIMENT = "Attached.experiment", 1 << 20, Bytes;
+    /// A run's name, see above.
+    ATTACHED_RUN = "Attached.run", 255, Bytes;
+    /// As many as there may be.
+    STATUS_REPLAYS = "StatusResponse.replays", 64, Elements;
+    /// An address.
+    STATUS_REPLAY_URL = "ReplayStatus.url", 256, Bytes;
+    /// A run's name, see above.
+    APPEND_RUN = "AppendOpen.run", 255, Bytes;
+    /// A worker's name.
+    APPEND_WORKER = "AppendOpen.worker", 64, Characters;
+    /// A replay's settings as TOML: spaces may list the bounds of some thousand numbers.
+    APPEND_SETTINGS = "AppendOpen.settings", 1 << 18, Bytes;
+    /// A chunk of a segment.
+    SEGMENT_DATA = "SegmentChunk.data", CHUNK_BYTES, Bytes;
+    /// A run's name, see above.
+    DRAW_RUN = "DrawOpen.run", 255, Bytes;
+    /// A worker's name.
+    DRAW_WORKER = "DrawOpen.worker", 64, Characters;
+    /// Items of a draw or two: a batch has some hundred.
+    PRIORITY_KEYS = "Priorities.keys", 65_536, Elements;
+    /// One for each.
+    PRIORITY_TD_ERRORS = "Priorities.td_errors", 65_536, Elements;
+    /// A replay's settings, see above.
+    DRAW_SETTINGS = "DrawOpened.settings", 1 << 18, Bytes;
+    /// A chunk of a draw.
+    ITEMS_DATA = "ItemsChunk.data", CHUNK_BYTES, Bytes;
+    /// A run's name, see above.
+    STATUS_RUN = "ReplayStatusResponse.run", 255, Bytes;
+    /// A version.
+    REPLAY_SOFTWARE = "ReplayStatusResponse.software", 64, Bytes;
 }
 
 #[cfg(test)]
@@ -178,9 +218,11 @@ mod tests {
 
     /// What the contract says above each field that can grow: the most, and of what.
     fn documented() -> BTreeMap<String, Option<(usize, String)>> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let path = path.join("../proto/troop/v1/parameter_server.proto");
-        let text = std::fs::read_to_string(path).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/troop/v1");
+        let read = |name| std::fs::read_to_string(path.join(name)).unwrap();
+        let text = ["parameter_server.proto", "replay.proto"]
+            .map(read)
+            .concat();
         let (mut message, mut comment) = (String::new(), String::new());
         let mut found = BTreeMap::new();
         for line in text.lines().map(str::trim) {

@@ -23,17 +23,25 @@ pub enum CallError {
     OpenTimeout,
     /// No such session in this life of the run, or its stream is open already.
     Session,
-    /// There are as many sessions as the learner takes.
+    /// There are as many sessions, or replays, as the learner takes.
     Full,
+    /// The experiment's topology has no place for what the caller does.
+    Role,
+    /// A replay of the run is not there yet.
+    NoReplay,
+    /// No worker of another role, without which the caller's work leads nowhere, has been there for long.
+    Alone,
     /// The learner goes away and may come back.
     Draining,
     /// The run is over.
     Finished,
+    /// There can be no such replay, or it is another than that of the others.
+    Replay,
 }
 
 impl CallError {
     /// The whole table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Protocol,
         Self::Layout,
         Self::Token,
@@ -41,8 +49,12 @@ impl CallError {
         Self::OpenTimeout,
         Self::Session,
         Self::Full,
+        Self::Role,
+        Self::NoReplay,
+        Self::Alone,
         Self::Draining,
         Self::Finished,
+        Self::Replay,
     ];
 
     /// What it is called on the wire.
@@ -55,29 +67,47 @@ impl CallError {
             Self::OpenTimeout => "open-timeout",
             Self::Session => "session",
             Self::Full => "full",
+            Self::Role => "role",
+            Self::NoReplay => "no-replay",
+            Self::Alone => "alone",
             Self::Draining => "draining",
             Self::Finished => "finished",
+            Self::Replay => "replay",
         }
     }
 
     /// The gRPC code that it travels under.
     pub fn code(self) -> Code {
         match self {
-            Self::Protocol | Self::Layout | Self::Finished => Code::FailedPrecondition,
+            Self::Protocol
+            | Self::Layout
+            | Self::Role
+            | Self::Alone
+            | Self::Finished
+            | Self::Replay => Code::FailedPrecondition,
             Self::Token => Code::Unauthenticated,
             Self::Stream => Code::InvalidArgument,
             Self::OpenTimeout => Code::DeadlineExceeded,
             Self::Session => Code::NotFound,
             Self::Full => Code::ResourceExhausted,
-            Self::Draining => Code::Unavailable,
+            Self::NoReplay | Self::Draining => Code::Unavailable,
         }
     }
 
     /// Whether the same caller would be refused again however long it waits.
     pub fn is_lasting(self) -> bool {
         match self {
-            Self::Protocol | Self::Layout | Self::Token | Self::Stream | Self::Finished => true,
-            Self::OpenTimeout | Self::Session | Self::Full | Self::Draining => false,
+            Self::Protocol
+            | Self::Layout
+            | Self::Token
+            | Self::Stream
+            | Self::Role
+            | Self::Alone
+            | Self::Finished
+            | Self::Replay => true,
+            Self::OpenTimeout | Self::Session | Self::Full | Self::NoReplay | Self::Draining => {
+                false
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use troop_common::address::Address;
 use troop_common::experiment::SecuritySettings;
 use troop_common::pem;
+use troop_common::serving::ServerTls;
 use troop_common::token::BearerToken;
-use troop_learner::service::ServerTls;
 
 use super::bytes_in::BytesIn;
 use super::scratch::Scratch;

@@ -16,6 +16,7 @@ mod bytes_in;
 pub mod checkpoint;
 pub mod credentials;
 pub mod event_log;
+pub mod experience;
 pub mod experiment;
 pub mod host_channel;
 pub mod http_request;
@@ -33,10 +34,11 @@ pub mod session;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("checkpoint", checkpoint::run),
     ("credentials", credentials::run),
     ("event_log", event_log::run),
+    ("experience", experience::run),
     ("experiment", experiment::run),
     ("host_channel", host_channel::run),
     ("http_request", http_request::run),

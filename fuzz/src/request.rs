@@ -31,18 +31,24 @@ fn take(request: Request, expected: usize, gathering: &mut Gathering, moments: &
         Request::Open(open) => layout::of_message(open.layout.unwrap_or_default()),
         Request::Gradient(chunk, data) => {
             gather(&chunk, data, expected, gathering);
-            let reported = chunk.report.and_then(|report| report.observations);
-            let reported = reported.map(|reported| Moments::try_from(&*reported));
-            if let Some(Ok(reported)) = reported
-                && moments.combines_with(&reported)
-            {
-                moments.merge(&reported);
-                let finite = |value: &f64| value.is_finite();
-                assert!(moments.mean().iter().all(finite));
-                assert!(moments.m2().iter().all(finite), "{moments:?}");
-            }
+            merge(chunk.report, moments);
         }
+        Request::Report(lone) => merge(lone.report, moments),
         Request::Unknown => {}
+    }
+}
+
+/// The moments of a report are counted.
+fn merge(report: Option<v1::Report>, moments: &mut Moments) {
+    let reported = report.and_then(|report| report.observations);
+    let reported = reported.map(|reported| Moments::try_from(&*reported));
+    if let Some(Ok(reported)) = reported
+        && moments.combines_with(&reported)
+    {
+        moments.merge(&reported);
+        let finite = |value: &f64| value.is_finite();
+        assert!(moments.mean().iter().all(finite));
+        assert!(moments.m2().iter().all(finite), "{moments:?}");
     }
 }
 
@@ -83,6 +89,9 @@ fn compare(generated: &v1::TrainRequest, piece: usize) {
         (Some(Kind::Gradient(chunk)), Request::Gradient(mut head, data)) => {
             head.data = data.into_iter().flatten().collect();
             assert_eq!(head.encode_to_vec(), chunk.encode_to_vec());
+        }
+        (Some(Kind::Report(report)), Request::Report(read)) => {
+            assert_eq!(read.encode_to_vec(), report.encode_to_vec());
         }
         (kind, read) => panic!("{kind:?} was read as {read:?}"),
     }

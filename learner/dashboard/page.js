@@ -4,7 +4,7 @@ import { Charts } from "./charts.js";
 import { Feed, Unauthorized, get, hasToken, query, rememberToken, takeTokenFromAddress } from "./feed.js";
 import { count, number } from "./format.js";
 import { Series } from "./series.js";
-import { Events, RunList, Sessions, Tiles, showConfiguration } from "./tables.js";
+import { Events, Replays, RunList, Sessions, Tiles, showConfiguration } from "./tables.js";
 
 const MOST_DRAWN = 8;
 const ANNOUNCEMENT_INTERVAL_MS = 30_000;
@@ -61,6 +61,7 @@ class Page {
   #charts = new Charts(byId("charts"));
   #tiles = new Tiles();
   #sessions = new Sessions();
+  #replays = new Replays();
   #events = new Events();
   #choice = null;
   #runList = null;
@@ -156,6 +157,7 @@ class Page {
     this.#showHead(view);
     this.#tiles.show(view);
     this.#sessions.show(view.live);
+    this.#replays.show(view.live);
     this.#events.show(view.run, series.events);
     this.#configure(view.run);
     const axis = document.querySelector("input[name=axis]:checked").value;

@@ -91,7 +91,7 @@ export class Sessions {
   #samples = new Map();
   #rows = new Rows(byId("sessions").tBodies[0], () => {
     const row = element("tr");
-    for (let index = 0; index < 8; index += 1) row.append(element("td", { className: [1, 2].includes(index) ? "" : "num" }));
+    for (let index = 0; index < 9; index += 1) row.append(element("td", { className: [1, 2, 8].includes(index) ? "" : "num" }));
     return row;
   });
 
@@ -118,6 +118,7 @@ export class Sessions {
       silent ? "no gradient yet" : `${span(session.seconds_since_last_gradient)} ago`,
       count(session.gradients_applied),
       count(session.gradients_rejected),
+      session.role,
     ];
     cells.forEach((text, index) => setText(row.cells[index], text));
     row.cells[7].classList.toggle("flag", session.gradients_rejected > 0);
@@ -131,6 +132,37 @@ export class Sessions {
     this.#samples.set(session, samples);
     const { at, env_steps: before } = samples[0];
     return now - at < 500 ? null : (1000 * (env_steps - before)) / (now - at);
+  }
+}
+
+/** What lies between workers that act and workers that train. */
+export class Replays {
+  #rows = new Rows(byId("replays").tBodies[0], () => {
+    const row = element("tr");
+    for (let index = 0; index < 8; index += 1) row.append(element("td", { className: index === 1 ? "" : "num" }));
+    return row;
+  });
+
+  show(live) {
+    const replays = live?.replays ?? [];
+    byId("replays-section").hidden = replays.length === 0;
+    this.#rows.show(replays, (replay) => replay.index, (row, replay) => this.#update(row, replay));
+  }
+
+  #update(row, replay) {
+    const said = replay.seconds_since_counts;
+    const cells = [
+      `${replay.index}`,
+      replay.url,
+      replay.attached ? (said === null ? "nothing yet" : `${span(said)} ago`) : "gone",
+      count(replay.items_held),
+      `${count(replay.bytes_held)} of ${count(replay.bytes_limit)}`,
+      count(replay.items_drawn),
+      number(replay.mean_age_versions),
+      `${replay.appends_waiting} / ${replay.draws_waiting}`,
+    ];
+    cells.forEach((text, index) => setText(row.cells[index], text));
+    row.cells[2].classList.toggle("flag", !replay.attached);
   }
 }
 

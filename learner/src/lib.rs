@@ -19,7 +19,8 @@ mod shard;
 mod web;
 
 pub use answers::{
-    JoinError, Joined, OpenError, Outcome, Phase, ResumeError, SessionId, SessionView, Verdict,
+    AttachError, Attachment, JoinError, Joined, OpenError, Outcome, Phase, ReplayIntroduction,
+    ReplayMissing, ReplayView, ResumeError, SessionId, SessionView, Verdict,
 };
 pub use ledger::{Evaluation, ProgressView, learning};
 pub use parameter_server::ParameterServer;

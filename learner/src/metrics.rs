@@ -103,6 +103,25 @@ metric_table! {
     sessions: IntGauge = "sessions", "sessions",
         "Workers that are connected",
         "Fewer than started: their logs say why; at `learner.max_sessions` more are refused";
+    role_sessions: IntGaugeVec = "role_sessions"["role"], "sessions",
+        "Open sessions by what they do: `bundled`, `act`, `train`",
+        "0 of `act` or of `train` while the other is not: those wait for workers that are gone, and end after \
+        `actor.give_up_after_s`";
+    replays: IntGauge = "replays", "replays",
+        "Replays that are there",
+        "Fewer than `topology.replays`: their logs say why; workers wait for them";
+    replay_items: IntGauge = "replay_items", "items",
+        "Items that the replays hold together, as they told last; their own [metrics](#replay) say more",
+        "0 while workers act: they reach no replay";
+    replay_bytes: IntGauge = "replay_bytes", "bytes",
+        "Bytes that the replays have taken together",
+        "";
+    replay_env_steps: IntCounter = "replay_env_steps_total", "env steps",
+        "Env steps that were added to the replays",
+        "Flat while workers act: they cannot reach a replay";
+    replay_items_drawn: IntCounter = "replay_items_drawn_total", "items",
+        "Items that were drawn from the replays, each as often as it was",
+        "Flat while workers train: nothing is there to draw";
     sessions_joined: IntCounter = "sessions_joined_total", "sessions",
         "Sessions that joined",
         "Rising while `…_sessions` stays: actors come and go";

@@ -106,7 +106,16 @@ impl Core {
         if !self.is_drawable(count)? {
             return Ok(None);
         }
-        let drawn = self.engine.draw(count, importance_exponent, rng);
+        let how = (count, importance_exponent, self.oldest_version());
+        let before = self.engine.evicted().too_old;
+        let drawn = self.engine.draw(how, rng);
+        let too_old = self.engine.evicted().too_old - before;
+        if self.is_queue() {
+            self.limiter.drawn(too_old);
+        }
+        let Some(drawn) = drawn else {
+            return Ok(None);
+        };
         let env_steps = drawn.env_steps() as u64;
         self.limiter.drawn(match self.is_queue() {
             true => count as u64,
@@ -117,9 +126,19 @@ impl Core {
         self.counts.env_steps_drawn += env_steps;
         if let Some(now) = self.version {
             let ages = drawn.versions.iter().map(|then| now.saturating_sub(*then));
-            self.counts.drawn_age_versions += ages.sum::<u64>();
+            let sum = &mut self.counts.drawn_age_versions;
+            // Versions from outside may be any number.
+            *sum = ages.fold(*sum, u64::saturating_add);
         }
         Ok(Some(drawn))
+    }
+
+    /// What was acted with versions before it is too old to be drawn; 0 if nothing is.
+    fn oldest_version(&self) -> u64 {
+        match (self.settings.max_age_versions, self.version) {
+            (0, _) | (_, None) => 0,
+            (most, Some(now)) => now.saturating_sub(most),
+        }
     }
 
     pub(crate) fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) {
@@ -202,6 +221,7 @@ impl Core {
         ReplayCounts {
             items_evicted_drawn: evicted.drawn,
             items_evicted_undrawn: evicted.undrawn,
+            items_too_old: evicted.too_old,
             items_held: self.engine.len() as u64,
             writers: self.writers.len() as u64,
             environments: self.writers.environments() as u64,

@@ -137,27 +137,20 @@ impl Engine {
         }
     }
 
-    /// `count` items.
-    ///
-    /// # Panics
-    /// If there are not so many.
-    pub(crate) fn draw(&mut self, count: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
-        match self {
+    /// `count` items with weights to the power of β, all acted with versions from `oldest` on; those that are older go. None
+    /// if too few are left.
+    pub(crate) fn draw(&mut self, how: (usize, f64, u64), rng: &mut ChaCha8Rng) -> Option<Drawn> {
+        let (items, versions) = match self {
             Self::Transitions(replay) => {
-                let (transitions, versions) = replay.take(count, beta, rng);
-                Drawn {
-                    items: DrawnItems::Transitions(Box::new(transitions)),
-                    versions,
-                }
+                let (transitions, versions) = replay.take(how, rng)?;
+                (DrawnItems::Transitions(Box::new(transitions)), versions)
             }
             Self::Stretches(replay) => {
-                let (stretches, versions) = replay.take(count, beta, rng);
-                Drawn {
-                    items: DrawnItems::Stretches(Box::new(stretches)),
-                    versions,
-                }
+                let (stretches, versions) = replay.take(how, rng)?;
+                (DrawnItems::Stretches(Box::new(stretches)), versions)
             }
-        }
+        };
+        Some(Drawn { items, versions })
     }
 
     /// Takes note of TD errors.

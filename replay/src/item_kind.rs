@@ -1,5 +1,8 @@
+use serde::{Deserialize, Serialize};
+
 /// What a table draws.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum ItemKind {
     /// From a state to another `n_step` steps later, or to the end of the episode. For discrete actions.
     Transitions {

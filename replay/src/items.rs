@@ -57,6 +57,23 @@ impl<T: Copy> Items<T> {
         self.first..self.next
     }
 
+    /// Behind the last of the first `numbers` whose items all are `chosen`; numbers without an item are passed over.
+    pub(crate) fn end_of_first(
+        &self,
+        numbers: std::ops::Range<u64>,
+        chosen: impl Fn(u64, T) -> bool,
+    ) -> u64 {
+        let mut end = numbers.start;
+        for number in numbers {
+            match self.get(number) {
+                Some(item) if chosen(number, item) => end = number + 1,
+                Some(_) => break,
+                None => {}
+            }
+        }
+        end
+    }
+
     /// Whether no number can begin before the oldest one goes.
     pub(crate) fn is_full(&self) -> bool {
         self.next - self.first == self.capacity as u64

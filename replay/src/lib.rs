@@ -5,13 +5,15 @@
 //! **Architecture Invariant:** the size of a replay is fixed when it is made. Memory is taken block by block as it
 //! fills, and never beyond that.
 //!
-//! **Architecture Invariant:** a replay has no threads, and no clock in what it decides.
+//! **Architecture Invariant:** a replay has no threads, and no clock in what it decides. [`service`] is what calls it.
 
 mod action_bytes;
 mod actor_errors;
 mod appended;
+pub mod attachment;
 pub mod available_memory;
 mod blocks;
+pub mod codec;
 mod core;
 mod cutter;
 mod details;
@@ -37,6 +39,7 @@ mod segment_refused;
 mod segment_replay;
 mod segment_shape;
 mod sequence_priority;
+pub mod service;
 mod stack;
 mod step;
 mod step_store;

@@ -1,6 +1,6 @@
 //! A replay that several workers fill and several others draw from.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
@@ -183,6 +183,16 @@ impl Replay {
     /// What it has done and what it holds.
     pub fn counts(&self) -> ReplayCounts {
         self.lock().counts()
+    }
+
+    /// A writer, or who draws, begins to wait.
+    pub(crate) fn begin_wait(&self, append: bool) {
+        self.lock().begin_wait(append);
+    }
+
+    /// It has waited for so long.
+    pub(crate) fn end_wait(&self, append: bool, lasted: Duration) {
+        self.lock().end_wait(append, lasted);
     }
 
     fn wait(

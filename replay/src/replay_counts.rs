@@ -25,6 +25,8 @@ pub struct ReplayCounts {
     pub items_evicted_drawn: u64,
     /// Items that made room for others and were never drawn.
     pub items_evicted_undrawn: u64,
+    /// Items that were too old when they were to be drawn, and were dropped.
+    pub items_too_old: u64,
     /// New priorities.
     pub priorities: u64,
     /// New priorities of items that are gone.

@@ -12,7 +12,7 @@ pub enum ReplayError {
     NoSuchWriter(WriterId),
     /// There is room for fewer environments.
     #[error(
-        "a writer with {found} environments: the replay has room for {free} of {most}; run fewer environments or raise its most_environments"
+        "a writer with {found} environments: the replay has room for {free} of {most}; run fewer workers that act, or raise topology.most_actors"
     )]
     TooManyEnvironments {
         /// Environments of the writer.

@@ -1,11 +1,14 @@
+use serde::{Deserialize, Serialize};
 use troop_common::spaces::{ActionSpace, Spaces};
 
 use crate::item_kind::ItemKind;
 use crate::replay_refused::{ReplayRefused, require};
+use crate::stack::frame_bytes;
 use crate::table_kind::{InitialPriority, TableKind};
 
 /// What a [`Replay`](crate::Replay) holds, how it is drawn from, and how much it may take.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReplaySettings {
     /// What the environments show and accept.
     pub spaces: Spaces,
@@ -25,6 +28,9 @@ pub struct ReplaySettings {
     pub most_items_per_draw: usize,
     /// Bytes of everything: observations, steps, states, tables.
     pub bytes: u64,
+    /// What was acted with weights that are more versions older than those of who draws is dropped when it is to be drawn;
+    /// 0 if nothing is.
+    pub max_age_versions: u64,
     /// What is drawn.
     pub items: ItemKind,
     /// How it is drawn.
@@ -32,6 +38,11 @@ pub struct ReplaySettings {
 }
 
 impl ReplaySettings {
+    /// Bytes of one observation.
+    pub fn observation_bytes(&self) -> usize {
+        frame_bytes(&self.spaces.observation, 1)
+    }
+
     /// Whether its numbers are in their ranges, and fit each other.
     ///
     /// # Errors

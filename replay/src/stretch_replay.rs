@@ -133,17 +133,16 @@ impl StretchReplay {
         complete
     }
 
-    /// `count` stretches, see [`Way::pick`], and the version that each was acted with.
-    ///
-    /// # Panics
-    /// If there are not so many.
+    /// `count` stretches, see [`Way::pick`], and the version that each was acted with. What was acted with versions before
+    /// `oldest` goes. None if too few are left.
     pub(crate) fn take(
         &mut self,
-        count: usize,
-        beta: f64,
+        (count, beta, oldest): (usize, f64, u64),
         rng: &mut ChaCha8Rng,
-    ) -> (Stretches, Vec<u64>) {
-        let picked = self.table.pick(count, beta, rng);
+    ) -> Option<(Stretches, Vec<u64>)> {
+        let steps = &self.steps;
+        let version = |_, stretch: Stretch| steps.version(stretch.first);
+        let picked = self.table.pick_from(oldest, version, (count, beta), rng)?;
         let keys = picked.numbers;
         let drawn: Vec<Stretch> = keys
             .iter()
@@ -159,7 +158,7 @@ impl StretchReplay {
             keys,
         };
         self.table.note_drawn(&stretches.keys);
-        (stretches, versions)
+        Some((stretches, versions))
     }
 
     /// Takes note of the TD errors of stretches that were drawn.

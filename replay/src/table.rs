@@ -22,6 +22,8 @@ pub(crate) struct Evicted {
     pub(crate) drawn: u64,
     /// Those that never were.
     pub(crate) undrawn: u64,
+    /// Those that did not make room, but were too old when they were to be drawn.
+    pub(crate) too_old: u64,
 }
 
 /// What became of new priorities.
@@ -90,6 +92,49 @@ impl<T: Copy> Table<T> {
     /// Whether `count` items can be drawn.
     pub(crate) fn has(&self, count: usize) -> bool {
         self.way.has(count, &self.items)
+    }
+
+    /// Items that were acted with versions before `oldest` go, as far as they are among the first; 0 keeps all.
+    pub(crate) fn drop_before(&mut self, oldest: u64, version: impl Fn(u64, T) -> u64) {
+        if oldest == 0 {
+            return;
+        }
+        let numbers = self.items.numbers();
+        let end = self
+            .items
+            .end_of_first(numbers.clone(), |n, item| version(n, item) < oldest);
+        (numbers.start..end).for_each(|number| self.drop_too_old(number));
+    }
+
+    /// [`pick`](Self::pick) of items that were acted with versions from `oldest` on; others go. None if too few are left.
+    pub(crate) fn pick_from(
+        &mut self,
+        oldest: u64,
+        version: impl Fn(u64, T) -> u64,
+        (count, beta): (usize, f64),
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Picked> {
+        self.drop_before(oldest, &version);
+        while self.has(count) {
+            let picked = self.pick(count, beta, rng);
+            let too_old = |n: &u64| {
+                let item = self.items.get(*n);
+                item.is_some_and(|item| version(*n, item) < oldest)
+            };
+            let old: Vec<u64> = picked.numbers.iter().copied().filter(too_old).collect();
+            if old.is_empty() {
+                return Some(picked);
+            }
+            old.into_iter().for_each(|number| self.drop_too_old(number));
+        }
+        None
+    }
+
+    fn drop_too_old(&mut self, number: u64) {
+        if self.items.remove(number).is_some() {
+            self.evicted.too_old += 1;
+            self.way.leave(number, self.items.slot(number));
+        }
     }
 
     /// `count` items, see [`Way::pick`].

@@ -1,5 +1,8 @@
+use serde::{Deserialize, Serialize};
+
 /// How items are drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum TableKind {
     /// Each once, in the order in which they were complete (Espeholt et al. 2018). Who adds waits while as many wait to be
     /// drawn as there is room for.
@@ -26,7 +29,8 @@ pub enum TableKind {
 }
 
 /// The priority of an item that nobody has learnt from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InitialPriority {
     /// The largest that there was, so that each is likely to be drawn once.
     Largest,
@@ -36,7 +40,8 @@ pub enum InitialPriority {
 }
 
 /// When items are drawn, and how often.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pace {
     /// Env steps that are added before anything is drawn.
     pub start_env_steps: u64,
@@ -45,7 +50,8 @@ pub struct Pace {
 }
 
 /// How often what is added is to be drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SamplesPerInsert {
     /// Env steps that are drawn for each env step that is added, σ. A stretch counts as many as it has.
     pub ratio: f64,

@@ -12,7 +12,7 @@ use crate::table::{Evicted, Noted, Table};
 use crate::transition::Transition;
 use crate::transition_shape::TransitionShape;
 use crate::transition_stream::TransitionStream;
-use crate::way::Way;
+use crate::way::{Picked, Way};
 
 /// What was drawn.
 struct Drawn {
@@ -187,21 +187,25 @@ impl TransitionReplay {
         self.gather(&drawn.transitions, drawn.weights)
     }
 
-    /// The same, with the versions that they were acted with, `[B]`; takes note of what was drawn.
+    /// The same, with the versions that they were acted with, `[B]`; takes note of what was drawn. What was acted with
+    /// versions before `oldest` goes. None if too few are left.
     ///
     /// # Panics
-    /// If there are not so many, or versions are not kept.
+    /// If versions are not kept.
     pub(crate) fn take(
         &mut self,
-        batch: usize,
-        beta: f64,
+        (batch, beta, oldest): (usize, f64, u64),
         rng: &mut ChaCha8Rng,
-    ) -> (Transitions, Vec<u64>) {
-        let transitions = self.draw(batch, beta, rng);
+    ) -> Option<(Transitions, Vec<u64>)> {
+        let (capacity, versions) = (self.capacity() as u64, &self.versions);
+        let version = |number: u64, _| versions[(number % capacity) as usize];
+        let picked = self.table.pick_from(oldest, version, (batch, beta), rng)?;
+        let drawn = self.drawn(picked);
+        let transitions = self.gather(&drawn.transitions, drawn.weights);
         self.table.note_drawn(&transitions.keys);
         let slots = transitions.keys.iter().map(|key| self.slot(*key));
         let versions = slots.map(|slot| self.versions[slot]).collect();
-        (transitions, versions)
+        Some((transitions, versions))
     }
 
     /// Whether `batch` transitions can be drawn.
@@ -235,7 +239,10 @@ impl TransitionReplay {
 
     fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
         assert!(!self.is_empty(), "nothing to sample yet");
-        let picked = self.table.pick(batch, beta, rng);
+        self.drawn(self.table.pick(batch, beta, rng))
+    }
+
+    fn drawn(&self, picked: Picked) -> Drawn {
         let numbers = picked.numbers.iter();
         Drawn {
             transitions: numbers.filter_map(|n| self.table.items().get(*n)).collect(),

@@ -37,6 +37,7 @@ fn settings() -> ReplaySettings {
         most_env_steps_per_append: T_MAX,
         most_items_per_draw: 32,
         bytes: BYTES,
+        max_age_versions: 0,
         items: ItemKind::Sequences {
             env_steps: 80,
             overlap: 40,

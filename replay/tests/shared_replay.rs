@@ -68,6 +68,7 @@ fn settings(rng: &mut ChaCha8Rng) -> ReplaySettings {
         most_env_steps_per_append: 24,
         most_items_per_draw: 8,
         bytes: 4_000_000,
+        max_age_versions: 0,
         items,
         table,
     }

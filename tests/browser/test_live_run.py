@@ -41,8 +41,8 @@ def test_a_new_actor_is_in_the_table_within_two_seconds(page, learner, directory
         page.wait("their speed", lambda: all(row[3] not in "–0" for row in page.row_texts("#sessions")))
         rows = page.row_texts("#sessions")
         assert {tuple(row[:3]) for row in rows} == told
-        for *_, staleness, seen, applied, rejected in rows:
-            assert seen.endswith(" s ago") and int(applied.replace(",", "")) > 0 and rejected == "0" and staleness.isdigit()
+        for *_, staleness, seen, applied, rejected, role in rows:
+            assert role == "bundled" and seen.endswith(" s ago") and int(applied.replace(",", "")) > 0 and rejected == "0" and staleness.isdigit()
         assert page.text("#session-count") == "3"
     page.wait("they left", lambda: len(page.row_texts("#sessions")) == 1)
 

@@ -20,7 +20,7 @@ SERVICES = ("learner", "actor", "prometheus")
 
 BASE = os.environ.get("DEBIAN_IMAGE", "debian:bookworm-slim")
 """What the images are built on: run.sh says so."""
-IMAGES = {name: f"troop-{name}:{os.environ.get('TROOP_TAG', 'latest')}" for name in ("learner", "actor")}
+IMAGES = {name: f"troop-{name}:{os.environ.get('TROOP_TAG', 'latest')}" for name in ("learner", "replay", "actor")}
 
 # Any free port of loopback.
 PORTS = {"TROOP_PORT": "0", "PROMETHEUS_PORT": "0", "GRAFANA_PORT": "0"}
@@ -71,7 +71,7 @@ class Project:
     def __exit__(self, failure, *_):
         if failure:
             print(self.compose("logs", "--no-color", "--tail=50"))
-        self.compose("down", "--volumes", "--timeout=5")
+        self.compose("--profile=split", "down", "--volumes", "--timeout=5")
 
     def compose(self, *arguments):
         own = {name: value for name, value in os.environ.items() if name != "ARGS"}
@@ -81,6 +81,10 @@ class Project:
     def up(self, *options):
         """`docker-compose up`, without Grafana."""
         self.compose("up", "--detach", "--no-build", *options, *SERVICES)
+
+    def up_split(self):
+        """The same with a replay, and workers that act or train in place of those that do both."""
+        self.compose("--profile=split", "up", "--detach", "--no-build", "learner", "replay", "act", "train", "prometheus")
 
     def containers(self, service):
         """Their names, those that have ended too."""

@@ -6,13 +6,14 @@ import pytest
 
 from compose import BASE, CHECKOUT, IMAGES, execute, inspect
 
-LEARNER_LIMIT_BYTES = 40_000_000
+LIMIT_BYTES = 40_000_000
 
 
-def test_the_learner_adds_little_to_its_base():
-    added = inspect(IMAGES["learner"])["Size"] - inspect(BASE)["Size"]
-    print(f"the learner's image adds {added / 1e6:.1f} MB to {BASE}")
-    assert 0 < added <= LEARNER_LIMIT_BYTES
+@pytest.mark.parametrize("name", ["learner", "replay"])
+def test_what_has_no_environments_adds_little_to_its_base(name):
+    added = inspect(IMAGES[name])["Size"] - inspect(BASE)["Size"]
+    print(f"the {name}'s image adds {added / 1e6:.1f} MB to {BASE}")
+    assert 0 < added <= LIMIT_BYTES
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -29,7 +30,8 @@ def test_settings(name):
 
 
 def test_no_image_has_libtorch_and_no_compiler_is_left():
-    for name, absent in {"learner": "libtorch* libpython*", "actor": "libtorch* cc1plus rustc"}.items():
+    without_python = "libtorch* libpython*"
+    for name, absent in {"learner": without_python, "replay": without_python, "actor": "libtorch* cc1plus rustc"}.items():
         names = " -o ".join(f"-name '{pattern}'" for pattern in absent.split())
         found = execute("docker", "run", "--rm", "--entrypoint=sh", IMAGES[name], "-c", f"find / -xdev {names} 2>/dev/null || true")
         assert not found, found

@@ -143,3 +143,15 @@ def a_finished_run_stays_finished(project):
     summary = project.read_run("cartpole-1", "summary.json")
     assert summary["env_steps"] >= enough
     assert summary["best_return_mean_100"] >= 475
+
+
+def test_workers_with_roles_and_their_replay():
+    variables = {"PRESET": "cartpole-ape-x", "ARGS": "--steps 40000", "ACTORS": "0"}
+    with Project(f"{NAME}-split", **variables) as project:
+        project.up_split()
+        for service in ("learner", "replay", "act", "train"):
+            wait_until(f"{service} to end well", lambda service=service: project.ended_well(service))
+        assert len(project.containers("act")) == 2
+        summary = project.read_run("cartpole-ape-x-1", "summary.json")
+        assert summary["env_steps"] >= 40_000
+        assert summary["updates"] > 1_000

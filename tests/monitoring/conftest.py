@@ -24,6 +24,7 @@ class Cluster:
     learner: Process
     learner_http: str
     actors: dict[str, Process]
+    replay_http: str
     ending: Process
     ending_http: str
     ending_actor: Callable[[], Process]
@@ -31,7 +32,7 @@ class Cluster:
     def metrics(self) -> set[str]:
         """The name of every series that is exported, read off the processes themselves."""
         names: set[str] = set()
-        for address in (self.learner_http, *self.actors):
+        for address in (self.learner_http, *self.actors, self.replay_http):
             request = urllib.request.Request(f"http://{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
             with urllib.request.urlopen(request, timeout=30) as response:
                 lines = response.read().decode().splitlines()
@@ -63,10 +64,15 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
             options = f"--learner {url} --workers 1 --http 127.0.0.1:0 --token-file {token}"
             return start(name, executable("troop-actor"), *options.split())
 
+        def replay() -> str:
+            options = "--experiment cartpole --run lasting --http 127.0.0.1:0"
+            return start("replay", executable("troop-replay"), *options.split()).find(r"HTTP  http://(\S+)")
+
         lasting, url, learner_http = learner("lasting", 10**12, UNHURRIED)
         ending, ending_url, ending_http = learner("ending", 2_000)
         actors = {process.find(r"HTTP  http://(\S+)"): process for process in (actor("one", url), actor("two", url))}
-        targets = {"troop-learner": [learner_http, ending_http], "troop-actor": list(actors)}
+        replay_http = replay()
+        targets = {"troop-learner": [learner_http, ending_http], "troop-actor": list(actors), "troop-replay": [replay_http]}
         prometheus = Prometheus(directory, targets, token)
         running.callback(prometheus.process.end)
         yield Cluster(
@@ -74,6 +80,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
             lasting,
             learner_http,
             actors,
+            replay_http,
             ending,
             ending_http,
             lambda: actor("three", ending_url),

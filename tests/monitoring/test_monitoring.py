@@ -1,4 +1,4 @@
-"""Dashboards and rules against a real Prometheus that scrapes a real learner and two real actors while they train."""
+"""Dashboards and rules against a real Prometheus that scrapes a real learner, two real actors and a replay while they train."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from prometheus import selectors
 
 RULES = CHECKOUT / "deploy/prometheus"
 # What Grafana puts in.
-VARIABLES = {"$__rate_interval": "10s", "$instance": ".+", "$actor": ".+", "$run": ".+"}
+VARIABLES = {"$__rate_interval": "10s", "$instance": ".+", "$actor": ".+", "$replay": ".+", "$run": ".+"}
 # Made by Prometheus itself.
 ITS_OWN = {"up"}
 

@@ -11,6 +11,7 @@ mod process;
 mod reserved_port;
 mod run_files;
 mod scratch;
+pub mod split_run;
 mod waiting;
 
 pub use binaries::{checkout, executable, python};

@@ -241,3 +241,29 @@ fn a_learner_that_cannot_start_says_why() {
         .expect_text("the learner did not start")
         .expect_text("downhill");
 }
+
+#[test]
+fn a_replay_of_its_own_takes_and_gives_and_says_how_fast() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop bench replay --service --seconds 0.5 --json";
+    let report = bench(&scratch, line).expect_code(0).json();
+    let kinds = report["kinds"].as_array().expect("a list");
+    assert_eq!(kinds.len(), 2, "{report:#}");
+    let keys = [
+        "env_steps_added_per_second_alone",
+        "transitions_drawn_per_second_alone",
+        "env_steps_added_per_second",
+        "transitions_drawn_per_second",
+        "raw_socket_gigabytes_per_second",
+        "draw_p99_seconds",
+        "priority_effective_p99_seconds",
+        "peak_memory_bytes",
+    ];
+    for kind in kinds {
+        for key in keys {
+            let value = kind[key].as_f64();
+            assert!(value > Some(0.0), "{key}: {kind:#}");
+        }
+    }
+}

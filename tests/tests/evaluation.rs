@@ -1,4 +1,4 @@
-//! Evaluations beside a training run, in one process.
+//! Evaluations beside a training run, in one process and over the network.
 
 use serde_json::Value;
 use troop_tests::{Endpoint, Learner, Scratch, Signal, poll_until, serial};
@@ -123,18 +123,38 @@ fn a_signal_ends_it_without_a_last_evaluation_and_a_resume_goes_on() {
 }
 
 #[test]
-fn a_learner_of_its_own_says_that_nobody_evaluates() {
+fn over_the_network_an_actor_of_its_own_evaluates() {
+    let _serial = serial();
     let scratch = Scratch::new();
     let learner = Learner::start(
         &scratch,
-        &format!("--experiment cartpole --run-dir run {EVERY}"),
+        &format!("--experiment cartpole --run-dir run --steps 1000000000 {EVERY}"),
     );
+    let url = &learner.url;
+    let _acting = scratch.start(&format!("troop-actor --learner {url} --workers 1"));
+    let evaluating = scratch.start(&format!("troop-actor --learner {url} --role evaluate"));
+    poll_until("an evaluation", || {
+        (!evaluations(&scratch, "run").is_empty()).then_some(())
+    });
     learner.process.signal(Signal::TERM);
-    learner
-        .process
-        .wait()
-        .expect_code(0)
-        .expect_text("do not evaluate");
+    learner.process.wait().expect_code(0);
+    evaluating.signal(Signal::TERM);
+    evaluating.wait().expect_code(0);
+    let summary = scratch.run_files("run").summary();
+    assert!(summary["evaluations"].as_u64() >= Some(1), "{summary}");
+}
+
+#[test]
+fn who_evaluates_where_nothing_is_to_be_evaluated_is_told_what_to_do() {
+    let scratch = Scratch::new();
+    let learner = Learner::start(&scratch, "--experiment cartpole --run-dir run");
+    scratch
+        .run(&format!(
+            "troop-actor --learner {} --role evaluate",
+            learner.url
+        ))
+        .expect_code(1)
+        .expect_text("experiment.evaluate.every_env_steps");
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl Worker {
             tls: None,
             token: None,
             worker: "test/0".into(),
+            role: None,
             actor: ActorSettings::default(),
             interrupt: Interrupt::default(),
             connector: Connector::System,

@@ -1,7 +1,8 @@
-//! Workers that only act beside others that only train, in one process.
+//! Workers that only act beside others that only train: in one process, and each in one of its own.
 
 use serde_json::Value;
-use troop_tests::{Scratch, Signal, serial};
+use troop_tests::split_run::{self, SplitRun};
+use troop_tests::{Learner, Scratch, Signal, poll_until, serial};
 
 /// Few enough to be quick, enough to see that it learns.
 const STEPS: u64 = 60_000;
@@ -105,15 +106,6 @@ fn a_method_that_shares_nothing_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_learner_of_its_own_refuses_what_runs_in_one_process() {
-    let scratch = Scratch::new();
-    scratch
-        .run("troop-learner --experiment cartpole-ape-x --run-dir run")
-        .expect_code(1)
-        .expect_text("troop train");
-}
-
-#[test]
 fn a_replay_that_the_machine_has_no_memory_for_is_refused() {
     let scratch = Scratch::new();
     scratch
@@ -132,4 +124,164 @@ fn a_replay_that_is_too_small_ends_the_run_and_says_how_large_it_has_to_be() {
         .expect_code(1)
         .expect_text("1000 bytes")
         .expect_text("bytes or more");
+}
+
+/// Learner, replay, two that act and one that trains.
+#[test]
+fn over_the_network_one_side_acts_and_the_other_learns() {
+    let _serial = serial();
+    for preset in [
+        "cartpole-ape-x",
+        // Unhurried, so that the run is not over before all have come.
+        "cartpole-impala --set topology.trainers=1 --set environment.step_sleep_us=2000",
+    ] {
+        let run = SplitRun::start(&format!("--experiment {preset} --steps {STEPS}"));
+        let workers = ["act", "act", "train"].map(|role| run.worker(role));
+        run.learner.process.wait().expect_code(0);
+        for process in workers {
+            process.wait().expect_code(0);
+        }
+        run.replay.wait().expect_code(0);
+        let summary = run.scratch.run_files("run").summary();
+        let steps = number(&summary, "env_steps");
+        // Each step once; a report has up to 256, and what comes after the end does not count.
+        let expected = STEPS as f64..STEPS as f64 + 256.0;
+        assert!(expected.contains(&steps), "{preset}: {summary}");
+        assert!(
+            number(&summary, "best_return_mean_100") > 100.0,
+            "{preset}: {summary}"
+        );
+    }
+}
+
+#[test]
+fn a_learner_tells_who_does_what_and_what_its_replay_holds() {
+    let _serial = serial();
+    let run = SplitRun::start("--experiment cartpole-ape-x --steps 1000000000");
+    let _workers = ["act", "train"].map(|role| run.worker(role));
+    poll_until("something to be drawn", || {
+        let status = run.learner.http.status();
+        let replay = &status["replays"][0];
+        (replay["items_drawn"].as_u64() > Some(0)).then_some(())
+    });
+    let status = run.learner.http.status();
+    let roles: Vec<&str> = status["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|session| session["role"].as_str())
+        .collect();
+    assert!(
+        roles.contains(&"act") && roles.contains(&"train"),
+        "{status}"
+    );
+    assert_eq!(status["replays"][0]["attached"], true, "{status}");
+    let metrics = run.learner.http.metrics();
+    assert_eq!(metrics.value("troop_learner_replays"), 1.0);
+    for name in [
+        "troop_learner_role_sessions{role=\"act\"}",
+        "troop_learner_role_sessions{role=\"train\"}",
+        "troop_learner_replay_items",
+        "troop_learner_replay_env_steps_total",
+        "troop_learner_replay_items_drawn_total",
+    ] {
+        assert!(metrics.value(name) > 0.0, "{name}");
+    }
+}
+
+#[test]
+fn a_role_that_the_experiment_has_no_place_for_is_refused_with_what_to_do() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let split = Learner::start(&scratch, "--experiment cartpole-ape-x --run-dir split");
+    let bundled = Learner::start(&scratch, "--experiment cartpole --run-dir bundled");
+    for (url, role, expected) in [
+        (&split.url, "", "--role act or with --role train"),
+        (
+            &split.url,
+            "--role bundled",
+            "--role act or with --role train",
+        ),
+        (&bundled.url, "--role act", "--set topology.trainers=N"),
+        (&bundled.url, "--role train", "--set topology.trainers=N"),
+    ] {
+        let actor = scratch.run(&format!("troop-actor --learner {url} {role}"));
+        actor.expect_code(1).expect_text(expected);
+    }
+    scratch
+        .run(&format!("troop-replay --learner {}", bundled.url))
+        .expect_code(1)
+        .expect_text("the run has no replay");
+}
+
+#[test]
+fn workers_wait_for_a_replay_and_not_for_ever() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let learner = Learner::start(
+        &scratch,
+        "--experiment cartpole-ape-x --steps 1000000000 --run-dir run",
+    );
+    let actor = format!("troop-actor --learner {} --workers 1 --role", learner.url);
+    scratch
+        .run(&format!("{actor} act --give-up-after-s 1"))
+        .expect_code(1)
+        .expect_text("replay 0 of 1 is not there");
+    let patient = scratch.start(&format!("{actor} act"));
+    patient.wait_for("replay 0 of 1 is not there");
+    let _replay = split_run::replay(&scratch, &learner.url);
+    patient.wait_for("actor joined");
+}
+
+#[test]
+fn a_replay_that_comes_back_elsewhere_is_found_there() {
+    let _serial = serial();
+    let options = "--experiment cartpole-ape-x --steps 1000000000 --set actor.reconnect_max_ms=100";
+    let SplitRun {
+        scratch,
+        learner,
+        replay,
+    } = SplitRun::start(options);
+    let workers = ["act", "train"].map(|role| split_run::worker(&scratch, &learner.url, role));
+    let drawn = |what: &str| {
+        poll_until(what, || {
+            let status = learner.http.status();
+            let drawn = status["replays"][0]["items_drawn"].as_u64();
+            (drawn > Some(0)).then_some(())
+        });
+    };
+    drawn("something to be drawn");
+    replay.kill();
+    learner.process.wait_for("replay is gone");
+    let again = split_run::replay(&scratch, &learner.url);
+    poll_until("the replay to begin anew", || {
+        let status = learner.http.status();
+        (status["replays"][0]["attached"] == true).then_some(())
+    });
+    drawn("something to be drawn of another life");
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
+    for process in workers.into_iter().chain([again]) {
+        process.signal(Signal::TERM);
+        process.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn who_is_left_without_the_other_half_ends_and_is_told_why() {
+    let _serial = serial();
+    let options = "--experiment cartpole-ape-x --steps 1000000000 --set actor.give_up_after_s=10";
+    let run = SplitRun::start(options);
+    let actor = run.worker("act");
+    let trainer = run.worker("train");
+    poll_until("an update", || {
+        (run.learner.http.status()["version"].as_u64() > Some(0)).then_some(())
+    });
+    trainer.kill();
+    run.learner.process.wait_for("no worker is left of a role");
+    actor
+        .wait()
+        .expect_code(1)
+        .expect_text("no worker whose role is \"train\" was there for 10 s");
+    assert_eq!(run.learner.http.status()["phase"], "running");
 }

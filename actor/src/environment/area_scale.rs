@@ -132,8 +132,8 @@ impl AreaScale {
         }
         let (columns, pixels, row) = (&self.columns, &self.pixels, &mut self.row);
         match self.covered {
-            ..=3 => sum::<3>(columns, pixels, row),
-            ..=5 => sum::<5>(columns, pixels, row),
+            0..=3 => sum::<3>(columns, pixels, row),
+            4..=5 => sum::<5>(columns, pixels, row),
             _ => sum::<MOST>(columns, pixels, row),
         }
     }

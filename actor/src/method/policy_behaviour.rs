@@ -45,15 +45,13 @@ impl Behaviour for PolicyBehaviour {
         let outputs = online.act(&Input::step(shown, state));
         let (statistics, _) = self.actor_critic.split(outputs, shown.masks());
         let policy = self.actor_critic.policy();
+        let told = self.tells_statistics.then(|| policy.joined(statistics));
         Decision {
             actions: match purpose {
                 Purpose::Evaluate { greedy: true } => policy.mode(statistics),
                 _ => policy.sample(statistics, rng),
             },
-            behaviour: match self.tells_statistics {
-                true => policy.joined(statistics),
-                false => Vec::new(),
-            },
+            behaviour: told.unwrap_or_default(),
             state: outputs.state.clone(),
         }
     }

@@ -54,6 +54,10 @@ impl SharedExperience {
     pub(super) fn new(setting: &Setting<'_>, table: &Table) -> Self {
         let experiment = setting.experiment;
         let environments = experiment.environment.envs_per_worker;
+        let actors = match experiment.topology.most_actors {
+            0 => worker_count(experiment.actor.workers),
+            chosen => chosen,
+        };
         Self {
             items: table.draw,
             replay: ReplaySettings {
@@ -61,11 +65,12 @@ impl SharedExperience {
                 stack: stack(&experiment.environment),
                 behaviour_len: table.behaviour_len,
                 state_len: table.state_len,
-                most_environments: worker_count(experiment.actor.workers) * environments,
+                most_environments: actors * environments,
                 most_environments_per_writer: environments,
                 most_env_steps_per_append: experiment.method.t_max() * environments,
                 most_items_per_draw: table.draw,
                 bytes: experiment.topology.replay_bytes,
+                max_age_versions: experiment.topology.max_age_updates,
                 items: table.items,
                 table: table.kind,
             },

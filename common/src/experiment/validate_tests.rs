@@ -96,8 +96,8 @@ fn ranges() {
         ("environment.atari.stack", &["0"], &["1"]),
         (
             "environment.atari.screen_size",
-            &["0", "35", "211"],
-            &["36", "210"],
+            &["0", "35", "161"],
+            &["36", "160"],
         ),
         ("environment.atari.noop_max", &[], &["0"]),
         (

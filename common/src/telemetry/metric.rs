@@ -1,6 +1,7 @@
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec,
 };
 
 /// A metric's type.
@@ -49,6 +50,7 @@ macro_rules! metrics {
 metrics! {
     IntCounter, Counter: |options, _| Self::with_opts(options.common_opts);
     IntCounterVec, Counter: |options, labels| Self::new(options.common_opts, labels);
+    Counter, Counter: |options, _| Self::with_opts(options.common_opts);
     Gauge, Gauge: |options, _| Self::with_opts(options.common_opts);
     GaugeVec, Gauge: |options, labels| Self::new(options.common_opts, labels);
     IntGauge, Gauge: |options, _| Self::with_opts(options.common_opts);

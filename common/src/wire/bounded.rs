@@ -14,6 +14,7 @@ use crate::proto::v1;
 mod tag {
     pub(super) const OPEN_LAYOUT: u32 = 2;
     pub(super) const LAYOUT_TENSORS: u32 = 1;
+    pub(super) const LONE_REPORT: u32 = 3;
     pub(super) const REPORT_EPISODES: u32 = 3;
     pub(super) const REPORT_LOSSES: u32 = 4;
 }
@@ -36,7 +37,36 @@ impl Bounded for v1::JoinRequest {
 impl Bounded for v1::JoinResponse {
     fn check_bounds(&self) -> Result<(), OverBound> {
         bounds::EXPERIMENT.check(self.experiment.len())?;
-        bounds::RUN.check(self.run.len())
+        bounds::RUN.check(self.run.len())?;
+        let replays = self.replays.as_ref();
+        replays.map_or(Ok(()), Bounded::check_bounds)
+    }
+}
+
+impl Bounded for v1::Replays {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        bounds::REPLAY_PLACES.check(self.places.len())?;
+        let urls = self.places.iter().map(|place| place.url.len());
+        urls.into_iter()
+            .try_for_each(|bytes| bounds::REPLAY_URL.check(bytes))
+    }
+}
+
+impl Bounded for v1::AttachOpen {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        bounds::ATTACH_URL.check(self.url.len())
+    }
+}
+
+impl Bounded for v1::attach_replay_response::Kind {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        match self {
+            Self::Attached(attached) => {
+                bounds::ATTACHED_EXPERIMENT.check(attached.experiment.len())?;
+                bounds::ATTACHED_RUN.check(attached.run.len())
+            }
+            Self::Control(control) => bounds::REASON.check(control.reason.len()),
+        }
     }
 }
 
@@ -93,6 +123,7 @@ impl Bounded for v1::train_response::Kind {
             Self::Weights(chunk) => chunk.check_bounds(),
             Self::Acknowledgement(answer) => bounds::DETAIL.check(answer.detail.len()),
             Self::Control(control) => bounds::REASON.check(control.reason.len()),
+            Self::Replays(replays) => replays.check_bounds(),
         }
     }
 }
@@ -132,6 +163,27 @@ fn read_layout(mut message: Rope) -> Result<v1::Layout, WireError> {
         }
     }
     Ok(layout)
+}
+
+/// Reads a `LoneReport`.
+///
+/// # Errors
+/// If it is not the protobuf that the contract says, or beyond its bounds.
+pub(super) fn read_lone_report(mut message: Rope) -> Result<v1::LoneReport, WireError> {
+    let mut lone = v1::LoneReport::default();
+    while message.has_remaining() {
+        let (tag, wire_type) = decode_key(&mut message)?;
+        match (tag, wire_type) {
+            (tag::LONE_REPORT, WireType::LengthDelimited) => {
+                if lone.report.is_some() {
+                    return Err(WireError::Twice("LoneReport.report"));
+                }
+                lone.report = Some(read_report(field(&mut message)?)?);
+            }
+            _ => merge(&mut lone, tag, wire_type, &mut message)?,
+        }
+    }
+    Ok(lone)
 }
 
 /// Reads a `Report`.
@@ -195,6 +247,16 @@ mod tests {
         request.freeze().into()
     }
 
+    /// A `TrainRequest` that has these reports without a gradient.
+    fn lone(reports: &[Bytes]) -> Rope {
+        let (mut lone, mut request) = (BytesMut::new(), BytesMut::new());
+        reports
+            .iter()
+            .for_each(|report| nested(3, report, &mut lone));
+        nested(3, &lone, &mut request);
+        request.freeze().into()
+    }
+
     fn open(layouts: &[Bytes]) -> Rope {
         let (mut open, mut request) = (BytesMut::new(), BytesMut::new());
         layouts
@@ -220,6 +282,8 @@ mod tests {
         check(episodes, bounds::EPISODES, bounds::EPISODES.most + 1);
         let losses = gradient(&[list(4, &[], most)]);
         check(losses, bounds::LOSSES, bounds::LOSSES.most + 1);
+        let alone = lone(&[list(3, &[], most)]);
+        check(alone, bounds::EPISODES, bounds::EPISODES.most + 1);
         let tensors = open(&[list(1, &[], most)]);
         check(tensors, bounds::TENSORS, bounds::TENSORS.most + 1);
     }
@@ -307,6 +371,9 @@ mod tests {
         let tensors = list(1, &[], 3_000);
         let twice = open(&[tensors.clone(), tensors]);
         assert_eq!(refusal(twice), WireError::Twice("Open.layout"));
+        let losses = list(4, &[], 10);
+        let twice = lone(&[losses.clone(), losses]);
+        assert_eq!(refusal(twice), WireError::Twice("LoneReport.report"));
     }
 
     #[test]

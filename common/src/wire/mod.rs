@@ -20,8 +20,10 @@ mod limits;
 mod local_socket;
 mod messages;
 mod outgoing;
+mod parts;
 pub mod path;
 mod place;
+mod replay;
 mod rope;
 mod train;
 
@@ -39,6 +41,10 @@ pub use limits::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 pub use local_socket::tune_if_local;
 pub use messages::{Messages, MessagesError};
 pub use outgoing::{Outgoing, OutgoingBody};
+pub use parts::{Parts, PartsError, parts};
 pub use place::Place;
+pub use replay::{
+    AppendMessage, DrawMessage, DrawnMessage, items, read_append_response, segment_chunk,
+};
 pub use rope::Rope;
 pub use train::{Request, Response, gradient, read_weights, watched, weights};

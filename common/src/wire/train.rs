@@ -2,7 +2,7 @@ use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
-use super::bounded::{Bounded, read_open, read_report};
+use super::bounded::{Bounded, read_lone_report, read_open, read_report};
 use super::field::field;
 use super::{Outgoing, Rope, WireError};
 use crate::bounds::{self, Bound};
@@ -13,6 +13,7 @@ use crate::proto::v1::train_response::Kind;
 mod tag {
     pub(super) const REQUEST_OPEN: u32 = 1;
     pub(super) const REQUEST_GRADIENT: u32 = 2;
+    pub(super) const REQUEST_REPORT: u32 = 3;
     pub(super) const RESPONSE_WEIGHTS: u32 = 2;
     pub(super) const GRADIENT_DATA: u32 = 7;
     pub(super) const GRADIENT_REPORT: u32 = 8;
@@ -26,6 +27,8 @@ pub enum Request {
     Open(v1::Open),
     /// Part of a gradient; its `data` is the rope.
     Gradient(v1::GradientChunk, Rope),
+    /// What happened, without a gradient.
+    Report(v1::LoneReport),
     /// A kind that this software does not know.
     Unknown,
 }
@@ -54,6 +57,7 @@ impl Request {
                     let (chunk, data) = read_gradient(field(&mut message)?)?;
                     Self::Gradient(chunk, data)
                 }
+                tag::REQUEST_REPORT => Self::Report(read_lone_report(field(&mut message)?)?),
                 _ => {
                     skip_field(wire_type, tag, &mut message, DecodeContext::default())?;
                     request
@@ -131,7 +135,7 @@ pub fn watched(chunk: &v1::WeightsChunk, data: Bytes) -> Outgoing {
 
 /// A message, and one of its fields uncopied. `read` may read a field that begins with its length by
 /// itself, and says whether it has.
-fn apart<M: Message + Default>(
+pub(super) fn apart<M: Message + Default>(
     mut rope: Rope,
     (data_tag, bound): (u32, Bound),
     mut read: impl FnMut(&mut M, u32, &mut Rope) -> Result<bool, WireError>,

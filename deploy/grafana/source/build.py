@@ -11,6 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from actors import actors
 from learner import learner
+from replays import replays
 from throughput import throughput
 from training import training
 
@@ -19,7 +20,13 @@ FOLDER = Path(__file__).resolve().parent.parent / "dashboards"
 
 def dashboards() -> dict[str, str]:
     """The text of each file by its name."""
-    made = {"training": training(), "throughput": throughput(), "actors": actors(), "learner": learner()}
+    made = {
+        "training": training(),
+        "throughput": throughput(),
+        "actors": actors(),
+        "replays": replays(),
+        "learner": learner(),
+    }
     return {
         f"{name}.json": json.dumps(board.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         for name, board in made.items()

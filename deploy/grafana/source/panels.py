@@ -35,6 +35,7 @@ class Part:
 LEARNER = Part("troop_learner_run_info", "instance", "Learner")
 # Another name than the learner's: links between dashboards keep variables, and an actor is no learner.
 ACTOR = Part("troop_actor_run_info", "actor", "Actor")
+REPLAY = Part("troop_replay_run_info", "replay", "Replay")
 
 
 @dataclass(frozen=True)

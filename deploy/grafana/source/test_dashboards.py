@@ -31,6 +31,7 @@ PANELS = {
         "Bytes",
     },
     "actors.json": {"Env steps", "Where the time of $actor goes", "Waiting for the learner", "Restarts in 15 minutes"},
+    "replays.json": {"Env steps", "Held back and starved", "Age of what is drawn", "Room", "Items that go"},
     "learner.json": {"CPU", "Memory", "Apply time", "Publishes", "Sessions"},
 }
 
@@ -62,7 +63,7 @@ def test_all_panels_are_there(board):
 
 def test_runs_and_instances_can_be_chosen(board):
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
-    instance = "actor" if board["file"] == "actors.json" else "instance"
+    instance = {"actors.json": "actor", "replays.json": "replay"}.get(board["file"], "instance")
     assert list(variables) == ["datasource", "run", instance]
     for name in ("run", instance):
         assert variables[name]["multi"] and variables[name]["includeAll"]

@@ -1,4 +1,5 @@
 use serde::Serialize;
+use troop_common::role::Role;
 
 /// Identifies a session within an epoch.
 pub type SessionId = u64;
@@ -12,6 +13,8 @@ pub struct SessionView {
     pub worker: String,
     /// Where it calls from.
     pub peer: String,
+    /// What it does.
+    pub role: Role,
     /// Smallest index that no other live session of its role holds.
     pub worker_index: u32,
     /// Env steps that it has reported.

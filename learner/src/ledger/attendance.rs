@@ -2,12 +2,14 @@
 
 use std::sync::MutexGuard;
 
+use tokio::sync::watch;
 use troop_common::role::Role;
 
 use super::Ledger;
 use super::journal::Occurrence;
+use super::role_counts::RoleCounts;
 use super::session::{Session, Sessions};
-use crate::answers::{JoinError, Joined, Refusal, SessionId, SessionView, Verdict};
+use crate::answers::{JoinError, Joined, OpenError, Refusal, SessionId, SessionView, Verdict};
 use crate::lock::lock;
 
 impl Ledger {
@@ -41,6 +43,44 @@ impl Ledger {
         })
     }
 
+    /// Opens a session's stream; gives what it does.
+    ///
+    /// # Errors
+    /// If it is not live.
+    pub(crate) fn open(
+        &self,
+        session: SessionId,
+        sessions: &mut Sessions,
+    ) -> Result<Role, OpenError> {
+        let role = sessions
+            .set_open(session)
+            .map_err(OpenError::UnknownSession)?;
+        self.show_presence(sessions);
+        Ok(role)
+    }
+
+    /// What a session does; as one that is gone, both.
+    pub(crate) fn role(&self, session: SessionId) -> Role {
+        let mut sessions = lock(&self.sessions);
+        let found = sessions.get_mut(session);
+        found.map(|session| session.role).unwrap_or_default()
+    }
+
+    /// Open sessions by what they do.
+    pub(crate) fn present(&self) -> watch::Receiver<RoleCounts> {
+        self.present.subscribe()
+    }
+
+    fn show_presence(&self, sessions: &Sessions) {
+        let open = sessions.open();
+        self.present.send_replace(open);
+        for role in Role::ALL {
+            let count = open.of(role) as i64;
+            let gauge = &self.metrics().role_sessions;
+            gauge.with_label_values(&[role.name()]).set(count);
+        }
+    }
+
     /// Ends a session. `and` happens with it: nobody can open a session between.
     pub(crate) fn leave(&self, session: SessionId, and: impl FnOnce()) {
         let mut sessions = lock(&self.sessions);
@@ -48,11 +88,30 @@ impl Ledger {
         let metrics = self.metrics();
         metrics.sessions_left.inc_by(u64::from(left.is_some()));
         metrics.sessions.set(sessions.len() as i64);
+        self.show_presence(&sessions);
+        let open = sessions.open();
         and();
         drop(sessions);
         if let Some(left) = left {
+            let was_last = left.open && open.of(left.role) == 0;
+            let role = left.role;
             self.note(farewell(session, left));
+            if was_last {
+                self.tell_last_of(role, open);
+            }
         }
+    }
+
+    /// Nobody is left who does what `role` says: if others need them, people are told.
+    fn tell_last_of(&self, role: Role, open: RoleCounts) {
+        let Some(other) = role.other_half().filter(|_| self.life.is_running()) else {
+            return;
+        };
+        let (role, waiting) = (role.name(), open.of(other));
+        let message = "no worker is left of a role; those of the other wait";
+        tracing::warn!(role, waiting, "{message}");
+        let last = Occurrence::warning(message).with("role", role);
+        self.note(last.with("waiting", waiting));
     }
 
     /// The live sessions, for what has to happen together with a change to them.

@@ -183,7 +183,7 @@ mod tests {
         };
         let episodes = v1::Report {
             episodes: vec![v1::Episode::default()],
-            ..evaluation.clone()
+            ..evaluation
         };
         for more in [steps, episodes] {
             assert!(!is_believed(&more, Role::Evaluate), "{more:?}");

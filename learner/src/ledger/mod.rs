@@ -2,6 +2,7 @@
 //! parameters.
 
 pub(crate) mod admission;
+mod attachments;
 mod attendance;
 mod carried;
 pub(crate) mod counters;
@@ -20,7 +21,9 @@ mod progress_point;
 mod progress_view;
 mod rate_window;
 pub(crate) mod recorder;
+mod replays;
 mod reports;
+mod role_counts;
 mod run_event;
 pub(crate) mod schedule;
 pub(crate) mod session;
@@ -38,6 +41,7 @@ pub use gradient_counts::GradientCounts;
 pub(crate) use life_start::LifeStart;
 pub use progress_point::ProgressPoint;
 pub use progress_view::ProgressView;
+pub(crate) use role_counts::RoleCounts;
 pub use run_event::{Level, RunEvent};
 pub(crate) use unix_seconds::unix_seconds;
 pub(crate) use update::Update;
@@ -46,7 +50,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use troop_common::experiment::{Experiment, RunSettings};
+use troop_common::proto::v1;
 
 use crate::answers::Phase;
 use crate::life_clock::LifeClock;
@@ -58,6 +64,7 @@ use life::Life;
 use observations::ObservationMoments;
 use plausibility::Plausibility;
 use recorder::Recorder;
+use replays::Replays;
 use schedule::LearningRate;
 use session::Sessions;
 use staleness::StalenessBucket;
@@ -72,6 +79,11 @@ pub(crate) struct Ledger {
     admission: Admission,
     plausibility: Plausibility,
     sessions: Mutex<Sessions>,
+    /// Open sessions by role.
+    present: watch::Sender<RoleCounts>,
+    replays: Mutex<Replays>,
+    /// Where the replays are, or were last; none before each has been there once.
+    places: watch::Sender<Option<v1::Replays>>,
     recorder: Recorder,
     observations: ObservationMoments,
 }
@@ -99,6 +111,9 @@ impl Ledger {
             admission: Admission { epoch },
             plausibility: Plausibility::new(experiment),
             sessions: Mutex::default(),
+            present: watch::Sender::default(),
+            replays: Mutex::new(Replays::new(experiment.topology.replays_of_run())),
+            places: watch::Sender::default(),
             recorder: Recorder::new(carried.counters, &run, metrics, unix_seconds()),
             observations: ObservationMoments::new(normalizes, carried.observations),
             run,

@@ -336,7 +336,8 @@ mod tests {
         assert!(counters.episode_length_mean_100().unwrap().is_finite());
         let point = progress.point(Duration::from_secs(1));
         let text =
-            serde_json::to_string(&crate::run_files::history::Line::Progress(point)).unwrap();
+            serde_json::to_string(&crate::run_files::history::Line::Progress(Box::new(point)))
+                .unwrap();
         assert!(
             crate::run_files::history::Line::parse(&text).is_ok(),
             "{text}"

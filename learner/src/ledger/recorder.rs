@@ -79,14 +79,16 @@ impl Recorder {
     pub(crate) fn report(&self, report: &v1::Report, now: Duration) -> u64 {
         let mut progress = lock(&self.progress);
         let before = progress.counters().env_steps;
+        let evaluations = progress.counters().evaluations;
         let solved = progress.record_report(report, now);
         shown::show_report(&self.metrics, report, &progress);
         let counters = progress.counters();
         let mean = counters.return_mean_100().map(f64::from);
         let seconds = counters.seconds_to_solve;
         let evaluation = counters.last_evaluation;
+        let is_new = counters.evaluations > evaluations;
         drop(progress);
-        if let (Some(_), Some(evaluation)) = (&report.evaluation, evaluation) {
+        if let (true, Some(evaluation)) = (is_new, evaluation) {
             self.evaluated(&evaluation, now);
         }
         if solved {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use troop_common::role::Role;
 
+use super::role_counts::RoleCounts;
 use crate::answers::{SessionId, SessionView};
 
 /// One worker's connection to the learner.
@@ -33,6 +34,7 @@ impl Session {
             session: id,
             worker: self.worker.clone(),
             peer: self.peer.clone(),
+            role: self.role,
             worker_index: self.worker_index,
             env_steps: self.env_steps,
             gradients_applied: self.gradients_applied,
@@ -47,8 +49,7 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     last_id: SessionId,
-    /// Those that are open and train.
-    training: usize,
+    open: RoleCounts,
     live: BTreeMap<SessionId, Session>,
 }
 
@@ -75,10 +76,11 @@ impl Sessions {
     }
 
     pub(crate) fn leave(&mut self, id: SessionId) -> Option<Session> {
-        let left = self.live.remove(&id);
-        let trained = |session: &Session| session.open && session.role.trains();
-        self.training -= usize::from(left.as_ref().is_some_and(trained));
-        left
+        let left = self.live.remove(&id)?;
+        if left.open {
+            self.open.remove(left.role);
+        }
+        Some(left)
     }
 
     /// A session's stream is open now. Gives what it does.
@@ -88,13 +90,16 @@ impl Sessions {
     pub(crate) fn set_open(&mut self, id: SessionId) -> Result<Role, SessionId> {
         let session = self.live.get_mut(&id).ok_or(id)?;
         let is_new = !std::mem::replace(&mut session.open, true);
-        self.training += usize::from(is_new && session.role.trains());
-        Ok(session.role)
+        let role = session.role;
+        if is_new {
+            self.open.add(role);
+        }
+        Ok(role)
     }
 
-    /// Sessions that are open and train.
-    pub(crate) fn count_training(&self) -> usize {
-        self.training
+    /// Those that are open.
+    pub(crate) fn open(&self) -> RoleCounts {
+        self.open
     }
 
     /// Sessions that train, or will once they are open.
@@ -141,9 +146,17 @@ mod tests {
             assert_eq!(sessions.set_open(id), Ok(role));
             assert_eq!(sessions.set_open(id), Ok(role));
         }
-        assert_eq!((sessions.count_training(), sessions.trainers()), (2, 2));
-        sessions.leave(1);
-        sessions.leave(2);
-        assert_eq!((sessions.count_training(), sessions.trainers()), (1, 1));
+        let counts = |sessions: &Sessions| {
+            let of = |role| sessions.open().of(role);
+            [Role::Act, Role::Train, Role::Bundled].map(of)
+        };
+        assert_eq!((counts(&sessions), sessions.trainers()), ([1, 1, 1], 2));
+        sessions.join("w".into(), "p".into(), Role::Act);
+        assert_eq!(counts(&sessions), [1, 1, 1], "it is not open");
+        for id in [1, 2, 4] {
+            sessions.leave(id);
+        }
+        assert_eq!((counts(&sessions), sessions.trainers()), ([0, 0, 1], 1));
+        assert_eq!(sessions.open().training(), 1);
     }
 }

@@ -12,6 +12,7 @@ mod model;
 #[cfg(test)]
 mod observation_tests;
 mod pace;
+mod replays;
 #[cfg(test)]
 mod report_tests;
 mod restart;
@@ -88,6 +89,9 @@ impl ParameterServer {
         // There from the start: the rate of what never happened is 0, not nothing.
         for end in RoundEnd::ALL {
             metrics.rounds.with_label_values(&[end.name()]);
+        }
+        for role in Role::ALL {
+            metrics.role_sessions.with_label_values(&[role.name()]);
         }
         let clock = LifeClock::start();
         Self {
@@ -214,12 +218,10 @@ impl ParameterServer {
             });
         }
         let mut sessions = self.ledger.sessions();
-        let training = sessions.count_training() + 1;
+        let training = sessions.open().training() + 1;
         self.refuse_without_room(model, training)?;
         // It may have left meanwhile; nobody must wait for it then.
-        let role = sessions
-            .set_open(session)
-            .map_err(OpenError::UnknownSession)?;
+        let role = self.ledger.open(session, &mut sessions)?;
         if role.trains() {
             model.pace.open(session, self.ledger.now());
         }

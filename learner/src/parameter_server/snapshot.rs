@@ -9,7 +9,7 @@ pub(super) fn snapshot(ledger: &Ledger, version: u64) -> Snapshot {
         version,
         env_steps,
         frames,
-        sessions: ledger.sessions().count_training() as u64,
+        sessions: ledger.sessions().open().training() as u64,
         observations: ledger.observations(),
     }
 }

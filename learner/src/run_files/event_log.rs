@@ -47,7 +47,7 @@ mod tests {
             ..ProgressPoint::default()
         };
         let mut log = EventLog::open(path).unwrap();
-        log.write(&Line::Progress(point)).unwrap();
+        log.write(&Line::Progress(Box::new(point))).unwrap();
     }
 
     #[test]

@@ -174,7 +174,7 @@ impl RunKeeper {
         {
             tracing::error!(%error, "cannot write for TensorBoard; the run goes on");
         }
-        self.write_line(Line::Progress(point));
+        self.write_line(Line::Progress(Box::new(point)));
     }
 
     fn write_events(&mut self) {

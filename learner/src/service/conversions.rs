@@ -26,6 +26,7 @@ impl From<SessionView> for v1::Session {
             session,
             worker,
             peer,
+            role,
             worker_index,
             env_steps,
             gradients_applied,
@@ -43,6 +44,7 @@ impl From<SessionView> for v1::Session {
             gradients_rejected,
             staleness_updates,
             seconds_since_last_gradient,
+            role: v1::Role::from(role).into(),
         }
     }
 }

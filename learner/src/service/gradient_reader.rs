@@ -28,7 +28,7 @@ const SLOWEST_BYTES_A_SECOND: u64 = 1 << 20;
 /// The rest of a gradient that has waited for room for long is on its way already.
 const ONCE_THERE_IS_ROOM: Duration = Duration::from_secs(2);
 
-/// Reads one session's gradients, has each applied as soon as it is whole, and answers.
+/// Reads one session's gradients and reports, has each applied or counted as soon as it is whole, and answers.
 pub(super) struct GradientReader {
     session: OpenSession,
     inbound: Messages<Body>,
@@ -84,12 +84,18 @@ impl GradientReader {
         let (answers, phase) = (self.answers.clone(), self.session.server().phase());
         let settings = &self.session.server().experiment().learner;
         let linger = Duration::from_millis(settings.drain_timeout_ms);
+        let loneliness = self.session.loneliness();
         let Ended(cause) = tokio::select! {
             biased;
             ended = self.read() => ended,
             () = answers.closed() => Ended("the worker hung up"),
             () = stall.stopped() => Ended("the worker does not read its weights"),
             () = closed_for(phase, linger) => Ended("the learner closes"),
+            why = loneliness => {
+                // If it reads no answers it has ended all the same.
+                let _ = answers.try_send(Err(CallError::Alone.status(why)));
+                Ended("no worker of the other role was there for long")
+            }
         };
         tracing::info!(session = self.session.id(), cause, "session ends");
     }
@@ -132,8 +138,9 @@ impl GradientReader {
     async fn handle(&mut self, message: Rope) -> Result<(), Ended> {
         match Request::read(message) {
             Ok(Request::Gradient(chunk, data)) => self.accept(chunk, data).await,
+            Ok(Request::Report(lone)) => self.count(lone).await,
             Ok(Request::Open(_) | Request::Unknown) => {
-                let expected = "only gradients may follow the stream's first message";
+                let expected = "only gradients and reports may follow the stream's first message";
                 self.refuse_stream(expected).await
             }
             Err(error) => {
@@ -143,6 +150,19 @@ impl GradientReader {
                 self.refuse_stream(&error.to_string()).await
             }
         }
+    }
+
+    /// Counts a report that comes without a gradient.
+    async fn count(&mut self, lone: v1::LoneReport) -> Result<(), Ended> {
+        if let Reading::Within(begun) = self.reading {
+            // Its room and its time would begin anew each time.
+            let why = format!("a report came before {begun} was whole");
+            return self.refuse_stream(&why).await;
+        }
+        let report = lone.report.unwrap_or_default();
+        let (server, session) = (self.session.server(), self.session.id());
+        let outcome = server.report(session, lone.epoch, lone.sequence, &report);
+        self.answer(lone.sequence, outcome).await
     }
 
     async fn refuse_stream(&mut self, why: &str) -> Result<(), Ended> {

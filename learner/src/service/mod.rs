@@ -1,29 +1,24 @@
 //! The gRPC service around a [`ParameterServer`].
 
-mod authorization;
+mod attached_replay;
+mod attachment;
 mod broadcast;
 mod calls;
-mod certificate;
 mod conversions;
 mod gradient_reader;
-mod listener;
+mod loneliness;
 mod open_session;
 mod outbox;
-mod peer;
 mod serve;
-mod socket_file;
-mod socket_lock;
 mod stall;
 mod statuses;
-mod tls;
 mod transfer;
 mod unopened;
 mod weights_stream;
 
 pub use calls::Calls;
-pub use listener::{BindError, Listener, OwnedUnixListener, bind};
 pub use serve::{serve, serve_connections};
-pub use tls::ServerTls;
+pub use troop_common::serving::{Listener, ServerTls, bind};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,12 +32,13 @@ use troop_common::bounds;
 use troop_common::call_error::CallError;
 use troop_common::experiment::{ConfigError, SendWeights};
 use troop_common::layout::Layout;
+use troop_common::process::worker_count;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::{PROTOCOL, v1};
+use troop_common::role::{Role, RoleRefused};
+use troop_common::serving::{Caller, MESSAGE_PATIENCE, first_message};
 use troop_common::telemetry::VERSION;
-use troop_common::wire::{
-    self, Bounded, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Request, Rope,
-};
+use troop_common::wire::{self, Bounded, MAX_MESSAGE_BYTES, Messages, Outgoing, Request, Rope};
 
 use crate::answers::{JoinError, OpenError};
 use crate::parameter_server::ParameterServer;
@@ -50,13 +46,9 @@ use broadcast::Broadcast;
 use gradient_reader::GradientReader;
 use open_session::OpenSession;
 use outbox::Outbox;
-use peer::Caller;
 use statuses::{join_status, open_status};
 use unopened::Unopened;
 use weights_stream::WeightsStream;
-
-/// A stream's first message comes within this time.
-const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// A session that has joined opens its stream within this time: its environments start meanwhile.
 const OPEN_LIMIT: Duration = Duration::from_secs(120);
@@ -64,9 +56,6 @@ const OPEN_LIMIT: Duration = Duration::from_secs(120);
 /// Answers to a session that have not been sent yet. A worker that does not read them finds its
 /// gradients unread in turn.
 const ANSWERS_WAITING: usize = 64;
-
-/// A message of a stream that has begun to come is whole within this time.
-const MESSAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// `Watch` calls at once; each may hold a publish that nobody else needs any more.
 const MOST_WATCHERS: usize = 16;
@@ -93,8 +82,11 @@ impl Service {
     /// If the experiment cannot be written as TOML.
     pub fn new(server: Arc<ParameterServer>) -> Result<Self, ConfigError> {
         let experiment = server.experiment();
+        let mut told = experiment.for_actors();
+        let workers = worker_count(experiment.actor.workers);
+        told.topology = experiment.topology.over_network(workers);
         Ok(Self {
-            experiment: experiment.for_actors().to_toml()?.into(),
+            experiment: told.to_toml()?.into(),
             run: experiment.experiment.name.as_str().into(),
             broadcast: Arc::new(Broadcast::new(experiment.wire.weights.into())),
             unopened: Unopened::new(Arc::clone(&server), OPEN_LIMIT),
@@ -118,13 +110,7 @@ impl Service {
     }
 
     fn refuse_other_software(&self, request: &v1::JoinRequest) -> Result<(), Status> {
-        if request.protocol != PROTOCOL {
-            return Err(CallError::Protocol.status(format!(
-                "the worker speaks protocol {}; the learner (troop {VERSION}) speaks protocol \
-                 {PROTOCOL}: bring both to one version",
-                request.protocol
-            )));
-        }
+        refuse_other_protocol("worker", request.protocol)?;
         match self.server.fingerprint() {
             Some(expected)
                 if !request.layout_fingerprint.is_empty()
@@ -171,9 +157,11 @@ impl Service {
         request
             .check_bounds()
             .map_err(|error| CallError::Stream.status(error))?;
+        let role = self.role(request)?;
+        let replays = self.replays_for(role)?;
         let worker = bounds::WORKER.cut(&request.worker);
         let peer = &caller.name;
-        let join = || self.server.join(worker.clone(), peer.clone());
+        let join = || self.server.join_as(role, worker.clone(), peer.clone());
         let joined = match join() {
             Err(JoinError::Full(_)) if self.unopened.make_room() => join(),
             joined => joined,
@@ -184,6 +172,7 @@ impl Service {
         tracing::info!(
             session = joined.session,
             worker,
+            role = role.name(),
             peer,
             software,
             "session joined"
@@ -195,7 +184,34 @@ impl Service {
             experiment: self.experiment.to_string(),
             run: self.run.to_string(),
             secret,
+            replays,
         })
+    }
+
+    /// What a worker is going to do.
+    fn role(&self, request: &v1::JoinRequest) -> Result<Role, Status> {
+        let asked = Role::of_contract(request.role());
+        let experiment = self.server.experiment();
+        let refused = |refused| CallError::Role.status(refused);
+        match experiment.topology.role(asked).map_err(refused)? {
+            Role::Evaluate if !experiment.experiment.evaluate.is_on() => {
+                Err(refused(RoleRefused::NotEvaluated))
+            }
+            role => Ok(role),
+        }
+    }
+
+    /// What it is told of the replays, if it needs them.
+    fn replays_for(&self, role: Role) -> Result<Option<v1::Replays>, Status> {
+        if matches!(role, Role::Bundled | Role::Evaluate)
+            || !self.server.ledger().life().is_running()
+        {
+            return Ok(None);
+        }
+        let places = self.server.ledger().replay_places();
+        places
+            .map(Some)
+            .map_err(|missing| CallError::NoReplay.status(missing))
     }
 
     async fn train(&self, requests: Body) -> Result<Outbox, Status> {
@@ -209,9 +225,10 @@ impl Service {
         let _ = answers.try_send(Ok(Down::Opened(opened)));
         let span = tracing::info_span!("session", id = session.id());
         let weights = self.weights(self.server.experiment().wire.send_weights);
+        let replays = self.server.ledger().replays_elsewhere();
         let reader = GradientReader::new(session, inbound, answers, weights.stall());
         tokio::spawn(reader.run().instrument(span));
-        Ok(Outbox::new(unsent, self.server.phase(), weights))
+        Ok(Outbox::new(unsent, self.server.phase(), replays, weights))
     }
 
     fn watch(&self) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {
@@ -246,19 +263,17 @@ impl Service {
             return_mean_100: view.return_mean_100.map(f64::from),
             sessions: sessions.into_iter().map(Into::into).collect(),
             software: VERSION.into(),
+            replays: self.server.ledger().replay_statuses(),
         }
     }
 }
 
-async fn first_message(inbound: &mut Messages<Body>) -> Result<Option<Rope>, Status> {
-    let limit = FIRST_MESSAGE_LIMIT;
-    match tokio::time::timeout(limit, inbound.next()).await {
-        Ok(Ok(message)) => Ok(message),
-        Ok(Err(MessagesError::Call(status))) => Err(*status),
-        Ok(Err(MessagesError::Wire(error))) => Err(CallError::Stream.status(error)),
-        Err(_) => {
-            let message = format!("no `open` message came within {} s", limit.as_secs());
-            Err(CallError::OpenTimeout.status(message))
-        }
+fn refuse_other_protocol(who: &str, protocol: u32) -> Result<(), Status> {
+    if protocol == PROTOCOL {
+        return Ok(());
     }
+    Err(CallError::Protocol.status(format!(
+        "the {who} speaks protocol {protocol}; the learner (troop {VERSION}) speaks protocol {PROTOCOL}: bring both to \
+         one version"
+    )))
 }

@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::loneliness::loneliness;
 use super::unopened::Ticket;
 use crate::answers::SessionId;
 use crate::parameter_server::ParameterServer;
@@ -31,6 +33,14 @@ impl OpenSession {
 
     pub(super) fn id(&self) -> SessionId {
         self.id
+    }
+
+    /// Completes once its worker waits for others who have not been there for long; gives what it is told.
+    pub(super) fn loneliness(&self) -> impl Future<Output = String> + use<> {
+        let ledger = self.server.ledger();
+        let give_up_after_s = self.server.experiment().actor.give_up_after_s;
+        let limit = Duration::from_secs(give_up_after_s);
+        loneliness(ledger.role(self.id), ledger.present(), limit)
     }
 
     pub(super) fn server(&self) -> &ParameterServer {

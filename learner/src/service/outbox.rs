@@ -7,20 +7,22 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
 use troop_common::bounds::REASON;
 use troop_common::proto::v1::train_response::Kind;
-use troop_common::proto::v1::{Control, ControlKind, TrainResponse};
+use troop_common::proto::v1::{Control, ControlKind, Replays, TrainResponse};
 use troop_common::wire::{self, Outgoing};
 
 use super::weights_stream::WeightsStream;
 use crate::answers::Phase;
 
 /// What a session is answered. It is asked for the next message only when there is room to send
-/// one, and chooses then: answers, then control, then weights, so that an answer waits for one
+/// one, and chooses then: answers, then control, then where replays are, then weights, so that an answer waits for one
 /// chunk of weights at most and weights are always the newest.
 ///
 /// It ends with the session's answers.
 pub(super) struct Outbox {
     answers: mpsc::Receiver<Result<Kind, Status>>,
     phase: WatchStream<Phase>,
+    /// Where replays are; none before all have been there, and if there are none.
+    replays: WatchStream<Option<Replays>>,
     /// None once the session has been told that the learner closes.
     weights: Option<WeightsStream>,
 }
@@ -29,11 +31,13 @@ impl Outbox {
     pub(super) fn new(
         answers: mpsc::Receiver<Result<Kind, Status>>,
         phase: watch::Receiver<Phase>,
+        replays: watch::Receiver<Option<Replays>>,
         weights: WeightsStream,
     ) -> Self {
         Self {
             answers,
             phase: WatchStream::new(phase),
+            replays: WatchStream::new(replays),
             weights: Some(weights),
         }
     }
@@ -48,8 +52,20 @@ impl Outbox {
     }
 }
 
+/// The newest of what a stream has ready.
+fn newest<T>(stream: &mut WatchStream<Option<T>>, context: &mut Context<'_>) -> Option<T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let mut newest = None;
+    while let Poll::Ready(Some(next)) = Pin::new(&mut *stream).poll_next(context) {
+        newest = next.or(newest);
+    }
+    newest
+}
+
 /// What sessions are told of a phase.
-fn control(phase: Phase) -> Option<Control> {
+pub(super) fn control(phase: Phase) -> Option<Control> {
     let (kind, reason) = match phase {
         Phase::Running => return None,
         Phase::Draining(reason) => (ControlKind::Drain, reason),
@@ -89,6 +105,9 @@ impl Stream for Outbox {
         if let Some(control) = this.poll_control(context) {
             this.weights = None;
             return message(Kind::Control(control));
+        }
+        if let Some(replays) = newest(&mut this.replays, context) {
+            return message(Kind::Replays(replays));
         }
         match this
             .weights

@@ -4,24 +4,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_stream::Stream;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
 use tonic::transport::server::Connected;
-use troop_common::connections::{self, Gate};
-use troop_common::experiment::WireSettings;
+use troop_common::connections::Gate;
+use troop_common::serving::{self, Listener, Served, ServerTls};
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
-use super::authorization::Authorization;
+use super::Service;
 use super::calls::Calls;
-use super::{Listener, ServerTls, Service};
 use crate::answers::Phase;
-
-/// Streams of one connection; a worker needs one and an occasional call.
-const STREAMS_PER_CONNECTION: u32 = 64;
-
-/// How long connections may take to close once no session is left.
-const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Serves until the learner drains or the run is over. Sessions are told so and have
 /// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well. `gate` bounds the
@@ -36,22 +26,8 @@ pub async fn serve(
     token: Option<BearerToken>,
     tls: Option<ServerTls>,
 ) -> Result<(), tonic::transport::Error> {
-    let mut transport = transport(&service.server.experiment().wire);
-    let read_ahead = connections::read_ahead(tls.is_some());
-    if let Some(tls) = tls {
-        transport = transport.tls_config(tls.into())?;
-    }
-    match listener {
-        Listener::Tcp(listener) => {
-            let incoming = connections::tcp(listener, gate, read_ahead);
-            accept(transport, incoming, service, token).await
-        }
-        Listener::Unix(socket) => {
-            let _removed_at_the_end = socket.file;
-            let incoming = connections::unix(socket.listener, gate, read_ahead);
-            accept(transport, incoming, service, token).await
-        }
-    }
+    let closing = closing(&service);
+    serving::serve(listener, served(service, token), gate, tls, closing).await
 }
 
 /// [`serve`] for connections that come from elsewhere than a [`Listener`].
@@ -66,42 +42,21 @@ pub async fn serve_connections<IO>(
 where
     IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
-    let transport = transport(&service.server.experiment().wire);
-    accept(transport, incoming, service, token).await
+    let closing = closing(&service);
+    serving::serve_connections(incoming, served(service, token), closing).await
 }
 
-async fn accept<IO>(
-    mut transport: Server,
-    incoming: impl Stream<Item = io::Result<IO>>,
-    service: Service,
-    token: Option<BearerToken>,
-) -> Result<(), tonic::transport::Error>
-where
-    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
-{
-    let limit = Duration::from_millis(service.server.experiment().learner.drain_timeout_ms);
-    let (closing, closed) = watch::channel(false);
-    let left = left(service.server.phase(), service.open_sessions(), limit);
-    let grpc = InterceptedService::new(Calls(service), Authorization(token));
-    let signal = async move {
-        left.await;
-        closing.send_replace(true);
-    };
-    tokio::select! {
-        result = transport.add_service(grpc).serve_with_incoming_shutdown(incoming, signal) => result,
-        () = close_limit(closed) => Ok(()),
+fn served(service: Service, token: Option<BearerToken>) -> Served<Calls> {
+    Served {
+        wire: service.server.experiment().wire.clone(),
+        calls: Calls(service),
+        token,
     }
 }
 
-fn transport(wire: &WireSettings) -> Server {
-    let ms = |ms| Some(Duration::from_millis(ms));
-    Server::builder()
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES)
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .http2_keepalive_interval(ms(wire.keepalive_interval_ms))
-        .http2_keepalive_timeout(ms(wire.keepalive_timeout_ms))
+fn closing(service: &Service) -> impl Future<Output = ()> + use<> {
+    let limit = Duration::from_millis(service.server.experiment().learner.drain_timeout_ms);
+    left(service.server.phase(), service.open_sessions(), limit)
 }
 
 /// Completes once the learner has closed and its sessions have left, or had time enough to.
@@ -126,8 +81,52 @@ async fn left(
     }
 }
 
-/// Completes a little after the service has begun to close.
-async fn close_limit(mut closed: watch::Receiver<bool>) {
-    let _ = closed.wait_for(|closed| *closed).await;
-    tokio::time::sleep(CLOSE_LIMIT).await;
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+    use tokio::time::Instant;
+    use troop_common::connections::Gate;
+    use troop_common::experiment::{Experiment, SecuritySettings};
+    use troop_common::serving::HANDSHAKE_LIMIT;
+
+    use super::*;
+    use crate::ParameterServer;
+    use crate::metrics::Metrics;
+
+    fn tls(directory: &Path) -> ServerTls {
+        let own = rcgen::generate_simple_self_signed(["learner".to_owned()]).unwrap();
+        let (certificate, key) = (directory.join("own.pem"), directory.join("own.key"));
+        std::fs::write(&certificate, own.cert.pem()).unwrap();
+        std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+        let security = SecuritySettings {
+            tls_certificate_file: Some(certificate),
+            tls_key_file: Some(key),
+            ..SecuritySettings::default()
+        };
+        ServerTls::read(&security).unwrap().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_only_connects_is_let_go_after_a_while() {
+        let directory = tempfile::tempdir().unwrap();
+        let metrics = Metrics::new().unwrap();
+        let server = Arc::new(ParameterServer::new(Experiment::default(), metrics));
+        let service = Service::new(server).unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = Listener::bind(&address, "learner.listen").await.unwrap();
+        let address = listener.address().unwrap().to_string();
+        let tls = tls(directory.path());
+        let gate = Gate::new("troop_test", 16).unwrap();
+        let served = tokio::spawn(serve(listener, service, gate, None, Some(tls)));
+        let began = Instant::now();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+        // Virtual time: it was the limit that ended it, and nothing before.
+        assert!(began.elapsed() >= HANDSHAKE_LIMIT);
+        served.abort();
+    }
 }

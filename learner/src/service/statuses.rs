@@ -3,13 +3,22 @@
 use tonic::Status;
 use troop_common::call_error::CallError;
 
-use crate::answers::{JoinError, OpenError, Phase};
+use crate::answers::{AttachError, JoinError, OpenError, Phase};
 
 pub(super) fn join_status(error: &JoinError, phase: &Phase) -> Status {
     match (error, phase) {
         (JoinError::Full(_), _) => CallError::Full.status(error),
         (JoinError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
         (JoinError::Closed(_), _) => CallError::Draining.status(error),
+    }
+}
+
+pub(super) fn attach_status(error: &AttachError, phase: &Phase) -> Status {
+    match (error, phase) {
+        (AttachError::NoPlace, _) => CallError::Role.status(error),
+        (AttachError::Full(_), _) => CallError::Full.status(error),
+        (AttachError::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (AttachError::Closed(_), _) => CallError::Draining.status(error),
     }
 }
 

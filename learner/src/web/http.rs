@@ -16,7 +16,7 @@ use troop_common::token::BearerToken;
 
 use super::dashboard::{self, LiveRun};
 use super::guard::guard;
-use crate::answers::{Phase, SessionView};
+use crate::answers::{Phase, ReplayView, SessionView};
 use crate::ledger::ProgressView;
 use crate::parameter_server::ParameterServer;
 use crate::run_files::checkpoint_health::CheckpointHealth;
@@ -33,6 +33,7 @@ struct StatusView {
     total_env_steps: u64,
     progress: ProgressView,
     sessions: Vec<SessionView>,
+    replays: Vec<ReplayView>,
 }
 
 /// `/metrics`, `/healthz` (503 while draining), `/api/status` and the [`dashboard`] of a learner. With
@@ -115,6 +116,7 @@ async fn status(State(server): State<Arc<ParameterServer>>) -> Json<StatusView> 
         total_env_steps: run.total_env_steps,
         progress: server.progress(),
         sessions: server.sessions(),
+        replays: server.replays(),
     })
 }
 

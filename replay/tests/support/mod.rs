@@ -30,6 +30,7 @@ pub(crate) fn settings(items: ItemKind, table: TableKind) -> ReplaySettings {
         most_env_steps_per_append: 5,
         most_items_per_draw: 4,
         bytes: 1_000_000,
+        max_age_versions: 0,
         items,
         table,
     }

@@ -2,8 +2,8 @@
 
 use troop_common::proto::v1::tensor::Initializer;
 use troop_common::proto::v1::{
-    Episode, Evaluation, GradientChunk, JoinRequest, Layout, LossTerm, ObservationMoments, Open,
-    Report, Tensor, Zeros,
+    Episode, Evaluation, GradientChunk, JoinRequest, Layout, LoneReport, LossTerm,
+    ObservationMoments, Open, Report, Tensor, Zeros,
 };
 
 use crate::peer::{ELEMENTS, gradient, join_request, layout};
@@ -15,6 +15,8 @@ pub(crate) struct Scene {
     /// Without a session it is opened for the one that has joined.
     pub(crate) open: Open,
     pub(crate) chunk: GradientChunk,
+    /// What follows the gradient without one, if anything does.
+    pub(crate) lone: Option<LoneReport>,
 }
 
 impl Scene {
@@ -26,6 +28,7 @@ impl Scene {
                 ..Open::default()
             },
             chunk: gradient(1, &[1e-3; ELEMENTS]),
+            lone: None,
         }
     }
 
@@ -39,6 +42,14 @@ impl Scene {
 
     fn layout(&mut self) -> &mut Layout {
         self.open.layout.get_or_insert_default()
+    }
+
+    fn lone(&mut self) -> &mut LoneReport {
+        self.lone.get_or_insert_with(|| LoneReport {
+            sequence: 2,
+            epoch: 1,
+            report: gradient(2, &[0.0]).report,
+        })
     }
 
     fn report(&mut self) -> &mut Report {
@@ -84,17 +95,24 @@ impl Scene {
     }
 }
 
-/// How a field is set.
-#[derive(Clone, Copy)]
-pub(crate) enum Put {
-    Number(fn(&mut Scene, u64)),
-    Real(fn(&mut Scene, f64)),
-    Text(fn(&mut Scene, String)),
-    Count(fn(&mut Scene, usize)),
-    Length(fn(&mut Scene, usize)),
+/// How a field of a scene is set.
+pub(crate) enum Put<S = Scene> {
+    Number(fn(&mut S, u64)),
+    Real(fn(&mut S, f64)),
+    Text(fn(&mut S, String)),
+    Count(fn(&mut S, usize)),
+    Length(fn(&mut S, usize)),
 }
 
-impl Put {
+impl<S> Clone for Put<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Put<S> {}
+
+impl<S> Put<S> {
     /// How many values it may be set to.
     pub(crate) fn values(self) -> usize {
         match self {
@@ -107,7 +125,7 @@ impl Put {
     }
 
     /// Sets it to one of them.
-    pub(crate) fn put(self, scene: &mut Scene, value: usize) {
+    pub(crate) fn put(self, scene: &mut S, value: usize) {
         match self {
             Self::Number(put) => put(scene, NUMBERS[value]),
             Self::Real(put) => put(scene, REALS[value]),
@@ -136,6 +154,19 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
     (
         "JoinRequest.software",
         Put::Text(|it, text| it.join.software = text),
+    ),
+    (
+        "JoinRequest.role",
+        Put::Number(|it, n| it.join.role = n as i32),
+    ),
+    (
+        "LoneReport.sequence",
+        Put::Number(|it, n| it.lone().sequence = n),
+    ),
+    ("LoneReport.epoch", Put::Number(|it, n| it.lone().epoch = n)),
+    (
+        "LoneReport.report",
+        Put::Count(|it, n| it.lone().report = (n > 0).then(Report::default)),
     ),
     ("Open.session", Put::Number(|it, n| it.open.session = n)),
     ("Open.secret", Put::Number(|it, n| it.open.secret = n)),
@@ -325,11 +356,10 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
 
 #[test]
 fn every_field_that_a_caller_sends_is_in_the_table() {
-    let contract = troop_tests::checkout().join("proto/troop/v1/parameter_server.proto");
-    let contract = std::fs::read_to_string(contract).expect("it is there");
     let messages = [
         "JoinRequest",
         "TrainRequest",
+        "LoneReport",
         "Open",
         "Layout",
         "Tensor",
@@ -347,10 +377,17 @@ fn every_field_that_a_caller_sends_is_in_the_table() {
     let known = |field: &str| {
         field.starts_with("TrainRequest.") || FIELDS.iter().any(|(name, _)| *name == field)
     };
+    check_all_known("parameter_server", &messages, known);
+}
+
+/// Whether every field of these messages of a file of the contract is `known`.
+pub(crate) fn check_all_known(file: &str, messages: &[&str], known: impl Fn(&str) -> bool) {
+    let contract = troop_tests::checkout().join(format!("proto/troop/v1/{file}.proto"));
+    let contract = std::fs::read_to_string(contract).expect("it is there");
     for message in messages {
         let (_, rest) = contract
             .split_once(&format!("message {message} {{"))
-            .expect(message);
+            .unwrap_or_else(|| panic!("no {message}"));
         let end = if rest.starts_with('}') { "}" } else { "\n}" };
         let (body, _) = rest.split_once(end).expect("its end");
         for line in body

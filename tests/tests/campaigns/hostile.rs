@@ -86,6 +86,11 @@ async fn session(peer: &mut Peer, scene: Scene) -> Result<Acknowledgement, tonic
     // It is open.
     session.next().await?;
     session.send(scene.chunk).await?;
+    let lone = scene.lone.is_some();
+    if let Some(lone) = scene.lone {
+        session.report(lone).await?;
+    }
+    let next = next.wrapping_add(u64::from(lone));
     // Where only a part was sent it is given up once the next one begins.
     session.send(gradient(next, &[1e-3; ELEMENTS])).await?;
     session.answer().await

@@ -19,8 +19,8 @@ use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{
-    Acknowledgement, Encoding, Episode, GradientChunk, JoinRequest, JoinResponse, LossTerm, Open,
-    Report, TrainRequest, TrainResponse,
+    Acknowledgement, Encoding, Episode, GradientChunk, JoinRequest, JoinResponse, LoneReport,
+    LossTerm, Open, Report, TrainRequest, TrainResponse,
 };
 use troop_common::wire;
 
@@ -197,6 +197,13 @@ impl Session {
         sent.map_err(|_| Status::aborted("the stream has ended"))
     }
 
+    /// Says what happened without a gradient.
+    pub(crate) async fn report(&self, lone: LoneReport) -> Result<(), Status> {
+        let kind = Some(Up::Report(lone));
+        let sent = self.requests.send(TrainRequest { kind }).await;
+        sent.map_err(|_| Status::aborted("the stream has ended"))
+    }
+
     /// The next response.
     pub(crate) async fn next(&mut self) -> Result<Down, Status> {
         let response = within(self.responses.message()).await?;
@@ -211,6 +218,7 @@ impl Session {
                 Down::Acknowledgement(answer) => return Ok(answer),
                 Down::Weights(chunk) => self.version = chunk.version,
                 Down::Control(control) => return Err(Status::aborted(control.reason)),
+                Down::Replays(_) => {}
                 Down::Opened(_) => return Err(Status::internal("a session opens once")),
             }
         }

@@ -47,7 +47,10 @@ pub(crate) fn settings() -> BTreeSet<Settings> {
             set: set.filter(|setting| is_setting(setting)).collect(),
         }
     };
-    let all = pieces_of_code().into_iter().map(of_code);
+    // Helm's charts have values of their own, set with the same flag.
+    let ours = pieces_of_code().into_iter();
+    let ours = ours.filter(|code| !code.starts_with("helm "));
+    let all = ours.map(of_code);
     all.filter(|settings| !settings.set.is_empty()).collect()
 }
 
@@ -66,7 +69,9 @@ impl CommandLine {
                 let name = words.get(1..=names)?.join(" ");
                 (format!("{program} {name}"), words.get(names + 1..)?)
             }
-            "troop-learner" | "troop-actor" => (program.to_owned(), words.get(1..)?),
+            "troop-learner" | "troop-replay" | "troop-actor" => {
+                (program.to_owned(), words.get(1..)?)
+            }
             _ => return None,
         };
         Some(Self {

@@ -36,7 +36,7 @@ fn the_learner_does_not_load_libtorch() {
 }
 
 #[test]
-fn the_learners_binary_does_not_need_libtorch() {
+fn learners_and_replays_do_not_need_libtorch() {
     // The names of needed libraries stand in a binary as they are.
     let names = |program: &str, library: &str| {
         let bytes = fs::read(executable(program)).unwrap();
@@ -48,7 +48,9 @@ fn the_learners_binary_does_not_need_libtorch() {
         "else this shows nothing"
     );
     for library in ["libtorch.so", "libtorch_cpu.so", "libc10.so"] {
-        assert!(!names("troop-learner", library), "{library}");
+        for program in ["troop-learner", "troop-replay"] {
+            assert!(!names(program, library), "{program}: {library}");
+        }
     }
 }
 
@@ -75,6 +77,11 @@ fn the_documented_metrics_are_those_that_are_exported() {
     });
     let mut found = exported(&of_learner);
     found.extend(exported(&Endpoint { address }.metrics()));
+    let replay = scratch.start("troop-replay --experiment cartpole --http 127.0.0.1:0");
+    let of_replay = Endpoint {
+        address: replay.address_after("HTTP  http://"),
+    };
+    found.extend(exported(&of_replay.metrics()));
     assert_eq!(documented_metrics(), found);
     assert_eq!(documented_reasons(), of_learner.label_values("reason"));
     let labels =

@@ -354,6 +354,7 @@ fn endpoint(index: usize, jitter_seed: u64) -> EndpointSettings {
         tls: None,
         token: None,
         worker: worker_name(index),
+        role: None,
         actor: actor_settings(),
         interrupt: Interrupt::default(),
         connector: Connector::Custom(Arc::new(move |_| dial())),

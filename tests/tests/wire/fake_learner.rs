@@ -17,8 +17,9 @@ use troop_common::proto::v1::parameter_server_server::{ParameterServer, Paramete
 use troop_common::proto::v1::train_request::Kind as Up;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{
-    Acknowledgement, Encoding, GradientChunk, JoinRequest, JoinResponse, Opened, StatusRequest,
-    StatusResponse, TrainRequest, TrainResponse, Vector, Verdict, WatchRequest, WeightsChunk,
+    Acknowledgement, AttachReplayRequest, AttachReplayResponse, Encoding, GradientChunk,
+    JoinRequest, JoinResponse, Opened, StatusRequest, StatusResponse, TrainRequest, TrainResponse,
+    Vector, Verdict, WatchRequest, WeightsChunk,
 };
 use troop_common::wire;
 
@@ -150,6 +151,7 @@ struct FakeService {
 impl ParameterServer for FakeService {
     type TrainStream = Answers<TrainResponse>;
     type WatchStream = Answers<WeightsChunk>;
+    type AttachReplayStream = Answers<AttachReplayResponse>;
 
     async fn join(&self, _: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
         Ok(Response::new(JoinResponse {
@@ -159,6 +161,7 @@ impl ParameterServer for FakeService {
             experiment: self.experiment.clone(),
             run: "fake".into(),
             secret: 7,
+            replays: None,
         }))
     }
 
@@ -191,6 +194,13 @@ impl ParameterServer for FakeService {
     }
 
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn attach_replay(
+        &self,
+        _: Request<Streaming<AttachReplayRequest>>,
+    ) -> Result<Response<Self::AttachReplayStream>, Status> {
         Err(Status::unimplemented("not part of these tests"))
     }
 

@@ -98,6 +98,7 @@ impl RawSession {
             match self.next().await.unwrap().expect("a control must come") {
                 Down::Control(control) => return control,
                 Down::Weights(_) | Down::Acknowledgement(_) => {}
+                Down::Replays(_) => {}
                 Down::Opened(_) => panic!("a session opens once"),
             }
         }

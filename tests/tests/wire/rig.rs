@@ -129,6 +129,7 @@ pub(crate) fn endpoint(url: &str) -> EndpointSettings {
         tls: None,
         token: None,
         worker: "test/0".into(),
+        role: None,
         actor: actor_settings(),
         interrupt: Interrupt::default(),
         connector: Connector::System,

@@ -2,14 +2,15 @@ use std::sync::Arc;
 
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::Encoding;
+use troop_common::proto::v1::{Encoding, Report};
 use troop_common::weights::Weights;
 
 use super::endpoint::EndpointSettings;
 use super::gradient_pool::GradientPool;
 use super::join_info::JoinInfo;
+use super::learner_news::LearnerNews;
 use super::leave_limit::LEAVE_LIMIT;
-use super::mailbox::{Mailbox, Outgoing};
+use super::mailbox::{Mailbox, Outgoing, OutgoingGradient};
 use super::supervisor::Supervisor;
 use crate::link::closed::LinkClosed;
 use crate::link::contribution::Contribution;
@@ -85,7 +86,7 @@ impl AsyncLink {
             );
             return Ok(());
         }
-        let outgoing = Outgoing {
+        let outgoing = OutgoingGradient {
             epoch: contribution.epoch,
             version: contribution.version,
             elements: contribution.gradient.len() as u64,
@@ -93,8 +94,31 @@ impl AsyncLink {
             chunks: self.pool.chunks(&mut contribution.gradient, self.encoding),
             report: std::mem::take(&mut contribution.report),
         };
+        let outgoing = Outgoing::Gradient(outgoing);
         self.mailbox.send(self.weights_from, outgoing);
         Ok(())
+    }
+
+    /// As [`ReportLink::report`](crate::link::ReportLink::report). What happened with weights of a connection
+    /// that is lost is dropped, as gradients are: it is counted once or not at all.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed> {
+        if !self.mailbox.wait_room(self.weights_from).await? {
+            let env_steps = report.env_steps;
+            tracing::debug!(env_steps, "report dropped: its connection is lost");
+            return Ok(());
+        }
+        let report = report.clone();
+        let outgoing = Outgoing::Report { epoch, report };
+        self.mailbox.send(self.weights_from, outgoing);
+        Ok(())
+    }
+
+    /// What the link tells meanwhile.
+    pub fn news(&self) -> LearnerNews {
+        LearnerNews::of(&self.mailbox)
     }
 
     /// Ends the session once what was sent is answered; waits for that, but not for long.

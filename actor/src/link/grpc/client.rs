@@ -1,17 +1,15 @@
 use tonic::Status;
 use tonic::body::Body;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+use troop_common::dialling::Dialled;
 use troop_common::proto::v1::parameter_server_client::ParameterServerClient;
 use troop_common::proto::v1::{JoinRequest, JoinResponse};
 use troop_common::wire::{self, Messages};
 
-use super::presents::Presents;
 use super::requests::Requests;
 
 /// The learner's calls that a worker makes, over one connection.
 #[derive(Clone)]
-pub(super) struct Client(pub(super) InterceptedService<Channel, Presents>);
+pub(super) struct Client(pub(super) Dialled);
 
 impl Client {
     /// Joins.

@@ -1,27 +1,9 @@
-use std::time::Duration;
-
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use troop_common::address::Address;
-use troop_common::causes::with_causes;
-use troop_common::experiment::{ActorSettings, WireSettings};
+use troop_common::dialling::{Connector, Dial, TlsSettings};
+use troop_common::experiment::ActorSettings;
+use troop_common::role::Role;
 use troop_common::token::BearerToken;
-use troop_common::wire::{FRAME_BYTES, WINDOW_BYTES};
 
-use super::client::Client;
-use super::connector::Connector;
 use super::interrupt::Interrupt;
-use super::presents::Presents;
-use super::tls::TlsSettings;
-
-/// Begins an address that is approached without TLS.
-const PLAIN: &str = "http://";
-
-/// Begins one that is approached with TLS.
-const ENCRYPTED: &str = "https://";
-
-/// A connection that does not stand after this time is tried again.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the learner is and how it is approached.
 #[derive(Clone, Debug)]
@@ -35,6 +17,8 @@ pub struct EndpointSettings {
     pub token: Option<BearerToken>,
     /// The worker's name in the learner's logs and session table.
     pub worker: String,
+    /// What the worker does; without, what the experiment says.
+    pub role: Option<Role>,
     /// How long and how often the learner is looked for until it has said what the experiment's
     /// `[actor]` is.
     pub actor: ActorSettings,
@@ -48,9 +32,19 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
+    /// How the learner is called.
+    pub fn dial(&self) -> Dial {
+        Dial {
+            url: self.url.clone(),
+            tls: self.tls.clone(),
+            token: self.token.clone(),
+            connector: self.connector.clone(),
+        }
+    }
+
     /// The address with its scheme, as errors and logs show it.
     pub(super) fn full_url(&self) -> String {
-        full_url(&self.url)
+        self.dial().full_url()
     }
 
     /// Checks that an address can be one.
@@ -58,7 +52,7 @@ impl EndpointSettings {
     /// # Errors
     /// What is wrong with it.
     pub fn check_url(url: &str) -> Result<(), String> {
-        endpoint(url).map(|_| ())
+        Dial::check_url(url)
     }
 
     /// Checks that there are TLS settings where the address needs them, and nowhere else.
@@ -66,125 +60,6 @@ impl EndpointSettings {
     /// # Errors
     /// What is missing or too much.
     pub fn check_tls(url: &str, has_tls: bool) -> Result<(), String> {
-        let url = full_url(url);
-        match (url.starts_with(ENCRYPTED), has_tls) {
-            (true, false) => Err(format!(
-                "address `{url}` needs --tls-ca: the CA that signed the learner's certificate, or \
-                 the system's, which is often /etc/ssl/certs/ca-certificates.crt"
-            )),
-            (false, true) => Err(format!(
-                "address `{url}` has no use for --tls-ca; expected e.g. https://learner:7700"
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// What the settings and the experiment's `[wire]` say about a connection.
-    ///
-    /// # Errors
-    /// If the address cannot be one, or its TLS settings cannot be used.
-    pub(super) fn endpoint(&self, wire: &WireSettings) -> Result<Endpoint, String> {
-        Self::check_tls(&self.url, self.tls.is_some())?;
-        let mut endpoint = endpoint(&self.url)?;
-        if let Some(tls) = &self.tls {
-            endpoint = endpoint.tls_config(tls.config()).map_err(|error| {
-                let causes = with_causes(&error);
-                format!("cannot speak TLS with what --tls-… name: {causes}")
-            })?;
-        }
-        Ok(endpoint
-            .connect_timeout(CONNECT_LIMIT)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES)
-            .http2_keep_alive_interval(Duration::from_millis(wire.keepalive_interval_ms))
-            .keep_alive_timeout(Duration::from_millis(wire.keepalive_timeout_ms))
-            .keep_alive_while_idle(true))
-    }
-
-    /// A client over a connection.
-    pub(super) fn client(&self, channel: Channel) -> Client {
-        let token = self.token.as_ref();
-        // A token has visible ASCII characters only, all of which a header may have.
-        let header = token.and_then(|token| token.header().parse().ok());
-        Client(InterceptedService::new(channel, Presents::new(header)))
-    }
-}
-
-fn full_url(url: &str) -> String {
-    if url.contains("://") || Address::names_unix(url) {
-        url.to_owned()
-    } else {
-        format!("{PLAIN}{url}")
-    }
-}
-
-fn endpoint(url: &str) -> Result<Endpoint, String> {
-    let url = full_url(url);
-    let unusable = |why: String| {
-        format!(
-            "address `{url}` {why}; expected e.g. http://127.0.0.1:7700, https://learner:7700 or \
-             unix:/run/troop.sock"
-        )
-    };
-    if Address::names_unix(&url) {
-        let socket: Address = url
-            .parse()
-            .map_err(|error| unusable(format!("cannot be used ({error})")))?;
-        return Endpoint::from_shared(socket.to_string())
-            .map_err(|error| unusable(format!("cannot be read ({error})")));
-    }
-    if !url.starts_with(PLAIN) && !url.starts_with(ENCRYPTED) {
-        return Err(unusable(
-            "does not start with http://, https:// or unix:".into(),
-        ));
-    }
-    Endpoint::from_shared(url.clone())
-        .map_err(|error| unusable(format!("cannot be read ({error})")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_that_cannot_work_are_refused_with_an_example() {
-        let check = |url: &str, works: bool| {
-            let result = EndpointSettings::check_url(url);
-            assert_eq!(result.is_ok(), works, "{url}");
-            if let Err(error) = result {
-                assert!(error.contains("expected e.g."), "{error}");
-            }
-        };
-        check("http://127.0.0.1:7700", true);
-        check("learner:7700", true);
-        check("https://learner:7700", true);
-        check("unix:/run/troop.sock", true);
-        check("unix:///run/troop.sock", true);
-        check("unix:troop.sock", false);
-        check("ftp://learner:7700", false);
-        check("http://", false);
-        check("not an address", false);
-    }
-
-    #[test]
-    fn tls_goes_with_https_and_with_nothing_else() {
-        let check = |url: &str, has_tls: bool, works: bool| {
-            let result = EndpointSettings::check_tls(url, has_tls);
-            assert_eq!(result.is_ok(), works, "{url} {has_tls}");
-            if let Err(error) = result {
-                assert!(error.contains(url) && error.contains("--tls-ca"), "{error}");
-            }
-        };
-        for plain in [
-            "learner:7700",
-            "http://learner:7700",
-            "unix:/run/troop.sock",
-        ] {
-            check(plain, false, true);
-            check(plain, true, false);
-        }
-        check("https://learner:7700", true, true);
-        check("https://learner:7700", false, false);
+        Dial::check_tls(url, has_tls)
     }
 }

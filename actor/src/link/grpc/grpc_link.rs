@@ -3,13 +3,16 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
+use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
 use super::async_link::AsyncLink;
 use super::endpoint::EndpointSettings;
 use super::join_info::JoinInfo;
+use super::learner_news::LearnerNews;
 use crate::link::closed::LinkClosed;
 use crate::link::contribution::Contribution;
+use crate::link::reports::ReportLink;
 use crate::link::to_learner::Link;
 
 /// [`AsyncLink`] for a worker's thread, which blocks while it waits.
@@ -35,6 +38,11 @@ impl GrpcLink {
         let runtime = runtime.clone();
         Ok((Self { link, runtime }, experiment, info))
     }
+
+    /// What the link tells while the worker waits for something else.
+    pub fn news(&self) -> LearnerNews {
+        self.link.news()
+    }
 }
 
 impl Link for GrpcLink {
@@ -48,6 +56,12 @@ impl Link for GrpcLink {
 
     fn push(&mut self, contribution: &mut Contribution) -> Result<(), LinkClosed> {
         self.runtime.block_on(self.link.push(contribution))
+    }
+}
+
+impl ReportLink for GrpcLink {
+    fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed> {
+        self.runtime.block_on(self.link.report(epoch, report))
     }
 }
 

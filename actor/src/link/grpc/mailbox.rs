@@ -1,14 +1,15 @@
 //! Where a worker and its session's task meet.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{Encoding, Report};
+use troop_common::proto::v1::{self, Encoding, Report};
 use troop_common::weights::Weights;
 
 use super::gradient_pool::Chunks;
@@ -16,9 +17,20 @@ use super::join_info::JoinInfo;
 use super::window::Window;
 use crate::link::closed::LinkClosed;
 
+/// What is on its way to the learner.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Gradient(OutgoingGradient),
+    /// What happened, of a worker that sends no gradients, in a life of the learner.
+    Report {
+        epoch: u64,
+        report: Report,
+    },
+}
+
 /// A gradient on its way to the learner.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(super) struct OutgoingGradient {
     pub(super) epoch: u64,
     pub(super) version: u64,
     pub(super) elements: u64,
@@ -35,6 +47,8 @@ pub(super) struct Mailbox {
     worker: Notify,
     /// Wakes the task.
     task: Notify,
+    /// Where the replays are, by index.
+    replays: watch::Sender<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -101,7 +115,7 @@ impl Mailbox {
         .await
     }
 
-    /// Hands a gradient over; it is dropped where `connection` is lost.
+    /// Hands over what is to be sent; it is dropped where `connection` is lost.
     pub(super) fn send(&self, connection: u64, outgoing: Outgoing) {
         let mut state = self.lock();
         if state.open && state.connection == connection {
@@ -109,6 +123,20 @@ impl Mailbox {
             state.outgoing.push_back(outgoing);
             state.wake_sender();
         }
+    }
+
+    /// Waits until there is nothing more to be had; gives why.
+    pub(super) async fn wait_closed(&self) -> LinkClosed {
+        let never = self.wait(|state| state.stopped::<Infallible>()).await;
+        match never {
+            Ok(never) => match never {},
+            Err(closed) => closed,
+        }
+    }
+
+    /// Where the replays are, by index.
+    pub(super) fn replays(&self) -> watch::Receiver<Vec<String>> {
+        self.replays.subscribe()
     }
 
     /// Ends all waiting but that to send a gradient.
@@ -173,6 +201,18 @@ impl Mailbox {
     /// Says that the learner has been joined.
     pub(super) fn joined(&self, experiment: Experiment, info: JoinInfo) {
         self.update(|state| state.joined = Some((Box::new(experiment), info)));
+    }
+
+    /// Says where the replays are.
+    pub(super) fn replays_are(&self, replays: v1::Replays) {
+        let urls: Vec<String> = replays.places.into_iter().map(|place| place.url).collect();
+        self.replays.send_if_modified(|known| {
+            let news = *known != urls;
+            if news {
+                *known = urls;
+            }
+            news
+        });
     }
 
     /// Waits for the worker's layout; none where the worker leaves instead.

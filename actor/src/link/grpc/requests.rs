@@ -7,12 +7,12 @@ use tokio_stream::Stream;
 use tonic::Status;
 use troop_common::layout::Layout;
 use troop_common::proto::v1::train_request::Kind;
-use troop_common::proto::v1::{GradientChunk, Open, TrainRequest};
+use troop_common::proto::v1::{GradientChunk, LoneReport, Open, Report, TrainRequest};
 use troop_common::wire;
 
-use super::mailbox::{Mailbox, Outgoing};
+use super::mailbox::{Mailbox, Outgoing, OutgoingGradient};
 
-/// What a session sends: its layout, then gradients, each taken from the mailbox when there is
+/// What a session sends: its layout, then gradients and reports, each taken from the mailbox when there is
 /// room to send it.
 pub(super) struct Requests {
     open: Option<Open>,
@@ -20,7 +20,7 @@ pub(super) struct Requests {
     connection: u64,
     /// That of the gradient that is being sent, or was sent last.
     sequence: u64,
-    current: Option<Outgoing>,
+    current: Option<OutgoingGradient>,
 }
 
 impl Requests {
@@ -43,6 +43,15 @@ impl Requests {
             sequence: 0,
             current: None,
         }
+    }
+
+    fn report(&self, epoch: u64, report: Report) -> wire::Outgoing {
+        let kind = Kind::Report(LoneReport {
+            sequence: self.sequence,
+            epoch,
+            report: Some(report),
+        });
+        wire::Outgoing::new(&TrainRequest { kind: Some(kind) })
     }
 
     fn next_chunk(&mut self) -> Option<wire::Outgoing> {
@@ -80,8 +89,13 @@ impl Stream for Requests {
             let Some(next) = next else {
                 return Poll::Ready(None);
             };
-            this.current = Some(next);
             this.sequence += 1;
+            match next {
+                Outgoing::Gradient(gradient) => this.current = Some(gradient),
+                Outgoing::Report { epoch, report } => {
+                    return Poll::Ready(Some(Ok(this.report(epoch, report))));
+                }
+            }
         }
     }
 }

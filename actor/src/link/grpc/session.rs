@@ -11,7 +11,7 @@ use troop_common::experiment::{Experiment, WireSettings};
 use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_response::Kind;
-use troop_common::proto::v1::{Control, ControlKind, JoinRequest};
+use troop_common::proto::v1::{self, Control, ControlKind, JoinRequest};
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{Bounded, Messages, MessagesError, Response, WireError};
 
@@ -20,7 +20,6 @@ use super::endpoint::EndpointSettings;
 use super::incoming::IncomingWeights;
 use super::join_info::JoinInfo;
 use super::mailbox::Mailbox;
-use super::mismatch;
 use super::requests::Requests;
 use super::session_end::SessionEnd;
 use super::window::Window;
@@ -43,6 +42,8 @@ pub(super) struct JoinedSession {
     secret: u64,
     pub(super) info: JoinInfo,
     pub(super) experiment: Experiment,
+    /// Where the replays are, if it needs them.
+    pub(super) replays: v1::Replays,
 }
 
 /// Connects.
@@ -53,11 +54,8 @@ pub(super) async fn connect(
     settings: &EndpointSettings,
     wire: &WireSettings,
 ) -> Result<Client, SessionEnd> {
-    let endpoint = settings.endpoint(wire).map_err(SessionEnd::Refused)?;
-    match settings.connector.connect(&endpoint, &settings.url).await {
-        Ok(channel) => Ok(settings.client(channel)),
-        Err(error) => Err(mismatch::of_connecting(settings, error).await),
-    }
+    let dialled = settings.dial().connect(wire).await;
+    Ok(dialled.map(Client)?)
 }
 
 /// Connects and joins.
@@ -75,10 +73,17 @@ pub(super) async fn join(
         layout_fingerprint: fingerprint.to_owned(),
         worker: settings.worker.clone(),
         software: VERSION.to_owned(),
+        role: settings
+            .role
+            .map_or(v1::Role::Unspecified, Into::into)
+            .into(),
     };
     let answer = match within(CALL_LIMIT, client.join(request)).await {
         Ok(answer) => answer,
-        Err(end) => return Err(mismatch::of_first_call(settings, end).await),
+        Err(SessionEnd::Lost(reason)) => {
+            return Err(settings.dial().first_call_lost(reason).await.into());
+        }
+        Err(end) => return Err(end),
     };
     answer.check_bounds().map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's answer: {error}"))
@@ -86,9 +91,20 @@ pub(super) async fn join(
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
     })?;
+    joined(settings, (client, experiment), answer)
+}
+
+fn joined(
+    settings: &EndpointSettings,
+    (client, experiment): (Client, Experiment),
+    answer: v1::JoinResponse,
+) -> Result<JoinedSession, SessionEnd> {
+    let role = experiment.topology.role(settings.role);
+    let role = role.map_err(|refused| SessionEnd::Refused(refused.to_string()))?;
     let info = JoinInfo {
         session: answer.session,
         epoch: answer.epoch,
+        role,
         worker_index: answer.worker_index,
         run: answer.run,
     };
@@ -97,6 +113,7 @@ pub(super) async fn join(
         secret: answer.secret,
         info,
         experiment,
+        replays: answer.replays.unwrap_or_default(),
     })
 }
 
@@ -131,7 +148,7 @@ impl JoinedSession {
                 layout.fingerprint()
             )));
         }
-        mailbox.opened(Window::new(&self.experiment));
+        mailbox.opened(Window::new(&self.experiment, self.info.role));
         let incoming = IncomingWeights::new(self.info.epoch, layout.len());
         Ok(OpenSession {
             inbound,
@@ -181,6 +198,10 @@ impl OpenSession {
                 Ok(())
             }
             Response::Other(Some(Kind::Control(control))) => controlled(control),
+            Response::Other(Some(Kind::Replays(replays))) => {
+                self.mailbox.replays_are(replays);
+                Ok(())
+            }
             Response::Other(_) => Err(unexpected(Some(&response))),
         }
     }
@@ -215,6 +236,7 @@ fn unexpected(response: Option<&Response>) -> SessionEnd {
         Some(Response::Other(Some(Kind::Opened(_)))) => "`opened`",
         Some(Response::Other(Some(Kind::Acknowledgement(_)))) => "an acknowledgement",
         Some(Response::Other(Some(Kind::Control(_)))) => "a control",
+        Some(Response::Other(Some(Kind::Replays(_)))) => "places of replays",
     };
     SessionEnd::Lost(format!("{found} came out of turn from the learner"))
 }

@@ -3,6 +3,7 @@ use std::error::Error;
 use tonic::{Code, Status};
 use troop_common::call_error::CallError;
 use troop_common::causes::with_causes;
+use troop_common::dialling::NoConnection;
 
 /// How a session ends.
 #[derive(Debug)]
@@ -31,6 +32,15 @@ impl From<Status> for SessionEnd {
                 }
                 _ => Self::Lost(transport(message, &status)),
             },
+        }
+    }
+}
+
+impl From<NoConnection> for SessionEnd {
+    fn from(none: NoConnection) -> Self {
+        match none {
+            NoConnection::Lasting(reason) => Self::Refused(reason),
+            NoConnection::Passing(reason) => Self::Lost(reason),
         }
     }
 }

@@ -1,13 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use troop_common::dialling::{Backoff, Outage};
 use troop_common::experiment::{ActorSettings, Experiment, WireSettings};
 
-use super::backoff::Backoff;
 use super::endpoint::EndpointSettings;
 use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::Mailbox;
-use super::outage::Outage;
 use super::session::{self, JoinedSession};
 use super::session_end::SessionEnd;
 use crate::link::closed::LinkClosed;
@@ -63,11 +62,10 @@ impl Supervisor {
                 SessionEnd::Finished(reason) => return Some(LinkClosed::Finished(reason)),
                 SessionEnd::Refused(reason) => return Some(self.failed(&reason)),
                 SessionEnd::Lost(_) if mailbox.is_leaving() => return None,
-                SessionEnd::Lost(reason) => {
-                    if let Some(failed) = self.pause(&reason).await {
-                        return Some(failed);
-                    }
-                }
+                SessionEnd::Lost(reason) => match self.pause(&reason).await {
+                    None => {}
+                    failed => return failed,
+                },
             }
         }
     }
@@ -105,6 +103,8 @@ impl Supervisor {
             .as_ref()
             .map_or("", |known| known.fingerprint.as_str());
         let mut joined = session::join(&self.settings, &self.wire, fingerprint).await?;
+        self.mailbox
+            .replays_are(std::mem::take(&mut joined.replays));
         match &mut self.known {
             Some(known) => known.agree(&joined)?,
             None => {

@@ -1,6 +1,7 @@
 //! How far a worker may run ahead of the learner's answers.
 
 use troop_common::experiment::{Experiment, SendWeights, StalenessPolicy};
+use troop_common::role::Role;
 
 /// Counts the gradients of one connection that still lack an answer.
 ///
@@ -22,8 +23,16 @@ pub(super) struct Window {
 
 impl Window {
     /// That of a connection on which nothing was sent yet.
-    pub(super) fn new(experiment: &Experiment) -> Self {
+    ///
+    /// Who only acts takes no turns, and needs no newer weights: those come from others, who may wait for it.
+    pub(super) fn new(experiment: &Experiment, role: Role) -> Self {
         use StalenessPolicy::{Bound, Synchronous};
+        if !role.trains() {
+            return Self {
+                size: experiment.wire.gradients_in_flight,
+                ..Self::default()
+            };
+        }
         let takes_turns = matches!(experiment.learner.staleness, Bound | Synchronous);
         let after_gradient = experiment.wire.send_weights == SendWeights::AfterGradient;
         let size = experiment.wire.gradients_in_flight;
@@ -76,7 +85,22 @@ mod tests {
         let mut experiment = Experiment::default();
         experiment.wire.send_weights = send_weights;
         experiment.wire.gradients_in_flight = gradients_in_flight;
-        Window::new(&experiment)
+        Window::new(&experiment, Role::Bundled)
+    }
+
+    #[test]
+    fn who_only_acts_never_waits_for_weights_of_an_answer() {
+        let mut experiment = Experiment::default();
+        experiment.wire.send_weights = SendWeights::AfterGradient;
+        experiment.learner.staleness = StalenessPolicy::Bound;
+        experiment.wire.gradients_in_flight = 2;
+        let mut window = Window::new(&experiment, Role::Act);
+        window.delivered(0);
+        window.sent();
+        window.sent();
+        assert!(!window.has_room() && window.lets_compute());
+        window.acknowledged(7);
+        assert!(window.has_room() && window.lets_compute());
     }
 
     #[test]

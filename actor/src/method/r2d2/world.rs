@@ -113,9 +113,9 @@ pub(super) fn live(
             let Actions::Discrete(taken) = &decision.actions else {
                 panic!("discrete")
             };
-            for e in 0..ENVIRONMENTS {
+            for (e, (end, action)) in ends.iter().zip(taken).enumerate() {
                 let own = |all: &[f32], len: usize| all[e * len..(e + 1) * len].to_vec();
-                let behind = match ends[e] {
+                let behind = match end {
                     End::Truncated => {
                         let last = numbers(4, &mut rng);
                         let buffer = &mut segment.truncated_observations;
@@ -126,8 +126,8 @@ pub(super) fn live(
                 };
                 lived.push(Lived {
                     observation: own(&now, 4),
-                    action: taken[e],
-                    end: ends[e],
+                    action: *action,
+                    end: *end,
                     state: own(before.values(), network.state_len()),
                     behind,
                     next: lived.len() + ENVIRONMENTS,

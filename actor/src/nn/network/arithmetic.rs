@@ -64,15 +64,18 @@ mod tests {
     use crate::nn::Network;
     use crate::nn::testing::HEADS;
     use troop_common::experiment::{Body as Kind, ModelSettings};
-    use troop_common::spaces::{ElementType, ObservationSpace};
+    use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
     fn arithmetic(settings: &ModelSettings, shape: &[usize]) -> Arithmetic {
-        let observation = ObservationSpace {
-            shape: shape.to_vec(),
-            element: ElementType::F32,
+        let spaces = Spaces {
+            observation: ObservationSpace {
+                shape: shape.to_vec(),
+                element: ElementType::F32,
+            },
+            action: ActionSpace::Discrete { n: 2 },
         };
         let heads = [HEADS[0], HEADS[2]];
-        let network = Network::new(settings, &observation, &heads).unwrap();
+        let network = Network::new(settings, &spaces, &heads).unwrap();
         network.arithmetic()
     }
 

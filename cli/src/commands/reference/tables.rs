@@ -5,6 +5,7 @@ use troop_common::telemetry::{
     BUILD_INFO, BUILD_PREFIX, MetricRow, PROCESS_PREFIX, PROCESS_ROWS, markdown_row,
 };
 use troop_learner::metrics::Metrics;
+use troop_replay::service::ReplayMetrics;
 
 /// The table called `name`: `keys SECTION`, or `metrics PART`; none if there is no such table.
 pub(super) fn table(name: &str) -> Option<String> {
@@ -17,6 +18,10 @@ pub(super) fn table(name: &str) -> Option<String> {
         ("metrics", "learner") => Some(metrics(&[
             (Metrics::PREFIX, Metrics::ROWS),
             (Metrics::PREFIX, CONNECTION_ROWS),
+        ])),
+        ("metrics", "replay") => Some(metrics(&[
+            (ReplayMetrics::PREFIX, ReplayMetrics::ROWS),
+            (ReplayMetrics::PREFIX, CONNECTION_ROWS),
         ])),
         ("metrics", "actor") => Some(metrics(&[
             (ActorMetrics::PREFIX, ActorMetrics::ROWS),

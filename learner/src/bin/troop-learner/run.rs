@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, block_in_place};
 use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
-use troop_common::experiment::{EvaluateSettings, Experiment, resolve};
+use troop_common::experiment::{Experiment, resolve};
 use troop_common::process::{AddressFile, INTERRUPTED, NOT_LEARNT, Signals, Wish, say};
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
@@ -103,27 +103,6 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     keep(&server, was_over, services, keeper, signals).await
 }
 
-/// Actors of other processes act and train: there is no replay between them.
-fn refuse_split(experiment: &Experiment) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !experiment.topology.is_split(),
-        "`topology.trainers` is {}: workers of other processes act and train. Set it to 0, or run the experiment in \
-         one process: troop train",
-        experiment.topology.trainers
-    );
-    Ok(())
-}
-
-/// Actors of other processes do not evaluate.
-fn warn_without_evaluator(evaluate: &EvaluateSettings) {
-    if evaluate.is_on() {
-        tracing::warn!(
-            "experiment.evaluate is on, but workers of other processes do not evaluate: there are evaluations in one \
-             process only, troop train"
-        );
-    }
-}
-
 /// What the run at `path` goes on with. If an experiment was asked for as well, it must be that one.
 fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
     let there = RunDirectory::experiment(path, &args.overrides())?;
@@ -147,7 +126,6 @@ fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
 
 /// Logging, and addresses that are listened on.
 async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
-    refuse_split(experiment)?;
     telemetry::init_logging(&experiment.telemetry)?;
     let Experiment {
         security, learner, ..
@@ -155,7 +133,6 @@ async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     for warning in security.warnings(learner) {
         tracing::warn!("{warning}");
     }
-    warn_without_evaluator(&experiment.experiment.evaluate);
     make_room_for(learner.max_sessions);
     let token_file = security.token_file.as_deref();
     let tls = ServerTls::read(security)?;

@@ -7,7 +7,7 @@ use crate::ledger::{ProgressPoint, RunEvent};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
     /// Where the run was at a moment.
-    Progress(ProgressPoint),
+    Progress(Box<ProgressPoint>),
     /// What happened at a moment.
     Event(RunEvent),
 }

@@ -53,7 +53,7 @@ impl History {
     /// Adds what one line of the event log says.
     pub fn push(&mut self, line: Line) {
         match line {
-            Line::Progress(point) => self.push_point(point),
+            Line::Progress(point) => self.push_point(*point),
             Line::Event(event) => self.push_event(event),
         }
     }

@@ -4,10 +4,10 @@ use std::io::Write;
 use super::*;
 
 fn point(env_steps: u64) -> Line {
-    Line::Progress(ProgressPoint {
+    Line::Progress(Box::new(ProgressPoint {
         env_steps,
         ..ProgressPoint::default()
-    })
+    }))
 }
 
 fn event(message: &str) -> Line {

@@ -44,11 +44,11 @@ mod tests {
     use crate::run_files::history::{Level, Line, ProgressPoint, RunEvent};
 
     fn point(wall_seconds: f64) -> Line {
-        Line::Progress(ProgressPoint {
+        Line::Progress(Box::new(ProgressPoint {
             wall_seconds,
             env_steps: (wall_seconds * 100.0) as u64,
             ..ProgressPoint::default()
-        })
+        }))
     }
 
     fn event() -> Line {

@@ -87,6 +87,7 @@ impl LiveRun {
             version: self.server.version(),
             session_count: sessions.len(),
             sessions: sessions.into_iter().take(SHOWN_SESSIONS).collect(),
+            replays: self.server.replays(),
         }
     }
 }

@@ -119,11 +119,11 @@ mod tests {
     }
 
     fn append(run: &RunDirectory, env_steps: u64) {
-        let line = Line::Progress(ProgressPoint {
+        let line = Line::Progress(Box::new(ProgressPoint {
             wall_seconds: env_steps as f64 / 10.0,
             env_steps,
             ..ProgressPoint::default()
-        });
+        }));
         let path = run.path().join("events.jsonl");
         let mut file = fs::File::options()
             .create(true)

@@ -5,7 +5,7 @@ use troop_common::causes::with_causes;
 use troop_common::finite::Finite;
 
 use super::points::Points;
-use crate::answers::SessionView;
+use crate::answers::{ReplayView, SessionView};
 use crate::ledger::staleness::{StalenessBucket, StalenessSummary};
 use crate::ledger::{Evaluation, ProgressView};
 use crate::run_files::history::{ProgressPoint, RunEvent};
@@ -209,4 +209,5 @@ pub(super) struct LiveView {
     pub(super) session_count: usize,
     /// The first ones, if there are very many.
     pub(super) sessions: Vec<SessionView>,
+    pub(super) replays: Vec<ReplayView>,
 }

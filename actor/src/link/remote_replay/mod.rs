@@ -1,0 +1,15 @@
+//! The replay over gRPC.
+
+mod appended_stream;
+mod drawn_stream;
+mod encoded_segments;
+mod keys;
+mod reader;
+mod settings;
+mod shelf;
+mod stream_end;
+mod writer;
+
+pub use reader::RemoteReplayReader;
+pub use settings::RemoteReplaySettings;
+pub use writer::RemoteReplayWriter;

@@ -1,0 +1,267 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tonic::body::Body;
+use troop_common::bounds;
+use troop_common::call_error::CallError;
+use troop_common::proto::v1;
+use troop_common::proto::v1::attach_replay_request::Kind as Up;
+use troop_common::proto::v1::attach_replay_response::Kind as Down;
+use troop_common::serving::{MESSAGE_PATIENCE, first_message};
+use troop_common::wire::{Bounded, Messages, MessagesError, Outgoing, Rope};
+
+use super::attached_replay::AttachedReplay;
+use super::outbox::control;
+use super::statuses::attach_status;
+use super::{Service, refuse_other_protocol};
+use crate::answers::{Phase, ReplayIntroduction};
+
+/// A replay that says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// One replay's stream: what it tells is taken, and it is told when the learner closes.
+pub(super) struct Attachment {
+    replay: AttachedReplay,
+    inbound: Messages<Body>,
+    down: mpsc::Sender<Result<Outgoing, Status>>,
+}
+
+/// Bytes of a replay's message at most: an address, or some numbers.
+const LONGEST_ATTACH: usize = 16 << 10;
+
+/// What is sent down: one answer, and one farewell.
+const MESSAGES_DOWN: usize = 2;
+
+impl Service {
+    /// Takes a replay into the run.
+    pub(super) async fn attach(
+        &self,
+        requests: Body,
+    ) -> Result<ReceiverStream<Result<Outgoing, Status>>, Status> {
+        let mut inbound = Messages::within(requests, LONGEST_ATTACH, MESSAGE_PATIENCE);
+        let open = attach_open(first_message(&mut inbound).await?)?;
+        refuse_other_protocol("replay", open.protocol)?;
+        let replay = ReplayIntroduction {
+            url: bounds::ATTACH_URL.cut(&open.url),
+            life: open.life,
+            index: open.index.map(|index| index as usize),
+        };
+        let server = Arc::clone(&self.server);
+        let attached = AttachedReplay::new(server, &replay)
+            .map_err(|error| attach_status(&error, &self.server.phase().borrow()))?;
+        let index = attached.index();
+        let software = bounds::ATTACH_SOFTWARE.cut(&open.software);
+        tracing::info!(
+            replay = index,
+            url = replay.url,
+            software,
+            "replay attached"
+        );
+        let (down, unsent) = mpsc::channel(MESSAGES_DOWN);
+        let answer = message(Down::Attached(v1::Attached {
+            index: index as u32,
+            epoch: self.server.epoch(),
+            experiment: self.experiment.to_string(),
+            run: self.run.to_string(),
+        }));
+        // The channel is empty, so there is room.
+        let _ = down.try_send(Ok(answer));
+        let attachment = Attachment {
+            replay: attached,
+            inbound,
+            down,
+        };
+        tokio::spawn(attachment.run());
+        Ok(ReceiverStream::new(unsent))
+    }
+}
+
+impl Attachment {
+    /// Reads until the replay goes or falls silent, or the learner closes.
+    async fn run(mut self) {
+        let phase = self.replay.server().phase();
+        let down = self.down.clone();
+        let cause = tokio::select! {
+            biased;
+            farewell = farewell(phase) => {
+                let _ = self.down.try_send(Ok(message(Down::Control(farewell))));
+                "the learner closes"
+            }
+            cause = self.read() => cause,
+            () = down.closed() => "it hung up",
+        };
+        tracing::info!(replay = self.replay.index(), cause, "replay detached");
+        self.replay.ends(cause);
+    }
+
+    async fn read(&mut self) -> &'static str {
+        loop {
+            let next = match timeout(SILENCE, self.inbound.next()).await {
+                Err(_) => return self.refuse("it said nothing for too long"),
+                Ok(Ok(None)) => return "it left",
+                Ok(Err(MessagesError::Call(_))) => return "the connection was lost",
+                Ok(Err(MessagesError::Wire(_))) => {
+                    return self.refuse("it sent what is no message");
+                }
+                Ok(Ok(Some(next))) => next,
+            };
+            match v1::AttachReplayRequest::decode(next).map(|it| it.kind) {
+                Ok(Some(Up::Counts(counts))) => self.replay.count(counts),
+                // A later protocol's; this one has nothing to do with it.
+                Ok(None) => {}
+                Ok(Some(Up::Open(_))) | Err(_) => {
+                    return self.refuse("it does not follow the protocol");
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, cause: &'static str) -> &'static str {
+        // There is room: nothing but the answer was sent.
+        let _ = self.down.try_send(Err(CallError::Stream.status(cause)));
+        cause
+    }
+}
+
+/// The message that a replay's stream begins with.
+fn attach_open(first: Option<Rope>) -> Result<v1::AttachOpen, Status> {
+    let first = v1::AttachReplayRequest::decode(first.unwrap_or_default());
+    let first = first.map_err(|error| CallError::Stream.status(error))?;
+    let Some(Up::Open(open)) = first.kind else {
+        let expected = "the stream must begin with an `open` message that says where the replay is";
+        return Err(CallError::Stream.status(expected));
+    };
+    open.check_bounds()
+        .map_err(|error| CallError::Stream.status(error))?;
+    Ok(open)
+}
+
+/// What goes down to a replay.
+fn message(kind: Down) -> Outgoing {
+    Outgoing::new(&v1::AttachReplayResponse { kind: Some(kind) })
+}
+
+/// What it is told once the learner closes.
+async fn farewell(mut phase: watch::Receiver<Phase>) -> v1::Control {
+    loop {
+        if let Some(control) = control(phase.borrow_and_update().clone()) {
+            return control;
+        }
+        if phase.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, Bytes, BytesMut};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use tokio::time::{Instant, sleep};
+    use tokio_stream::StreamExt;
+    use troop_common::experiment::Experiment;
+    use troop_common::proto::PROTOCOL;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::parameter_server::ParameterServer;
+
+    type Frames = mpsc::Sender<Result<Frame<Bytes>, Status>>;
+
+    fn service() -> (Arc<ParameterServer>, Service) {
+        let mut experiment = Experiment::default();
+        experiment.topology.trainers = 1;
+        let metrics = Metrics::new().unwrap();
+        let server = Arc::new(ParameterServer::new(experiment, metrics));
+        let service = Service::new(Arc::clone(&server)).unwrap();
+        (server, service)
+    }
+
+    /// A stream's request, and where its frames go.
+    fn stream() -> (Frames, Body) {
+        let (frames, body) = mpsc::channel(8);
+        (
+            frames,
+            Body::new(StreamBody::new(ReceiverStream::new(body))),
+        )
+    }
+
+    async fn send(frames: &Frames, kind: Up) {
+        let message = v1::AttachReplayRequest { kind: Some(kind) }.encode_to_vec();
+        let mut bytes = BytesMut::new();
+        bytes.put_u8(0);
+        bytes.put_u32(message.len() as u32);
+        bytes.put_slice(&message);
+        let frame = Ok(Frame::data(bytes.freeze()));
+        frames.send(frame).await.unwrap();
+    }
+
+    fn open(life: u64) -> Up {
+        Up::Open(v1::AttachOpen {
+            protocol: PROTOCOL,
+            url: "http://replay".into(),
+            life,
+            ..v1::AttachOpen::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_that_falls_silent_is_gone_and_one_that_tells_stays() {
+        let (server, service) = service();
+        let (frames, body) = stream();
+        send(&frames, open(7)).await;
+        let mut down = service.attach(body).await.unwrap();
+        down.next().await.unwrap().unwrap();
+        for items_held in 1..=10 {
+            let counts = v1::ReplayCounts {
+                items_held,
+                ..v1::ReplayCounts::default()
+            };
+            send(&frames, Up::Counts(counts)).await;
+            sleep(SILENCE / 2).await;
+            assert_eq!(server.metrics().replay_items.get(), items_held as i64);
+        }
+        let began = Instant::now();
+        let end = down.next().await.unwrap();
+        assert!(end.is_err(), "it is told why");
+        assert!(began.elapsed() <= SILENCE);
+        sleep(SILENCE).await;
+        assert!(server.ledger().replay_places().is_err());
+        assert_eq!(server.metrics().replays.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_it_is_told_to_stop() {
+        let (server, service) = service();
+        let (frames, body) = stream();
+        send(&frames, open(7)).await;
+        let mut down = service.attach(body).await.unwrap();
+        down.next().await.unwrap().unwrap();
+        server.finish("enough".into());
+        assert!(down.next().await.unwrap().is_ok());
+        assert!(down.next().await.is_none(), "nothing comes after it");
+        let (frames, body) = stream();
+        send(&frames, open(8)).await;
+        let refused = service.attach(body).await.unwrap_err();
+        assert_eq!(CallError::of(&refused), Some(CallError::Finished));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_more_than_the_run_has_is_refused_and_may_try_again() {
+        let (_server, service) = service();
+        let (first, body) = stream();
+        send(&first, open(7)).await;
+        let _down = service.attach(body).await.unwrap();
+        let (second, body) = stream();
+        send(&second, open(8)).await;
+        let refused = service.attach(body).await.unwrap_err();
+        let error = CallError::of(&refused).unwrap();
+        assert_eq!((error, error.is_lasting()), (CallError::Full, false));
+    }
+}

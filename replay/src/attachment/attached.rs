@@ -1,0 +1,53 @@
+use troop_common::experiment::Experiment;
+use troop_common::proto::v1;
+use troop_common::wire::Bounded;
+
+use super::lost::Lost;
+
+/// What a replay belongs to, as the learner tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attached {
+    /// Its place among the run's replays, from 0.
+    pub index: usize,
+    /// The experiment that the run executes.
+    pub experiment: Experiment,
+    /// What the run is called.
+    pub run: String,
+    /// The learner's life within the run.
+    pub epoch: u64,
+}
+
+impl Attached {
+    /// Reads the learner's answer.
+    pub(super) fn read(answer: v1::Attached) -> Result<Self, Lost> {
+        let unreadable =
+            |error: String| Lost::Refused(format!("cannot read the learner's answer: {error}"));
+        v1::attach_replay_response::Kind::Attached(answer.clone())
+            .check_bounds()
+            .map_err(|error| unreadable(error.to_string()))?;
+        let experiment = Experiment::from_toml(&answer.experiment);
+        Ok(Self {
+            index: answer.index as usize,
+            experiment: experiment.map_err(|error| unreadable(error.to_string()))?,
+            run: answer.run,
+            epoch: answer.epoch,
+        })
+    }
+
+    /// The learner may have been restarted meanwhile, and somebody may have started another run: what a replay holds
+    /// belongs to one alone.
+    pub(super) fn agree(&self, found: &Self) -> Result<(), Lost> {
+        let (was, is) = (&self.experiment, &found.experiment);
+        let same = self.run == found.run
+            && was.environment == is.environment
+            && was.model == is.model
+            && was.method == is.method;
+        match same {
+            true => Ok(()),
+            false => Err(Lost::Refused(format!(
+                "run `{}` is there now, and what this replay holds belongs to run `{}`; start another replay for it",
+                found.run, self.run
+            ))),
+        }
+    }
+}

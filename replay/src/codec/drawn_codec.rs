@@ -1,0 +1,154 @@
+use troop_common::experience::{ObservationBuffer, Segment, Transitions};
+use troop_common::wire::Rope;
+
+use super::codec_error::CodecError;
+use super::frames::{self, Like};
+use super::input::Input;
+use super::output::Output;
+use super::segment_codec;
+use crate::drawn::{Drawn, DrawnItems};
+use crate::item_kind::ItemKind;
+use crate::replay_settings::ReplaySettings;
+use crate::stretches::Stretches;
+
+/// Appends the bytes of what was drawn from a replay of these settings: how many, keys, versions, weights, then what items
+/// are.
+pub fn encode_drawn(drawn: &Drawn, settings: &ReplaySettings, bytes: &mut Vec<u8>) {
+    let output = &mut Output(bytes);
+    output.count(drawn.keys().len());
+    output.numbers(drawn.keys());
+    output.numbers(&drawn.versions);
+    output.numbers(drawn.weights());
+    match &drawn.items {
+        DrawnItems::Transitions(transitions) => write_transitions(transitions, settings, output),
+        DrawnItems::Stretches(stretches) => {
+            let counts = stretches.lengths.iter().chain(&stretches.burn_in);
+            counts.for_each(|count| output.count(*count));
+            segment_codec::write(&stretches.segment, settings, output);
+        }
+    }
+}
+
+/// Reads what was drawn from a replay of these settings.
+///
+/// # Errors
+/// If these are no bytes of it.
+pub fn decode_drawn(bytes: Rope, settings: &ReplaySettings) -> Result<Drawn, CodecError> {
+    let input = &mut Input(bytes);
+    let items = input.count()?;
+    let most = settings.most_items_per_draw;
+    let expected = format!("from 1 to {most}");
+    CodecError::unless(
+        (1..=most).contains(&items),
+        "items",
+        &expected,
+        items as u64,
+    )?;
+    let keys = input.numbers(items)?;
+    let versions = input.numbers(items)?;
+    let weights = input.numbers(items)?;
+    let items = match settings.items {
+        ItemKind::Transitions { .. } => {
+            let transitions = read_transitions(input, settings, keys, weights)?;
+            DrawnItems::Transitions(Box::new(transitions))
+        }
+        ItemKind::Unrolls { env_steps } | ItemKind::Sequences { env_steps, .. } => {
+            let stretches = read_stretches(input, settings, env_steps, (keys, weights))?;
+            DrawnItems::Stretches(Box::new(stretches))
+        }
+    };
+    input.end()?;
+    Ok(Drawn { items, versions })
+}
+
+fn write_transitions(
+    transitions: &Transitions,
+    settings: &ReplaySettings,
+    output: &mut Output<'_>,
+) {
+    output.numbers(&transitions.actions);
+    output.numbers(&transitions.rewards);
+    output.numbers(&transitions.discounts);
+    let buffers = [&transitions.observations, &transitions.next_observations];
+    let n_step = match settings.items {
+        ItemKind::Transitions { n_step, .. } => n_step,
+        ItemKind::Unrolls { .. } | ItemKind::Sequences { .. } => 0,
+    };
+    let likes = |buffer, index| {
+        let like = |shift| {
+            (buffer == 1).then_some(Like {
+                buffer: 0,
+                index,
+                shift,
+            })
+        };
+        // If the episode has terminated the first observation stands in for the next.
+        [like(n_step), like(0)]
+    };
+    frames::encode(&buffers, settings.stack, likes, output);
+    frames::encode_masks(&buffers[1..], output);
+}
+
+fn read_transitions(
+    input: &mut Input,
+    settings: &ReplaySettings,
+    keys: Vec<u64>,
+    weights: Vec<f32>,
+) -> Result<Transitions, CodecError> {
+    let items = keys.len();
+    let actions = input.numbers(items)?;
+    let rewards = input.numbers(items)?;
+    let discounts = input.numbers(items)?;
+    let empty = || ObservationBuffer::new(&settings.spaces.observation);
+    let (mut observations, mut next_observations) = (empty(), empty());
+    let bytes = settings.observation_bytes();
+    let mut buffers = [(&mut observations, items), (&mut next_observations, items)];
+    frames::decode(input, &mut buffers, settings.stack, bytes)?;
+    let choices = settings.spaces.action.choices();
+    frames::decode_masks(input, &mut buffers[1..], choices)?;
+    Ok(Transitions {
+        keys,
+        observations,
+        actions,
+        rewards,
+        discounts,
+        next_observations,
+        weights,
+    })
+}
+
+fn read_stretches(
+    input: &mut Input,
+    settings: &ReplaySettings,
+    len: usize,
+    (keys, weights): (Vec<u64>, Vec<f32>),
+) -> Result<Stretches, CodecError> {
+    let items = keys.len();
+    let mut lens = || -> Result<Vec<usize>, CodecError> {
+        let lens: Vec<u32> = input.numbers(items)?;
+        let fits = |found: u32| {
+            let expected = format!("at most {len}");
+            CodecError::unless(
+                found as usize <= len,
+                "a length",
+                &expected,
+                u64::from(found),
+            )?;
+            Ok(found as usize)
+        };
+        lens.into_iter().map(fits).collect()
+    };
+    let (lengths, burn_in) = (lens()?, lens()?);
+    let mut segment = Segment::new(items, &settings.spaces);
+    let most = len.saturating_mul(items);
+    segment_codec::read(input, settings, (items, most), &mut segment)?;
+    let steps = segment.len();
+    CodecError::unless(steps == most, "env steps", &most, steps as u64)?;
+    Ok(Stretches {
+        segment,
+        keys,
+        weights,
+        lengths,
+        burn_in,
+    })
+}

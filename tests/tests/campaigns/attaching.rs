@@ -1,0 +1,126 @@
+//! Replays that say to a learner what no replay would.
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use troop_common::proto::PROTOCOL;
+use troop_common::proto::v1::attach_replay_request::Kind;
+use troop_common::proto::v1::{AttachOpen, AttachReplayRequest, ReplayCounts};
+use troop_tests::{Learner, Scratch, Signal};
+
+use crate::fields::{Put, check_all_known};
+use crate::peer::{ANSWER, NO_ANSWER, Peer, runtime};
+use crate::site::{json, soon};
+
+/// What one replay says, all of it right at first.
+struct AttachScene {
+    open: AttachOpen,
+    counts: ReplayCounts,
+}
+
+impl AttachScene {
+    fn new() -> Self {
+        Self {
+            open: AttachOpen {
+                protocol: PROTOCOL,
+                software: "a campaign".into(),
+                url: "http://127.0.0.1:1".into(),
+                life: 7,
+                index: None,
+            },
+            counts: ReplayCounts::default(),
+        }
+    }
+}
+
+/// Each by its name in the contract.
+const FIELDS: &[(&str, Put<AttachScene>)] = &[
+    (
+        "AttachOpen.protocol",
+        Put::Number(|it, n| it.open.protocol = n as u32),
+    ),
+    (
+        "AttachOpen.software",
+        Put::Text(|it, text| it.open.software = text),
+    ),
+    ("AttachOpen.url", Put::Text(|it, text| it.open.url = text)),
+    ("AttachOpen.life", Put::Number(|it, n| it.open.life = n)),
+    (
+        "AttachOpen.index",
+        Put::Number(|it, n| it.open.index = Some(n as u32)),
+    ),
+    (
+        "AttachReplayRequest.counts",
+        Put::Number(|it, n| {
+            it.counts = ReplayCounts {
+                items_held: n,
+                bytes_held: n,
+                env_steps_inserted: n,
+                items_drawn: n,
+                drawn_age_versions: n,
+                ..ReplayCounts::default()
+            };
+        }),
+    ),
+];
+
+#[test]
+fn every_field_that_a_replay_sends_is_in_the_table() {
+    let known = |field: &str| {
+        field.starts_with("AttachReplayRequest.") || FIELDS.iter().any(|(name, _)| *name == field)
+    };
+    check_all_known(
+        "parameter_server",
+        &["AttachReplayRequest", "AttachOpen"],
+        known,
+    );
+}
+
+#[test]
+fn no_value_of_any_field_does_more_than_end_its_attachment() {
+    let scratch = Scratch::new();
+    let learner = Learner::start(&scratch, "--experiment cartpole-ape-x --run-dir run");
+    runtime().block_on(async {
+        let mut peer = Peer::connect(&learner.url).await.expect("it listens");
+        let right = play(&mut peer, AttachScene::new()).await;
+        right.expect("nothing is wrong with it");
+        for (name, put) in FIELDS {
+            for value in 0..put.values() {
+                let mut scene = AttachScene::new();
+                put.put(&mut scene, value);
+                if let Err(status) = play(&mut peer, scene).await {
+                    assert_ne!(status.message(), NO_ANSWER, "{name}, value {value}");
+                }
+            }
+        }
+    });
+    soon("all replays to be gone", || {
+        let status = json(learner.http, "/api/status");
+        (status["replays"][0]["attached"] == false).then_some(())
+    });
+    learner.http.metrics();
+    learner.process.signal(Signal::TERM);
+    let log = learner.process.wait().expect_code(0).stderr;
+    assert!(!log.contains('\u{1b}'), "a terminal would obey it");
+}
+
+/// One attachment, to its end.
+async fn play(peer: &mut Peer, scene: AttachScene) -> Result<(), Status> {
+    let (requests, stream) = mpsc::channel(4);
+    for kind in [Kind::Open(scene.open), Kind::Counts(scene.counts)] {
+        let request = AttachReplayRequest { kind: Some(kind) };
+        requests.try_send(request).expect("there is room");
+    }
+    let attached = peer.client.attach_replay(ReceiverStream::new(stream));
+    let mut answers = within(attached).await?.into_inner();
+    within(answers.message()).await?;
+    drop(requests);
+    // It is gone before the next one comes.
+    within(answers.message()).await?;
+    Ok(())
+}
+
+async fn within<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let answer = tokio::time::timeout(ANSWER, answer).await;
+    answer.unwrap_or_else(|_| Err(Status::deadline_exceeded(NO_ANSWER)))
+}
