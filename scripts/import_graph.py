@@ -98,11 +98,11 @@ def check(crate: Path, print_edges: bool) -> list[str]:
 
 
 def check_rooms(crate: str, rooms: dict[str, set[str]], floors: int) -> list[str]:
-    """Holds rooms and floors against the crate's limits."""
-    if crate not in ROOMS:
-        return []
-    most_rooms, most_floors = ROOMS[crate]
+    """Holds rooms against one another, and rooms and floors against the crate's limits."""
     broken = [f"{crate}: circle of rooms {' -> '.join(circle)}" for circle in circles(rooms)]
+    if crate not in ROOMS:
+        return broken
+    most_rooms, most_floors = ROOMS[crate]
     if len(rooms) > most_rooms:
         broken.append(f"{crate}: {len(rooms)} rooms; expected {most_rooms} at most")
     if floors > most_floors:

@@ -2,7 +2,8 @@
 
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry};
 use troop_common::metric_table;
-use troop_common::telemetry::{RunInfo, powers, register_process};
+use troop_common::metrics::powers;
+use troop_common::telemetry::{RunInfo, register_process};
 
 metric_table! {
     /// Everything that `/metrics` of an actor shows, all of its workers together, in base units.

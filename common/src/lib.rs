@@ -1,5 +1,5 @@
 //! What Troop's learner and actors agree on: the experiment, spaces, the parameter layout,
-//! the wire's payloads and telemetry.
+//! the wire's payloads, metrics and telemetry.
 //!
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
@@ -15,6 +15,8 @@ pub mod experience;
 pub mod experiment;
 pub mod finite;
 pub mod layout;
+pub mod markdown;
+pub mod metrics;
 pub mod moments;
 mod orthogonal;
 pub mod pem;

@@ -4,9 +4,6 @@ mod hosts;
 mod http;
 mod lines;
 mod logging;
-mod metric;
-mod metric_row;
-mod metric_table;
 mod probe;
 mod process_metrics;
 mod run_info;
@@ -14,8 +11,6 @@ mod run_info;
 pub use hosts::Hosts;
 pub use http::{Door, asked, metrics_router, serve};
 pub use logging::{LOG_VARIABLE, LoggingError, init_logging, init_logging_to};
-pub use metric::{Metric, MetricKind};
-pub use metric_row::{MetricRow, markdown_row, powers};
 pub use probe::{ProbeError, probe};
 pub use process_metrics::{
     BUILD_INFO, BUILD_PREFIX, PROCESS_PREFIX, PROCESS_ROWS, VERSION, register_process,

@@ -5,7 +5,8 @@ use prometheus::{
 };
 use tokio::sync::watch;
 use troop_common::metric_table;
-use troop_common::telemetry::{RunInfo, powers, register_process};
+use troop_common::metrics::powers;
+use troop_common::telemetry::{RunInfo, register_process};
 
 metric_table! {
     /// Everything that `/metrics` of a learner shows, in base units.

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::metrics::{DROPPED, OPEN};
 use crate::descriptors::{self, RESERVED};
-use crate::telemetry::Metric;
+use crate::metrics::Metric;
 
 /// A process has room for so many, whatever its limit says.
 const FEWEST: u64 = 16;

@@ -1,4 +1,4 @@
-use crate::telemetry::{MetricKind, MetricRow};
+use crate::metrics::{MetricKind, MetricRow};
 
 /// Connections that there are.
 pub(super) const OPEN: MetricRow = MetricRow {

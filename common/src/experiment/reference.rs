@@ -7,7 +7,7 @@ use super::{
     ExplorationSettings, LearnerSettings, MethodSettings, ModelSettings, OptimizerSettings,
     RunSettings, SecuritySettings, TelemetrySettings, TopologySettings, WireSettings,
 };
-use crate::telemetry::markdown_row;
+use crate::markdown::markdown_row;
 use crate::with_methods;
 
 /// The keys of `section`, `environment.atari` say, or of a method, `method.a3c`, as a table in Markdown; none if there

@@ -151,7 +151,8 @@ mod tests {
 
     use super::*;
     use crate::experiment::Experiment;
-    use crate::telemetry::{BUILD_INFO, MetricRow, RunInfo, VERSION, register_process};
+    use crate::metrics::MetricRow;
+    use crate::telemetry::{BUILD_INFO, RunInfo, VERSION, register_process};
 
     fn door() -> Door {
         Door {

@@ -1,7 +1,6 @@
 use prometheus::{IntGaugeVec, Registry};
 
-use super::MetricRow;
-use super::metric::MetricKind;
+use crate::metrics::{MetricKind, MetricRow};
 
 /// The software's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,8 +1,8 @@
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, IntGaugeVec};
 
-use super::metric::{Metric, MetricKind};
 use crate::experiment::Experiment;
+use crate::metrics::{Metric, MetricKind};
 
 /// `…_run_info`, always 1, whose labels tell runs apart on dashboards: `run`, `experiment`, `environment` and `method`.
 #[derive(Clone)]

@@ -1,9 +1,9 @@
 use troop_actor::metrics::ActorMetrics;
 use troop_common::connections::CONNECTION_ROWS;
 use troop_common::experiment::key_table;
-use troop_common::telemetry::{
-    BUILD_INFO, BUILD_PREFIX, MetricRow, PROCESS_PREFIX, PROCESS_ROWS, markdown_row,
-};
+use troop_common::markdown::markdown_row;
+use troop_common::metrics::MetricRow;
+use troop_common::telemetry::{BUILD_INFO, BUILD_PREFIX, PROCESS_PREFIX, PROCESS_ROWS};
 use troop_learner::metrics::Metrics;
 use troop_replay::service::ReplayMetrics;
 

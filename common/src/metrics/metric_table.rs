@@ -2,7 +2,7 @@
 ///
 /// ```
 /// use prometheus::{Histogram, IntCounterVec};
-/// use troop_common::telemetry::powers;
+/// use troop_common::metrics::powers;
 ///
 /// troop_common::metric_table! {
 ///     /// What an oven shows.
@@ -47,7 +47,7 @@ macro_rules! metric_table {
             pub const PREFIX: &'static str = $prefix;
 
             /// All of them, as they are declared.
-            pub const ROWS: &'static [$crate::telemetry::MetricRow] = &[
+            pub const ROWS: &'static [$crate::metrics::MetricRow] = &[
                 $($crate::metric_table!(@row $Metric, $name $([$($label),+])?, $unit, $meaning, $hint $(, $buckets)?)),+
             ];
 
@@ -70,9 +70,9 @@ macro_rules! metric_table {
         @row $Metric:ty, $name:literal $([$($label:literal),+])?, $unit:literal,
         $meaning:literal, $hint:literal $(, $buckets:expr)?
     ) => {
-        $crate::telemetry::MetricRow {
+        $crate::metrics::MetricRow {
             name: $name,
-            kind: <$Metric as $crate::telemetry::Metric>::KIND,
+            kind: <$Metric as $crate::metrics::Metric>::KIND,
             labels: &[$($($label),+)?],
             unit: $unit,
             meaning: $meaning,
