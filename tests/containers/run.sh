@@ -18,5 +18,5 @@ clean_up() {
 trap clean_up EXIT
 images=$(tests/containers/images.sh)
 export ${images?} # NAME=IMAGE of each
-echo "container tests: running them; a fresh machine compiles everything, which takes a quarter of an hour"
+echo "container tests: running them; a fresh machine does all that make test does, which takes a quarter of an hour"
 "$python" -m pytest -rs tests/containers "$@"
