@@ -1,5 +1,7 @@
 //! The ordered list of named parameter tensors behind the flat vector.
 
+use std::ops::Range;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -177,7 +179,7 @@ impl Layout {
     }
 
     /// Each tensor with its range in the flat vector.
-    pub fn ranges(&self) -> impl Iterator<Item = (&TensorSpec, std::ops::Range<usize>)> {
+    pub fn ranges(&self) -> impl Iterator<Item = (&TensorSpec, Range<usize>)> {
         self.tensors.iter().scan(0, |offset, tensor| {
             let start = *offset;
             *offset += tensor.len();
@@ -211,10 +213,33 @@ impl Layout {
     /// [`Self::initialize`], which gives up, with none, soon after `wanted` says so: large layouts
     /// take seconds.
     pub fn initialize_while(&self, seed: u64, wanted: &dyn Fn() -> bool) -> Option<Vec<f32>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut flat = Vec::with_capacity(self.len());
-        for tensor in &self.tensors {
-            tensor.draw(&mut rng, wanted, &mut flat)?;
+        self.initialize_range(0..self.len(), seed, wanted)
+    }
+
+    /// The part `range` of [`Self::initialize_while`]. Each tensor has a stream of random numbers of
+    /// its own, so that only those are drawn that have elements there.
+    pub fn initialize_range(
+        &self,
+        range: Range<usize>,
+        seed: u64,
+        wanted: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
+        let mut flat = Vec::with_capacity(range.len());
+        for ((tensor, of_tensor), stream) in self.ranges().zip(0..) {
+            let start = range.start.max(of_tensor.start);
+            let end = range.end.min(of_tensor.end);
+            if start >= end {
+                continue;
+            }
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            if end - start == tensor.len() {
+                tensor.draw(&mut rng, wanted, &mut flat)?;
+            } else {
+                let mut whole = Vec::with_capacity(tensor.len());
+                tensor.draw(&mut rng, wanted, &mut whole)?;
+                flat.extend_from_slice(&whole[start - of_tensor.start..end - of_tensor.start]);
+            }
         }
         Some(flat)
     }
@@ -334,6 +359,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tensor_begins_with_does_not_depend_on_the_others() {
+        let drawn = |shapes: [usize; 2]| {
+            let tensors =
+                shapes.map(|len| spec(&format!("w{len}"), &[len, 4], Initializer::Orthogonal(1.0)));
+            Layout::new(tensors.into()).unwrap().initialize(7)
+        };
+        let (small, large) = (drawn([3, 8]), drawn([6, 8]));
+        assert_eq!(small[12..], large[24..]);
+        let (first, second) = (drawn([4, 5]), drawn([5, 4]));
+        assert_ne!(first[..16], second[20..], "streams differ");
+    }
+
+    #[test]
+    fn a_part_is_drawn_as_it_is_of_the_whole() {
+        let layout = Layout::new(vec![
+            spec("body", &[6, 4], Initializer::Orthogonal(1.5)),
+            spec("nothing", &[0, 5], Initializer::Zeros),
+            spec("gates", &[8], Initializer::ForgetGate(3.0)),
+            spec("head", &[30], Initializer::Uniform(0.5)),
+        ])
+        .unwrap();
+        let whole = layout.initialize(7);
+        for start in 0..layout.len() {
+            for end in start..=layout.len() {
+                let part = layout.initialize_range(start..end, 7, &|| true).unwrap();
+                assert_eq!(part, whole[start..end], "{start}..{end}");
+            }
+        }
+    }
+
+    #[test]
     fn drawing_ends_where_it_is_not_wanted_any_more() {
         for initializer in [
             Initializer::Zeros,
@@ -383,6 +439,6 @@ mod tests {
             .iter()
             .map(|b| format!("{b:02x}"))
             .collect();
-        assert_eq!(digest, "c5f0587a4fdb0c8f");
+        assert_eq!(digest, "6bd6db9856b53c23");
     }
 }
