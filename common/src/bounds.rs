@@ -111,6 +111,10 @@ bounds! {
     EXPERIMENT = "JoinResponse.experiment", 1 << 20, Bytes;
     /// A directory's name.
     RUN = "JoinResponse.run", 255, Bytes;
+    /// As many as there may be, without the lead.
+    SHARD_PLACES = "Shards.places", 63, Elements;
+    /// An address.
+    SHARD_URL = "ShardPlace.url", 256, Bytes;
     /// Tensors of a layout: a network of a thousand layers has fewer.
     TENSORS = "Layout.tensors", 4_096, Elements;
     /// A tensor's name: `body.0.weight`.

@@ -29,6 +29,8 @@ pub enum CallError {
     Role,
     /// A replay of the run is not there yet.
     NoReplay,
+    /// A shard of the run is not there yet, or is lost.
+    NoShard,
     /// No worker of another role, without which the caller's work leads nowhere, has been there for long.
     Alone,
     /// The learner goes away and may come back.
@@ -37,11 +39,13 @@ pub enum CallError {
     Finished,
     /// There can be no such replay, or it is another than that of the others.
     Replay,
+    /// The run has no place for such a shard.
+    Shard,
 }
 
 impl CallError {
     /// The whole table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Protocol,
         Self::Layout,
         Self::Token,
@@ -51,10 +55,12 @@ impl CallError {
         Self::Full,
         Self::Role,
         Self::NoReplay,
+        Self::NoShard,
         Self::Alone,
         Self::Draining,
         Self::Finished,
         Self::Replay,
+        Self::Shard,
     ];
 
     /// What it is called on the wire.
@@ -69,10 +75,12 @@ impl CallError {
             Self::Full => "full",
             Self::Role => "role",
             Self::NoReplay => "no-replay",
+            Self::NoShard => "no-shard",
             Self::Alone => "alone",
             Self::Draining => "draining",
             Self::Finished => "finished",
             Self::Replay => "replay",
+            Self::Shard => "shard",
         }
     }
 
@@ -84,13 +92,14 @@ impl CallError {
             | Self::Role
             | Self::Alone
             | Self::Finished
-            | Self::Replay => Code::FailedPrecondition,
+            | Self::Replay
+            | Self::Shard => Code::FailedPrecondition,
             Self::Token => Code::Unauthenticated,
             Self::Stream => Code::InvalidArgument,
             Self::OpenTimeout => Code::DeadlineExceeded,
             Self::Session => Code::NotFound,
             Self::Full => Code::ResourceExhausted,
-            Self::NoReplay | Self::Draining => Code::Unavailable,
+            Self::NoReplay | Self::NoShard | Self::Draining => Code::Unavailable,
         }
     }
 
@@ -104,10 +113,14 @@ impl CallError {
             | Self::Role
             | Self::Alone
             | Self::Finished
-            | Self::Replay => true,
-            Self::OpenTimeout | Self::Session | Self::Full | Self::NoReplay | Self::Draining => {
-                false
-            }
+            | Self::Replay
+            | Self::Shard => true,
+            Self::OpenTimeout
+            | Self::Session
+            | Self::Full
+            | Self::NoReplay
+            | Self::NoShard
+            | Self::Draining => false,
         }
     }
 

@@ -4,6 +4,7 @@
 //! **Architecture Invariant:** this crate has no libtorch and starts no threads.
 
 pub mod address;
+pub mod attachment;
 pub mod available_memory;
 pub mod bounds;
 pub mod call_error;
@@ -18,6 +19,7 @@ pub mod layout;
 pub mod markdown;
 pub mod metrics;
 pub mod moments;
+pub mod norm;
 mod orthogonal;
 pub mod pem;
 pub mod process;
@@ -25,6 +27,7 @@ pub mod proto;
 pub mod report_limits;
 pub mod role;
 pub mod serving;
+pub mod shard_ranges;
 pub mod spaces;
 pub mod telemetry;
 pub mod tls;

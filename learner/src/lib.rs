@@ -20,7 +20,8 @@ mod web;
 
 pub use answers::{
     AttachError, Attachment, JoinError, Joined, OpenError, Outcome, Phase, ReplayIntroduction,
-    ReplayMissing, ReplayView, ResumeError, SessionId, SessionView, Verdict,
+    ReplayMissing, ReplayView, ResumeError, SessionId, SessionView, ShardIntroduction,
+    ShardMissing, ShardRefused, Verdict,
 };
 pub use ledger::{Evaluation, ProgressView, learning};
 pub use parameter_server::ParameterServer;

@@ -108,6 +108,10 @@ metric_table! {
         "Open sessions by what they do: `bundled`, `act`, `train`",
         "0 of `act` or of `train` while the other is not: those wait for workers that are gone, and end after \
         `actor.give_up_after_s`";
+    shard_skew: IntGauge = "shard_skew_updates", "updates",
+        "Updates between the lead and the shard that is farthest from it, as the shards told within the last second \
+        (`learner.shards`)",
+        "Grows: one shard is slower than the others, or refuses what they apply; its own metrics say which";
     replays: IntGauge = "replays", "replays",
         "Replays that are there",
         "Fewer than `topology.replays`: their logs say why; workers wait for them";

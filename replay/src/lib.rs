@@ -10,7 +10,6 @@
 mod action_bytes;
 mod actor_errors;
 mod appended;
-pub mod attachment;
 pub mod available_memory;
 mod blocks;
 pub mod codec;

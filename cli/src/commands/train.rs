@@ -89,6 +89,7 @@ impl TrainArgs {
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Start::new(args)?;
     let experiment = start.experiment.clone();
+    refuse_shards(&experiment)?;
     let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
     troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
     // Listened on first: where that fails no run directory is left behind.
@@ -124,6 +125,20 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         Phase::Draining(_) => ExitCode::from(INTERRUPTED),
         Phase::Running => ExitCode::FAILURE,
     })
+}
+
+/// # Errors
+/// If the parameters were to be spread over several processes.
+fn refuse_shards(experiment: &Experiment) -> anyhow::Result<()> {
+    let shards = experiment.learner.shards;
+    anyhow::ensure!(
+        shards == 1,
+        "learner.shards is {shards}, and shards are processes, while `troop train` is one: start `troop-learner \
+         --experiment`, `troop-learner --shard K --lead URL` for each K from 1 to {}, and `troop-actor`, or set \
+         learner.shards to 1",
+        shards - 1
+    );
+    Ok(())
 }
 
 /// Lets the workers train until they end.

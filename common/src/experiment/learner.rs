@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::settings;
 use super::violation::Violations;
 use crate::address::Address;
+use crate::shard_ranges::MOST_SHARDS;
 
 /// When the current parameters become the ones that actors get next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +105,10 @@ settings! {
         /// Parts of the parameter vector, with a lock each; fewer if they would have less than 16 384 elements.
         #[unit = "parts"]
         pub stripes: usize = 16,
+        /// Learners that the parameters are spread over: this one, and `troop-learner --shard` 1 and up, each a process of its
+        /// own. Over the network only. [shards.md](shards.md) says when, and what such a run does not do.
+        #[unit = "processes"]
+        pub shards: usize = 1,
         /// Sessions beyond this many are refused.
         #[unit = "sessions"]
         pub max_sessions: usize = 4_096,
@@ -130,6 +135,7 @@ impl LearnerSettings {
             "must be at least 1: weights are published after some time or some updates",
         );
         self.check_staleness(violations);
+        self.check_shards(violations);
         self.check_compensation(violations);
         violations.expect(
             self.stripes >= 1,
@@ -145,6 +151,19 @@ impl LearnerSettings {
             self.drain_timeout_ms >= 1,
             "learner.drain_timeout_ms",
             "must be above 0: sessions need time to leave",
+        );
+    }
+
+    fn check_shards(&self, violations: &mut Violations) {
+        violations.expect(
+            (1..=MOST_SHARDS).contains(&self.shards),
+            "learner.shards",
+            "must be from 1 to 64: each is a process that every worker has a stream with",
+        );
+        violations.expect(
+            self.shards == 1 || self.staleness != StalenessPolicy::Synchronous,
+            "learner.shards",
+            "must be 1 with `learner.staleness = \"synchronous\"`: nobody could say to all shards at once that a round is over",
         );
     }
 

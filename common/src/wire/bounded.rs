@@ -39,7 +39,18 @@ impl Bounded for v1::JoinResponse {
         bounds::EXPERIMENT.check(self.experiment.len())?;
         bounds::RUN.check(self.run.len())?;
         let replays = self.replays.as_ref();
-        replays.map_or(Ok(()), Bounded::check_bounds)
+        replays.map_or(Ok(()), Bounded::check_bounds)?;
+        let shards = self.shards.as_ref();
+        shards.map_or(Ok(()), Bounded::check_bounds)
+    }
+}
+
+impl Bounded for v1::Shards {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        bounds::SHARD_PLACES.check(self.places.len())?;
+        let urls = self.places.iter().map(|place| place.url.len());
+        urls.into_iter()
+            .try_for_each(|bytes| bounds::SHARD_URL.check(bytes))
     }
 }
 

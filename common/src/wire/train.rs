@@ -196,6 +196,10 @@ mod tests {
                 env_steps: 9,
                 ..v1::Report::default()
             }),
+            slice: Some(v1::Slice {
+                norm: 0.5,
+                env_steps: 7,
+            }),
         }
     }
 

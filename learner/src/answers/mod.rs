@@ -9,6 +9,7 @@ mod refusal;
 mod replay_view;
 mod resume_error;
 mod session_view;
+mod shard;
 mod verdict;
 
 pub use attach::{AttachError, Attachment, ReplayIntroduction, ReplayMissing};
@@ -20,4 +21,5 @@ pub(crate) use refusal::Refusal;
 pub use replay_view::ReplayView;
 pub use resume_error::ResumeError;
 pub use session_view::{SessionId, SessionView};
+pub use shard::{ShardIntroduction, ShardMissing, ShardRefused};
 pub use verdict::Verdict;

@@ -1,3 +1,5 @@
+use troop_common::shard_ranges::TooManyShards;
+
 use super::session_view::SessionId;
 
 /// Why a session cannot open its stream.
@@ -52,6 +54,9 @@ pub enum OpenError {
         /// Elements of the parameter vector.
         elements: u64,
     },
+    /// The run's first layout cannot be spread over its shards.
+    #[error(transparent)]
+    TooManyShards(#[from] TooManyShards),
     /// Somebody else's layout is still being drawn.
     #[error("the run's first parameters were not drawn within {0} s; try again")]
     TimedOut(u64),

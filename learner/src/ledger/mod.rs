@@ -27,6 +27,8 @@ mod role_counts;
 mod run_event;
 pub(crate) mod schedule;
 pub(crate) mod session;
+mod sharding;
+mod shards;
 mod shown;
 mod since_point;
 pub(crate) mod staleness;
@@ -67,12 +69,15 @@ use recorder::Recorder;
 use replays::Replays;
 use schedule::LearningRate;
 use session::Sessions;
+use shards::Shards;
 use staleness::StalenessBucket;
 
 /// Everything of a run that is not a parameter. Every call may come from any thread.
 pub(crate) struct Ledger {
     run: RunSettings,
     max_sessions: usize,
+    /// Frames of an env step.
+    frame_skip: u32,
     clock: LifeClock,
     life: Life,
     rate: LearningRate,
@@ -84,6 +89,9 @@ pub(crate) struct Ledger {
     replays: Mutex<Replays>,
     /// Where the replays are, or were last; none before each has been there once.
     places: watch::Sender<Option<v1::Replays>>,
+    shards: Mutex<Shards>,
+    /// Whether it says when the run is over; that of a shard beside the lead is told.
+    leads: bool,
     recorder: Recorder,
     observations: ObservationMoments,
 }
@@ -105,6 +113,7 @@ impl Ledger {
         let normalizes = experiment.environment.normalizes();
         let ledger = Self {
             max_sessions: experiment.learner.max_sessions,
+            frame_skip: experiment.environment.frame_skip(),
             clock,
             life: Life::new(epoch),
             rate: LearningRate::new(&experiment.optimizer, run.total_env_steps),
@@ -114,6 +123,8 @@ impl Ledger {
             present: watch::Sender::default(),
             replays: Mutex::new(Replays::new(experiment.topology.replays_of_run())),
             places: watch::Sender::default(),
+            shards: Mutex::new(Shards::new(experiment.learner.shards)),
+            leads: true,
             recorder: Recorder::new(carried.counters, &run, metrics, unix_seconds()),
             observations: ObservationMoments::new(normalizes, carried.observations),
             run,
@@ -193,7 +204,9 @@ impl Ledger {
 
     /// Ends the run if it has come to its end.
     pub(crate) fn finish_if_done(&self) {
-        if let Some(reason) = self.recorder.end(&self.run) {
+        if self.leads
+            && let Some(reason) = self.recorder.end(&self.run)
+        {
             self.finish(reason);
         }
     }

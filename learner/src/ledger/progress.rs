@@ -154,6 +154,17 @@ impl Progress {
         }
     }
 
+    /// Counts up to `env_steps`, each of `frame_skip` frames, if they are more than were counted.
+    pub(crate) fn follow(&mut self, env_steps: u64, frame_skip: u32) {
+        let counters = &mut self.counters;
+        let more = env_steps.saturating_sub(counters.env_steps);
+        add(&mut counters.env_steps, more);
+        add(
+            &mut counters.frames,
+            more.saturating_mul(u64::from(frame_skip)),
+        );
+    }
+
     /// Counts an update.
     pub(crate) fn record_update(&mut self, update: Update) {
         let Update {

@@ -106,6 +106,11 @@ impl Recorder {
         before
     }
 
+    /// Counts up to `env_steps`, if they are more than were counted.
+    pub(crate) fn follow(&self, env_steps: u64, frame_skip: u32) {
+        lock(&self.progress).follow(env_steps, frame_skip);
+    }
+
     /// Notes for the event log what has happened; false if there has been enough of its kind.
     pub(crate) fn note(&self, occurrence: Occurrence, now: Duration) -> bool {
         let moment = {

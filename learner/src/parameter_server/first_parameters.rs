@@ -1,5 +1,6 @@
 //! The first layout of a run defines it; the first parameters are drawn by it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use troop_common::available_memory::available_bytes;
 use troop_common::layout::Layout;
+use troop_common::shard_ranges::shard_ranges;
 
 use super::model::Model;
 use super::{Beginning, ParameterServer};
@@ -66,7 +68,8 @@ impl ParameterServer {
             return Ok(model);
         }
         self.refuse_implausible(&layout)?;
-        let drawn = layout.initialize_while(self.seed(), &|| self.ledger.life().is_running());
+        let wanted = || self.ledger.life().is_running();
+        let drawn = layout.initialize_range(self.range(&layout)?, self.seed(), &wanted);
         let parameters = drawn.ok_or_else(|| self.closed_error())?;
         Ok(self.begin_with(layout, parameters))
     }
@@ -83,6 +86,7 @@ impl ParameterServer {
 
     /// Asked before anything is allocated: a message of a few bytes can ask for gigabytes.
     fn refuse_implausible(&self, layout: &Layout) -> Result<(), OpenError> {
+        self.range(layout)?;
         if layout.drawing_work() > MOST_WORK {
             return Err(OpenError::TooLong {
                 elements: layout.len() as u64,
@@ -94,18 +98,19 @@ impl ParameterServer {
     }
 
     async fn draw_elsewhere(&self, layout: &Layout) -> Result<Vec<f32>, OpenError> {
-        let seed = self.seed();
+        let (seed, range) = (self.seed(), self.range(layout)?);
         if layout.drawing_work() <= QUICK_WORK {
-            return Ok(layout.initialize(seed));
+            let drawn = layout.initialize_range(range, seed, &|| true);
+            return drawn.ok_or_else(|| self.closed_error());
         }
-        let elements = layout.len();
+        let elements = range.len();
         tracing::info!(elements, "drawing the first parameters");
         let began = Instant::now();
         // Dropped with this future: if nobody waits for the parameters they are not drawn.
         let waited_for = WaitedFor::default();
         let (layout, given_up) = (layout.clone(), Arc::clone(&waited_for.given_up));
         let drawing = spawn_blocking(move || {
-            layout.initialize_while(seed, &|| !given_up.load(Ordering::Relaxed))
+            layout.initialize_range(range, seed, &|| !given_up.load(Ordering::Relaxed))
         });
         let drawn = tokio::select! {
             biased;
@@ -115,6 +120,12 @@ impl ParameterServer {
         let seconds = began.elapsed().as_secs_f64();
         tracing::info!(elements, seconds, drawn = drawn.is_some(), "drawing ended");
         drawn.ok_or_else(|| self.closed_error())
+    }
+
+    /// The elements of the flat vector that are held here.
+    fn range(&self, layout: &Layout) -> Result<Range<usize>, OpenError> {
+        let ranges = shard_ranges(layout.len(), self.shards())?;
+        Ok(ranges[self.shard].clone())
     }
 
     fn seed(&self) -> u64 {

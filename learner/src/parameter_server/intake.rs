@@ -70,6 +70,7 @@ impl Intake<'_> {
     ) -> Result<u64, Refusal> {
         let Self { ledger, model } = self;
         let shard = &model.shard;
+        ledger.follow(gradient.lead_env_steps);
         // The step is taken at the rate of the moment at which its experience began.
         let rate = ledger.rate_at(ledger.report(session, report));
         ledger.check_observations(report)?;

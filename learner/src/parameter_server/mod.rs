@@ -17,6 +17,7 @@ mod replays;
 mod report_tests;
 mod restart;
 mod rounds;
+mod shards;
 mod snapshot;
 mod target_age;
 #[cfg(test)]
@@ -56,6 +57,8 @@ use snapshot::snapshot;
 /// It is shared by all sessions; every call may come from any thread.
 pub struct ParameterServer {
     experiment: Experiment,
+    /// Which shard of the run it is; 0 is the lead, or the only one.
+    shard: usize,
     ledger: Ledger,
     model: OnceLock<Model>,
     /// Held while the model is made, so that it is made once.
@@ -101,6 +104,7 @@ impl ParameterServer {
             drawing: tokio::sync::Mutex::default(),
             published: watch::Sender::new(None),
             warned_of_target: OnceLock::new(),
+            shard: 0,
             experiment,
         }
     }
@@ -343,6 +347,7 @@ impl ParameterServer {
 
     fn opened_model(&self) -> Result<&Model, Refusal> {
         self.ledger.life().refuse_if_closed()?;
+        self.ledger.refuse_beyond_the_end()?;
         self.made_model()
     }
 

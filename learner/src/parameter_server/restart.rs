@@ -39,6 +39,9 @@ impl ParameterServer {
         let Some(checkpoint) = checkpoint else {
             return Ok(Self::begin(experiment, metrics, epoch, Carried::default()));
         };
+        if experiment.learner.shards > 1 {
+            return Err(ResumeError::Sharded(experiment.learner.shards));
+        }
         let optimizer = optimizer_state(&experiment, &checkpoint)?;
         refuse_other_observations(&experiment, &checkpoint)?;
         let state = checkpoint.state;
@@ -63,8 +66,12 @@ impl ParameterServer {
         Ok(server)
     }
 
-    /// Everything that a restart needs; none before the first session has opened.
+    /// Everything that a restart needs; none before the first session has opened, nor of a run with several shards: nobody
+    /// has all of its parameters.
     pub fn checkpoint(&self) -> Option<Checkpoint> {
+        if self.shards() > 1 {
+            return None;
+        }
         let model = self.model.get()?;
         // The version is read first: a copy may hold newer updates, never fewer.
         let version = model.shard.version();

@@ -15,18 +15,18 @@ use troop_common::proto::v1::attach_replay_response::Kind as Down;
 use troop_common::serving::{MESSAGE_PATIENCE, first_message};
 use troop_common::wire::{Bounded, Messages, MessagesError, Outgoing, Rope};
 
-use super::attached_replay::AttachedReplay;
+use super::attached_part::AttachedPart;
 use super::outbox::control;
-use super::statuses::attach_status;
+use super::statuses::{attach_status, shard_status};
 use super::{Service, refuse_other_protocol};
-use crate::answers::{Phase, ReplayIntroduction};
+use crate::answers::{Phase, ReplayIntroduction, ShardIntroduction};
 
-/// A replay that says nothing for so long is gone.
+/// A replay or shard that says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// One replay's stream: what it tells is taken, and it is told when the learner closes.
+/// The stream of one replay or shard: what it tells is taken, and it is told when the learner closes.
 pub(super) struct Attachment {
-    replay: AttachedReplay,
+    part: AttachedPart,
     inbound: Messages<Body>,
     down: mpsc::Sender<Result<Outgoing, Status>>,
 }
@@ -38,7 +38,7 @@ const LONGEST_ATTACH: usize = 16 << 10;
 const MESSAGES_DOWN: usize = 2;
 
 impl Service {
-    /// Takes a replay into the run.
+    /// Takes a replay or a shard into the run.
     pub(super) async fn attach(
         &self,
         requests: Body,
@@ -46,22 +46,11 @@ impl Service {
         let mut inbound = Messages::within(requests, LONGEST_ATTACH, MESSAGE_PATIENCE);
         let open = attach_open(first_message(&mut inbound).await?)?;
         refuse_other_protocol("replay", open.protocol)?;
-        let replay = ReplayIntroduction {
-            url: bounds::ATTACH_URL.cut(&open.url),
-            life: open.life,
-            index: open.index.map(|index| index as usize),
-        };
-        let server = Arc::clone(&self.server);
-        let attached = AttachedReplay::new(server, &replay)
-            .map_err(|error| attach_status(&error, &self.server.phase().borrow()))?;
-        let index = attached.index();
+        let attached = self.attached(&open)?;
+        let (index, kind) = (attached.index(), attached.kind());
         let software = bounds::ATTACH_SOFTWARE.cut(&open.software);
-        tracing::info!(
-            replay = index,
-            url = replay.url,
-            software,
-            "replay attached"
-        );
+        let url = bounds::ATTACH_URL.cut(&open.url);
+        tracing::info!(index, url, software, "{kind} attached");
         let (down, unsent) = mpsc::channel(MESSAGES_DOWN);
         let answer = message(Down::Attached(v1::Attached {
             index: index as u32,
@@ -72,19 +61,34 @@ impl Service {
         // The channel is empty, so there is room.
         let _ = down.try_send(Ok(answer));
         let attachment = Attachment {
-            replay: attached,
+            part: attached,
             inbound,
             down,
         };
         tokio::spawn(attachment.run());
         Ok(ReceiverStream::new(unsent))
     }
+
+    fn attached(&self, open: &v1::AttachOpen) -> Result<AttachedPart, Status> {
+        let server = Arc::clone(&self.server);
+        let (url, life) = (bounds::ATTACH_URL.cut(&open.url), open.life);
+        if let Some(shard) = open.shard {
+            let index = shard as usize;
+            let shard = ShardIntroduction { url, index, life };
+            return AttachedPart::shard(server, &shard)
+                .map_err(|error| shard_status(&error, &self.server.phase().borrow()));
+        }
+        let index = open.index.map(|index| index as usize);
+        let replay = ReplayIntroduction { url, life, index };
+        AttachedPart::replay(server, &replay)
+            .map_err(|error| attach_status(&error, &self.server.phase().borrow()))
+    }
 }
 
 impl Attachment {
-    /// Reads until the replay goes or falls silent, or the learner closes.
+    /// Reads until it goes or falls silent, or the learner closes. A shard that does not come back ends this life.
     async fn run(mut self) {
-        let phase = self.replay.server().phase();
+        let phase = self.part.server().phase();
         let down = self.down.clone();
         let cause = tokio::select! {
             biased;
@@ -95,8 +99,13 @@ impl Attachment {
             cause = self.read() => cause,
             () = down.closed() => "it hung up",
         };
-        tracing::info!(replay = self.replay.index(), cause, "replay detached");
-        self.replay.ends(cause);
+        let kind = self.part.kind();
+        tracing::info!(index = self.part.index(), cause, "{kind} detached");
+        if let Some((server, shard)) = self.part.ends(cause) {
+            let give_up_after_s = server.experiment().actor.give_up_after_s;
+            tokio::time::sleep(Duration::from_secs(give_up_after_s)).await;
+            server.ledger().give_up_shard(shard);
+        }
     }
 
     async fn read(&mut self) -> &'static str {
@@ -111,7 +120,8 @@ impl Attachment {
                 Ok(Ok(Some(next))) => next,
             };
             match v1::AttachReplayRequest::decode(next).map(|it| it.kind) {
-                Ok(Some(Up::Counts(counts))) => self.replay.count(counts),
+                Ok(Some(Up::Counts(counts))) => self.part.count(counts),
+                Ok(Some(Up::Shard(counts))) => self.part.count_shard(counts),
                 // A later protocol's; this one has nothing to do with it.
                 Ok(None) => {}
                 Ok(Some(Up::Open(_))) | Err(_) => {
@@ -128,7 +138,7 @@ impl Attachment {
     }
 }
 
-/// The message that a replay's stream begins with.
+/// The message that the stream of a replay or shard begins with.
 fn attach_open(first: Option<Rope>) -> Result<v1::AttachOpen, Status> {
     let first = v1::AttachReplayRequest::decode(first.unwrap_or_default());
     let first = first.map_err(|error| CallError::Stream.status(error))?;

@@ -13,10 +13,11 @@ use troop_common::wire::{
 
 use super::open_session::OpenSession;
 use super::stall::Stall;
+use super::whole_norm::whole_norm;
 use crate::answers::{Outcome, Phase};
 use crate::shard::budget::Room;
 use crate::shard::gradient::{Gradient, Origin};
-use crate::shard::norm::NormSum;
+use troop_common::norm::NormSum;
 
 /// A gradient that has begun to come is whole within this time, and as much more as its bytes take at
 /// [`SLOWEST_BYTES_A_SECOND`].
@@ -208,8 +209,7 @@ impl GradientReader {
             Ok(Some(values)) => {
                 self.reading = Reading::Between;
                 self.due = None;
-                let report = chunk.report.unwrap_or_default();
-                self.push(origin, values, room, &report).await
+                self.push((origin, values, room), chunk).await
             }
             Err(error) => {
                 self.norm = NormSum::default();
@@ -230,20 +230,24 @@ impl GradientReader {
         self.malformed(begun.sequence, detail).await
     }
 
+    /// Takes a gradient that is whole; `last` is its last chunk.
     async fn push(
         &mut self,
-        origin: Origin,
-        values: Elements,
-        room: Room,
-        report: &v1::Report,
+        (origin, values, room): (Origin, Elements, Room),
+        last: GradientChunk,
     ) -> Result<(), Ended> {
-        let norm = std::mem::take(&mut self.norm).norm();
-        let gradient = Gradient::measured(origin, values, norm, room);
-        let outcome = self
-            .session
-            .server()
-            .push(self.session.id(), gradient, report)
-            .await;
+        let own = std::mem::take(&mut self.norm).norm();
+        let server = self.session.server();
+        let norm = match whole_norm(own, last.slice, server.shards()) {
+            Ok(norm) => norm,
+            Err(why) => return self.malformed(origin.sequence, why.into()).await,
+        };
+        let mut gradient = Gradient::measured(origin, values, norm, room);
+        if !server.ledger().leads() {
+            gradient.lead_env_steps = last.slice.unwrap_or_default().env_steps;
+        }
+        let report = last.report.unwrap_or_default();
+        let outcome = server.push(self.session.id(), gradient, &report).await;
         self.answer(origin.sequence, outcome).await
     }
 

@@ -1,6 +1,6 @@
 //! The gRPC service around a [`ParameterServer`].
 
-mod attached_replay;
+mod attached_part;
 mod attachment;
 mod broadcast;
 mod calls;
@@ -15,6 +15,7 @@ mod statuses;
 mod transfer;
 mod unopened;
 mod weights_stream;
+mod whole_norm;
 
 pub use calls::Calls;
 pub use serve::{serve, serve_connections};
@@ -159,6 +160,7 @@ impl Service {
             .map_err(|error| CallError::Stream.status(error))?;
         let role = self.role(request)?;
         let replays = self.replays_for(role)?;
+        let shards = self.other_shards()?;
         let worker = bounds::WORKER.cut(&request.worker);
         let peer = &caller.name;
         let join = || self.server.join_as(role, worker.clone(), peer.clone());
@@ -185,6 +187,7 @@ impl Service {
             run: self.run.to_string(),
             secret,
             replays,
+            shards,
         })
     }
 
@@ -205,6 +208,7 @@ impl Service {
     fn replays_for(&self, role: Role) -> Result<Option<v1::Replays>, Status> {
         if matches!(role, Role::Bundled | Role::Evaluate)
             || !self.server.ledger().life().is_running()
+            || !self.server.ledger().leads()
         {
             return Ok(None);
         }
@@ -212,6 +216,16 @@ impl Service {
         places
             .map(Some)
             .map_err(|missing| CallError::NoReplay.status(missing))
+    }
+
+    /// What a worker is told of the other shards, by their lead.
+    fn other_shards(&self) -> Result<Option<v1::Shards>, Status> {
+        let ledger = self.server.ledger();
+        if !ledger.leads() || !ledger.life().is_running() {
+            return Ok(None);
+        }
+        let missing = |missing| CallError::NoShard.status(missing);
+        ledger.shard_places().map_err(missing)
     }
 
     async fn train(&self, requests: Body) -> Result<Outbox, Status> {

@@ -3,7 +3,7 @@
 use tonic::Status;
 use troop_common::call_error::CallError;
 
-use crate::answers::{AttachError, JoinError, OpenError, Phase};
+use crate::answers::{AttachError, JoinError, OpenError, Phase, ShardRefused};
 
 pub(super) fn join_status(error: &JoinError, phase: &Phase) -> Status {
     match (error, phase) {
@@ -22,11 +22,23 @@ pub(super) fn attach_status(error: &AttachError, phase: &Phase) -> Status {
     }
 }
 
+pub(super) fn shard_status(error: &ShardRefused, phase: &Phase) -> Status {
+    match (error, phase) {
+        (ShardRefused::NoPlace { .. } | ShardRefused::Lost(_), _) => CallError::Shard.status(error),
+        (ShardRefused::Taken(_), _) => CallError::Full.status(error),
+        (ShardRefused::Closed(reason), Phase::Finished(_)) => CallError::Finished.status(reason),
+        (ShardRefused::Closed(_), _) => CallError::Draining.status(error),
+    }
+}
+
 pub(super) fn open_status(error: &OpenError, phase: &Phase) -> Status {
     match (error, phase) {
         (OpenError::UnknownSession(_), _) => CallError::Session.status(error),
         (
-            OpenError::WrongLayout { .. } | OpenError::NoMemory { .. } | OpenError::TooLong { .. },
+            OpenError::WrongLayout { .. }
+            | OpenError::NoMemory { .. }
+            | OpenError::TooLong { .. }
+            | OpenError::TooManyShards(_),
             _,
         ) => CallError::Layout.status(error),
         (OpenError::NoRoom { .. }, _) => CallError::Full.status(error),

@@ -23,7 +23,7 @@ pub(crate) fn check_norm(norm: f64) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::norm::global_norm;
+    use troop_common::norm::global_norm;
 
     #[test]
     fn only_finite_values_pass() {

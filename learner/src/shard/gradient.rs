@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use troop_common::wire::Elements;
 
 use crate::shard::budget::Room;
-use crate::shard::norm::NormSum;
+use troop_common::norm::NormSum;
 
 /// Which gradient it is, and what it was computed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Gradient {
     pub(crate) values: Elements,
     /// Global norm; not finite exactly if one of the values is not.
     pub(crate) norm: f64,
+    /// Env steps that the lead had counted with its weights; 0 if this is the lead.
+    pub(crate) lead_env_steps: u64,
     /// When the last of it had come.
     pub(crate) arrived: Instant,
     /// What it takes up, until its values are dropped.
@@ -49,6 +51,7 @@ impl Gradient {
             origin,
             values,
             norm,
+            lead_env_steps: 0,
             arrived: Instant::now(),
             room,
         }

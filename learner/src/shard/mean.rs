@@ -3,7 +3,7 @@
 use troop_common::wire::{Buffers, Elements};
 
 use super::budget::Room;
-use super::norm::global_norm;
+use troop_common::norm::global_norm;
 
 /// The sum of some gradients.
 pub(crate) struct Sum {

@@ -46,7 +46,7 @@ impl MemoryNeed {
         };
         let target = u64::from(experiment.method.target_sync().is_some());
         Self {
-            elements: layout.len() as u64,
+            elements: layout.len().div_ceil(learner.shards) as u64,
             vectors: 2 * stepped + PUBLISHES + kept + target + 1,
             drawing_bytes: layout.drawing_bytes(),
         }

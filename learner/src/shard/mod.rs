@@ -8,7 +8,6 @@ pub(crate) mod clock;
 pub(crate) mod gradient;
 pub(crate) mod mean;
 pub(crate) mod memory_need;
-pub(crate) mod norm;
 pub(crate) mod parameters;
 pub(crate) mod publish_buffers;
 pub(crate) mod publish_rules;

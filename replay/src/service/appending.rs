@@ -79,7 +79,7 @@ fn read_open(first: Option<Rope>) -> Result<v1::AppendOpen, Status> {
     match AppendMessage::read(first) {
         Ok(AppendMessage::Open(open)) => Ok(open),
         Ok(_) => Err(CallError::Stream.status(not_opened)),
-        Err(error) => Err(CallError::Stream.status(error)),
+        Err(error) => Err(CallError::Stream.status(&error)),
     }
 }
 
@@ -151,7 +151,7 @@ impl Appending {
                 Ok(AppendMessage::Open(_)) => {
                     return Err(CallError::Stream.status("`open` came twice"));
                 }
-                Err(error) => return Err(CallError::Stream.status(error)),
+                Err(error) => return Err(CallError::Stream.status(&error)),
             }
         }
         self.attached.leave();
@@ -220,10 +220,9 @@ impl Appending {
 
     /// Adds a segment as soon as those who draw let it.
     async fn add(&mut self, coming: &Coming, bytes: Rope) -> Result<(), Status> {
-        let malformed = |error: &dyn std::fmt::Display| CallError::Stream.status(error);
         let (settings, environments) = (&self.made.settings, self.attached.environments);
         decode_segment(bytes, settings, environments, &mut self.segment)
-            .map_err(|error| malformed(&error))?;
+            .map_err(|error| CallError::Stream.status(&error))?;
         let (replay, writer) = (&self.made.replay, self.attached.writer);
         let is_new = coming.sequence > self.attached.added_sequence;
         if is_new {

@@ -27,6 +27,7 @@ impl AttachScene {
                 url: "http://127.0.0.1:1".into(),
                 life: 7,
                 index: None,
+                shard: None,
             },
             counts: ReplayCounts::default(),
         }
@@ -48,6 +49,10 @@ const FIELDS: &[(&str, Put<AttachScene>)] = &[
     (
         "AttachOpen.index",
         Put::Number(|it, n| it.open.index = Some(n as u32)),
+    ),
+    (
+        "AttachOpen.shard",
+        Put::Number(|it, n| it.open.shard = Some(n as u32)),
     ),
     (
         "AttachReplayRequest.counts",

@@ -3,7 +3,7 @@
 use troop_common::proto::v1::tensor::Initializer;
 use troop_common::proto::v1::{
     Episode, Evaluation, GradientChunk, JoinRequest, Layout, LoneReport, LossTerm,
-    ObservationMoments, Open, Report, Tensor, Zeros,
+    ObservationMoments, Open, Report, Slice, Tensor, Zeros,
 };
 
 use crate::peer::{ELEMENTS, gradient, join_request, layout};
@@ -262,6 +262,15 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
     (
         "GradientChunk.report",
         Put::Count(|it, n| it.chunk.report = (n > 0).then(Report::default)),
+    ),
+    (
+        "GradientChunk.slice",
+        Put::Number(|it, n| {
+            it.chunk.slice = Some(Slice {
+                norm: f64::from_bits(n),
+                env_steps: n,
+            });
+        }),
     ),
     (
         "Report.env_steps",

@@ -95,6 +95,7 @@ pub(crate) fn gradient(sequence: u64, values: &[f32]) -> GradientChunk {
             losses: vec![loss],
             ..Report::default()
         }),
+        slice: None,
     }
 }
 

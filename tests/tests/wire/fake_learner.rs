@@ -162,6 +162,7 @@ impl ParameterServer for FakeService {
             run: "fake".into(),
             secret: 7,
             replays: None,
+            shards: None,
         }))
     }
 

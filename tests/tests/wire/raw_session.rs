@@ -120,5 +120,6 @@ pub(crate) fn gradient(sequence: u64, version: u64, values: &[f32]) -> GradientC
             env_steps: 1,
             ..Report::default()
         }),
+        slice: None,
     }
 }

@@ -1,8 +1,10 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{Encoding, Report};
+use troop_common::proto::v1::{Encoding, Report, Slice};
+use troop_common::shard_ranges::shard_ranges;
 use troop_common::weights::Weights;
 
 use super::endpoint::EndpointSettings;
@@ -12,6 +14,7 @@ use super::learner_news::LearnerNews;
 use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::{Mailbox, Outgoing, OutgoingGradient};
 use super::supervisor::Supervisor;
+use super::whole_weights::WholeWeights;
 use crate::link::closed::LinkClosed;
 use crate::link::contribution::Contribution;
 
@@ -25,6 +28,15 @@ pub struct AsyncLink {
     mailbox: Arc<Mailbox>,
     pool: GradientPool,
     encoding: Encoding,
+    /// Learners that hold the parameters.
+    shards: usize,
+    /// The part of the flat vector that each of them holds.
+    ranges: Vec<Range<usize>>,
+    whole: WholeWeights,
+    /// Versions of the last weights, of each shard's part.
+    versions: Vec<u64>,
+    /// Env steps that the lead had counted with them.
+    env_steps: u64,
     /// The connection that the last weights came over: what is computed on them belongs to it.
     weights_from: u64,
 }
@@ -42,15 +54,26 @@ impl AsyncLink {
         settings.interrupt.watch(&mailbox);
         tokio::spawn(Supervisor::new(settings, Arc::clone(&mailbox)).run());
         // From here on the task ends with the link, whatever becomes of this call.
-        let mut link = Self {
+        let mut link = Self::around(mailbox);
+        let (experiment, info) = link.mailbox.wait_joined().await?;
+        link.encoding = experiment.wire.gradients.into();
+        link.shards = experiment.learner.shards;
+        Ok((link, *experiment, info))
+    }
+
+    /// A link that has not joined yet.
+    fn around(mailbox: Arc<Mailbox>) -> Self {
+        Self {
             mailbox,
             pool: GradientPool::default(),
             encoding: Encoding::F32,
+            shards: 1,
+            ranges: Vec::new(),
+            whole: WholeWeights::default(),
+            versions: Vec::new(),
+            env_steps: 0,
             weights_from: 0,
-        };
-        let (experiment, info) = link.mailbox.wait_joined().await?;
-        link.encoding = experiment.wire.gradients.into();
-        Ok((link, *experiment, info))
+        }
     }
 
     /// As [`Link::open`](crate::link::Link::open).
@@ -58,6 +81,8 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed> {
+        let ranges = shard_ranges(layout.len(), self.shards);
+        self.ranges = ranges.map_err(|error| LinkClosed::Failed(error.to_string()))?;
         self.mailbox.open(layout).await
     }
 
@@ -67,8 +92,11 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
-        let (weights, connection) = self.mailbox.wait_weights().await?;
+        let (parts, connection) = self.mailbox.wait_weights().await?;
         self.weights_from = connection;
+        self.versions = parts.iter().map(|part| part.version).collect();
+        let weights = self.whole.of(parts);
+        self.env_steps = weights.env_steps;
         Ok(weights)
     }
 
@@ -86,17 +114,45 @@ impl AsyncLink {
             );
             return Ok(());
         }
-        let outgoing = OutgoingGradient {
-            epoch: contribution.epoch,
-            version: contribution.version,
-            elements: contribution.gradient.len() as u64,
-            encoding: self.encoding,
-            chunks: self.pool.chunks(&mut contribution.gradient, self.encoding),
-            report: std::mem::take(&mut contribution.report),
-        };
-        let outgoing = Outgoing::Gradient(outgoing);
+        let outgoing = self.outgoing(contribution);
         self.mailbox.send(self.weights_from, outgoing);
         Ok(())
+    }
+
+    /// What each learner is sent of a contribution: its part of the gradient. The lead counts what happened; the others are
+    /// told of steps, for their schedules.
+    fn outgoing(&self, contribution: &mut Contribution) -> Vec<Outgoing> {
+        let mut ranges = self.ranges.clone();
+        if let [whole] = &mut ranges[..] {
+            // Of any length: the learner says what is wrong with it.
+            *whole = 0..contribution.gradient.len();
+        }
+        let report = std::mem::take(&mut contribution.report);
+        let encoded = self.pool.encoded(&mut contribution.gradient, self.encoding);
+        let slice = (ranges.len() > 1).then(|| Slice {
+            norm: encoded.norm(),
+            env_steps: self.env_steps,
+        });
+        let steps = Report {
+            env_steps: report.env_steps,
+            frames: report.frames,
+            ..Report::default()
+        };
+        let mut reports = std::iter::once(report).chain(std::iter::repeat(steps));
+        let mut versions =
+            std::iter::once(contribution.version).chain(self.versions.iter().skip(1).copied());
+        let part = |range: Range<usize>| {
+            Outgoing::Gradient(OutgoingGradient {
+                epoch: contribution.epoch,
+                version: versions.next().unwrap_or_default(),
+                elements: range.len() as u64,
+                encoding: self.encoding,
+                chunks: encoded.chunks(range),
+                report: reports.next().unwrap_or_default(),
+                slice,
+            })
+        };
+        ranges.into_iter().map(part).collect()
     }
 
     /// As [`ReportLink::report`](crate::link::ReportLink::report). What happened with weights of a connection
@@ -112,7 +168,7 @@ impl AsyncLink {
         }
         let report = report.clone();
         let outgoing = Outgoing::Report { epoch, report };
-        self.mailbox.send(self.weights_from, outgoing);
+        self.mailbox.send(self.weights_from, [outgoing]);
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! Gradients as bytes, without copies where the host allows it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use troop_common::norm::NormSum;
 use troop_common::proto::v1::Encoding;
-use troop_common::wire::{self, Buffers, CHUNK_BYTES, Chunk};
+use troop_common::wire::{self, Buffers, CHUNK_BYTES, Chunk, Run};
 
 /// Lends the buffers that gradients travel in. One comes back when the last of its bytes was sent,
 /// or its connection is lost, so that there are never more than travel at once.
@@ -13,24 +16,48 @@ pub(super) struct GradientPool {
 }
 
 impl GradientPool {
-    /// The gradient's chunks. `f32` goes out in the gradient's own buffer, and another of the same
+    /// The gradient as bytes. `f32` goes out in the gradient's own buffer, and another of the same
     /// length, with any values, is left in its place.
-    pub(super) fn chunks(&self, gradient: &mut Vec<f32>, encoding: Encoding) -> Chunks {
+    pub(super) fn encoded(&self, gradient: &mut Vec<f32>, encoding: Encoding) -> EncodedGradient {
         let bytes = match encoding {
             Encoding::Bf16 => wire::encoded(gradient, encoding, &self.encoded),
             _ => self.hand_over(gradient),
         };
-        Chunks {
-            rest: bytes,
-            element_bytes: wire::element_bytes(encoding),
-            offset_elements: 0,
-        }
+        EncodedGradient { bytes, encoding }
     }
 
     fn hand_over(&self, gradient: &mut Vec<f32>) -> Bytes {
         let other = self.vectors.take(gradient.len());
         let gradient = std::mem::replace(gradient, other);
         wire::bytes_of(self.vectors.lend(gradient))
+    }
+}
+
+/// A gradient in the wire's encoding.
+pub(super) struct EncodedGradient {
+    bytes: Bytes,
+    encoding: Encoding,
+}
+
+impl EncodedGradient {
+    /// The chunks of the elements in `range`, counted from the first of these; they share its buffer.
+    pub(super) fn chunks(&self, range: Range<usize>) -> Chunks {
+        let size = wire::element_bytes(self.encoding);
+        Chunks {
+            rest: self.bytes.slice(range.start * size..range.end * size),
+            element_bytes: size,
+            offset_elements: 0,
+        }
+    }
+
+    /// Its global norm, the same to the bit as a learner's that is sent the whole.
+    pub(super) fn norm(&self) -> f64 {
+        let mut norm = NormSum::default();
+        norm.add(match self.encoding {
+            Encoding::Bf16 => Run::Bf16(self.bytes.as_chunks::<2>().0),
+            _ => Run::F32(self.bytes.as_chunks::<4>().0),
+        });
+        norm.norm()
     }
 }
 
@@ -82,7 +109,7 @@ mod tests {
             let per_chunk = CHUNK_BYTES / wire::element_bytes(encoding);
             for len in [1, per_chunk, per_chunk + 1, 2 * per_chunk + 7] {
                 let values = gradient(len);
-                let chunks = collect(pool.chunks(&mut values.clone(), encoding));
+                let chunks = collect(pool.encoded(&mut values.clone(), encoding).chunks(0..len));
                 assert!(chunks == wire::encode(&values, encoding), "{len} elements");
             }
         }
@@ -93,7 +120,7 @@ mod tests {
         let pool = GradientPool::default();
         for encoding in [Encoding::F32, Encoding::Bf16] {
             let mut values = gradient(10);
-            let _chunks = pool.chunks(&mut values, encoding);
+            let _encoded = pool.encoded(&mut values, encoding);
             assert_eq!(values.len(), 10);
         }
     }
@@ -104,7 +131,8 @@ mod tests {
         let mut values = gradient(CHUNK_BYTES);
         let mut travelling = Vec::new();
         let mut send = |_| {
-            let first = pool.chunks(&mut values, encoding).pop_front().unwrap().data;
+            let encoded = pool.encoded(&mut values, encoding);
+            let first = encoded.chunks(0..CHUNK_BYTES).pop_front().unwrap().data;
             travelling.insert(0, first);
             travelling.truncate(1);
             travelling[0].as_ptr() as usize
@@ -120,13 +148,39 @@ mod tests {
     }
 
     #[test]
+    fn slices_are_sent_as_vectors_of_their_own_and_the_norm_is_that_of_the_whole() {
+        let pool = GradientPool::default();
+        for encoding in [Encoding::F32, Encoding::Bf16] {
+            let values = gradient(1_000);
+            let encoded = pool.encoded(&mut values.clone(), encoding);
+            for range in [0..16, 16..1_000, 0..1_000] {
+                let expected = wire::encode(&values[range.clone()], encoding);
+                assert!(collect(encoded.chunks(range)) == expected);
+            }
+            // As it is after its encoding.
+            let mut came = values.clone();
+            let mut gathering = wire::Gathering::default();
+            let chunk = collect(encoded.chunks(0..1_000)).remove(0);
+            let place = wire::Place {
+                offset_elements: 0,
+                total_elements: 1_000,
+                encoding: encoding.into(),
+            };
+            let whole = gathering.accept(1_000, place, chunk.data.into(), |_| {});
+            whole.unwrap().unwrap().read(&mut came);
+            assert_eq!(encoded.norm(), troop_common::norm::global_norm(&came));
+        }
+    }
+
+    #[test]
     fn bytes_on_their_way_do_not_change() {
         let pool = GradientPool::default();
         let mut values = gradient(5);
-        let chunk = pool.chunks(&mut values, Encoding::F32).pop_front().unwrap();
+        let encoded = pool.encoded(&mut values, Encoding::F32);
+        let chunk = encoded.chunks(0..5).pop_front().unwrap();
         for _ in 0..3 {
             values.fill(f32::NAN);
-            drop(pool.chunks(&mut values, Encoding::F32));
+            drop(pool.encoded(&mut values, Encoding::F32));
         }
         assert_eq!(chunk, wire::encode(&gradient(5), Encoding::F32)[0]);
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::{Notify, watch};
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{self, Encoding, Report};
+use troop_common::proto::v1::{self, Encoding, Report, Slice};
 use troop_common::weights::Weights;
 
 use super::gradient_pool::Chunks;
@@ -37,9 +37,11 @@ pub(super) struct OutgoingGradient {
     pub(super) encoding: Encoding,
     pub(super) chunks: Chunks,
     pub(super) report: Report,
+    /// What a shard must know of the whole gradient, if this is a slice.
+    pub(super) slice: Option<Slice>,
 }
 
-/// Holds the newest weights, and at most as many gradients as may be unanswered.
+/// Holds the newest weights, and at most as many gradients as may be unanswered, of each learner that holds parameters.
 #[derive(Default)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
@@ -59,18 +61,25 @@ struct State {
     accepted: bool,
     /// Counts connections; what belongs to an earlier one is dropped.
     connection: u64,
-    /// The connection's stream is open.
+    /// The connection's streams are open.
     open: bool,
-    window: Window,
-    outgoing: VecDeque<Outgoing>,
-    /// Whoever sends the outgoing gradients.
-    sender: Option<Waker>,
-    weights: Option<Arc<Weights>>,
+    /// Those of the connection: one with the lead, and one with each other shard.
+    streams: Vec<Lane>,
     stopping: Option<String>,
     leaving: bool,
     closed: Option<LinkClosed>,
     /// The task is done.
     ended: bool,
+}
+
+/// What goes over one of a connection's streams.
+#[derive(Default)]
+struct Lane {
+    window: Window,
+    outgoing: VecDeque<Outgoing>,
+    /// Whoever sends the outgoing gradients.
+    sender: Option<Waker>,
+    weights: Option<Arc<Weights>>,
 }
 
 /// The worker's side.
@@ -92,13 +101,12 @@ impl Mailbox {
         .await
     }
 
-    /// Waits for weights to compute on; gives them with the number of the connection that they
+    /// Waits for weights to compute on, those of each shard; gives them with the number of the connection that they
     /// came over.
-    pub(super) async fn wait_weights(&self) -> Result<(Arc<Weights>, u64), LinkClosed> {
+    pub(super) async fn wait_weights(&self) -> Result<(Vec<Arc<Weights>>, u64), LinkClosed> {
         self.wait(|state| {
-            let weights = state.weights.as_ref();
-            let usable = weights.filter(|_| state.window.lets_compute());
-            let newest = usable.map(|weights| Ok((Arc::clone(weights), state.connection)));
+            let newest = state.usable_weights();
+            let newest = newest.map(|weights| Ok((weights, state.connection)));
             state.stopped().or(newest)
         })
         .await
@@ -110,18 +118,20 @@ impl Mailbox {
             if !state.open || state.connection != connection {
                 return Some(Ok(false));
             }
-            state.window.has_room().then_some(Ok(true))
+            state.has_room().then_some(Ok(true))
         })
         .await
     }
 
-    /// Hands over what is to be sent; it is dropped where `connection` is lost.
-    pub(super) fn send(&self, connection: u64, outgoing: Outgoing) {
+    /// Hands over what is to be sent, to the lead first; it is dropped where `connection` is lost.
+    pub(super) fn send(&self, connection: u64, outgoing: impl IntoIterator<Item = Outgoing>) {
         let mut state = self.lock();
         if state.open && state.connection == connection {
-            state.window.sent();
-            state.outgoing.push_back(outgoing);
-            state.wake_sender();
+            for (lane, outgoing) in state.streams.iter_mut().zip(outgoing) {
+                lane.window.sent();
+                lane.outgoing.push_back(outgoing);
+                lane.wake_sender();
+            }
         }
     }
 
@@ -148,7 +158,7 @@ impl Mailbox {
     pub(super) fn leave(&self) {
         let mut state = self.lock();
         state.leaving = true;
-        state.wake_sender();
+        state.wake_senders();
         self.task.notify_waiters();
     }
 
@@ -231,7 +241,7 @@ impl Mailbox {
             .await;
     }
 
-    /// Whether the connection's stream is open.
+    /// Whether the connection's streams are open.
     pub(super) fn is_open(&self) -> bool {
         self.lock().open
     }
@@ -241,51 +251,64 @@ impl Mailbox {
         self.lock().leaving
     }
 
-    /// Begins another connection; gives its number.
-    pub(super) fn begin(&self) -> u64 {
+    /// Begins another connection, of so many streams; gives its number.
+    pub(super) fn begin(&self, streams: usize) -> u64 {
         let mut state = self.lock();
         state.connection += 1;
+        state.streams = std::iter::repeat_with(Lane::default)
+            .take(streams)
+            .collect();
         state.connection
     }
 
-    /// Says that the connection's stream is open, and how many gradients may be unanswered on it.
-    pub(super) fn opened(&self, window: Window) {
+    /// Says that the connection's streams are open, and how many gradients may be unanswered on each.
+    pub(super) fn opened(&self, window: &Window) {
         self.update(|state| {
             state.accepted = true;
             state.open = true;
-            state.window = window;
+            for lane in &mut state.streams {
+                lane.window = window.clone();
+            }
         });
     }
 
     /// Puts newer weights in the place of those that wait.
-    pub(super) fn deliver(&self, weights: Weights) {
+    pub(super) fn deliver(&self, stream: usize, weights: Weights) {
         self.update(|state| {
-            state.window.delivered(weights.version);
-            state.weights = Some(Arc::new(weights));
+            if let Some(lane) = state.streams.get_mut(stream) {
+                lane.window.delivered(weights.version);
+                lane.weights = Some(Arc::new(weights));
+            }
         });
     }
 
-    /// Says that one gradient was acknowledged when the learner was at `version`.
-    pub(super) fn acknowledged(&self, version: u64) {
-        self.update(|state| state.window.acknowledged(version));
+    /// Says that one gradient was acknowledged over a stream when its learner was at `version`.
+    pub(super) fn acknowledged(&self, stream: usize, version: u64) {
+        self.update(|state| {
+            if let Some(lane) = state.streams.get_mut(stream) {
+                lane.window.acknowledged(version);
+            }
+        });
     }
 
-    /// The next gradient to send over `connection`; none where it is lost, or where the worker
+    /// The next gradient to send over a stream of `connection`; none where it is lost, or where the worker
     /// leaves and all have been taken.
     pub(super) fn poll_outgoing(
         &self,
-        connection: u64,
+        (connection, stream): (u64, usize),
         context: &Context<'_>,
     ) -> Poll<Option<Outgoing>> {
         let mut state = self.lock();
-        if state.connection != connection {
+        let (of_another, leaving) = (state.connection != connection, state.leaving);
+        let lane = state.streams.get_mut(stream).filter(|_| !of_another);
+        let Some(lane) = lane else {
             return Poll::Ready(None);
-        }
-        match state.outgoing.pop_front() {
+        };
+        match lane.outgoing.pop_front() {
             Some(outgoing) => Poll::Ready(Some(outgoing)),
-            None if state.leaving => Poll::Ready(None),
+            None if leaving => Poll::Ready(None),
             None => {
-                state.sender = Some(context.waker().clone());
+                lane.sender = Some(context.waker().clone());
                 Poll::Pending
             }
         }
@@ -296,10 +319,8 @@ impl Mailbox {
         self.update(|state| {
             state.open = false;
             state.connection += 1;
-            state.window = Window::default();
-            state.outgoing.clear();
-            state.weights = None;
-            state.wake_sender();
+            state.wake_senders();
+            state.streams.clear();
         });
     }
 
@@ -321,6 +342,28 @@ impl State {
         Some(Err(LinkClosed::Finished(reason)))
     }
 
+    /// The newest weights of each shard, once all have sent some and every answer lets the worker compute.
+    fn usable_weights(&self) -> Option<Vec<Arc<Weights>>> {
+        let lets_compute = |lane: &Lane| lane.window.lets_compute();
+        if self.streams.is_empty() || !self.streams.iter().all(lets_compute) {
+            return None;
+        }
+        self.streams
+            .iter()
+            .map(|lane| lane.weights.clone())
+            .collect()
+    }
+
+    fn has_room(&self) -> bool {
+        self.streams.iter().all(|lane| lane.window.has_room())
+    }
+
+    fn wake_senders(&mut self) {
+        self.streams.iter_mut().for_each(Lane::wake_sender);
+    }
+}
+
+impl Lane {
     fn wake_sender(&mut self) {
         if let Some(sender) = self.sender.take() {
             sender.wake();

@@ -20,6 +20,7 @@ mod requests;
 mod session;
 mod session_end;
 mod supervisor;
+mod whole_weights;
 mod window;
 
 pub use async_link::AsyncLink;

@@ -17,7 +17,8 @@ use super::mailbox::{Mailbox, Outgoing, OutgoingGradient};
 pub(super) struct Requests {
     open: Option<Open>,
     mailbox: Arc<Mailbox>,
-    connection: u64,
+    /// Which connection, and which of its streams.
+    stream: (u64, usize),
     /// That of the gradient that is being sent, or was sent last.
     sequence: u64,
     current: Option<OutgoingGradient>,
@@ -25,11 +26,10 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(
-        session: u64,
-        secret: u64,
+        (session, secret): (u64, u64),
         layout: &Layout,
         mailbox: Arc<Mailbox>,
-        connection: u64,
+        stream: (u64, usize),
     ) -> Self {
         let layout = Some(layout.into());
         Self {
@@ -39,7 +39,7 @@ impl Requests {
                 secret,
             }),
             mailbox,
-            connection,
+            stream,
             sequence: 0,
             current: None,
         }
@@ -67,6 +67,7 @@ impl Requests {
             encoding: current.encoding.into(),
             data: Bytes::new(),
             report: is_last.then(|| std::mem::take(&mut current.report)),
+            slice: current.slice.filter(|_| is_last),
         };
         Some(wire::gradient(&head, chunk.data))
     }
@@ -85,14 +86,12 @@ impl Stream for Requests {
             if let Some(chunk) = this.next_chunk() {
                 return Poll::Ready(Some(Ok(chunk)));
             }
-            let next = ready!(this.mailbox.poll_outgoing(this.connection, context));
-            let Some(next) = next else {
-                return Poll::Ready(None);
-            };
+            let next = ready!(this.mailbox.poll_outgoing(this.stream, context));
             this.sequence += 1;
             match next {
-                Outgoing::Gradient(gradient) => this.current = Some(gradient),
-                Outgoing::Report { epoch, report } => {
+                None => return Poll::Ready(None),
+                Some(Outgoing::Gradient(gradient)) => this.current = Some(gradient),
+                Some(Outgoing::Report { epoch, report }) => {
                     return Poll::Ready(Some(Ok(this.report(epoch, report))));
                 }
             }

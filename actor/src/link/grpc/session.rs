@@ -1,9 +1,11 @@
 //! One session: from joining to the end of its stream.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
@@ -12,6 +14,7 @@ use troop_common::layout::Layout;
 use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::train_response::Kind;
 use troop_common::proto::v1::{self, Control, ControlKind, JoinRequest};
+use troop_common::shard_ranges::shard_ranges;
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{Bounded, Messages, MessagesError, Response, WireError};
 
@@ -44,6 +47,17 @@ pub(super) struct JoinedSession {
     pub(super) experiment: Experiment,
     /// Where the replays are, if it needs them.
     pub(super) replays: v1::Replays,
+    /// Where the other shards are.
+    shards: Vec<String>,
+    /// Those of them that were joined.
+    others: Vec<JoinedShard>,
+}
+
+/// A shard beside the lead whose stream is not open yet.
+struct JoinedShard {
+    client: Client,
+    session: u64,
+    secret: u64,
 }
 
 /// Connects.
@@ -68,6 +82,18 @@ pub(super) async fn join(
     fingerprint: &str,
 ) -> Result<JoinedSession, SessionEnd> {
     let client = connect(settings, wire).await?;
+    let answer = call_join(&client, settings, fingerprint).await?;
+    let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
+        SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
+    })?;
+    joined(settings, (client, experiment), answer)
+}
+
+async fn call_join(
+    client: &Client,
+    settings: &EndpointSettings,
+    fingerprint: &str,
+) -> Result<v1::JoinResponse, SessionEnd> {
     let request = JoinRequest {
         protocol: PROTOCOL,
         layout_fingerprint: fingerprint.to_owned(),
@@ -88,10 +114,7 @@ pub(super) async fn join(
     answer.check_bounds().map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's answer: {error}"))
     })?;
-    let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
-        SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
-    })?;
-    joined(settings, (client, experiment), answer)
+    Ok(answer)
 }
 
 fn joined(
@@ -101,6 +124,7 @@ fn joined(
 ) -> Result<JoinedSession, SessionEnd> {
     let role = experiment.topology.role(settings.role);
     let role = role.map_err(|refused| SessionEnd::Refused(refused.to_string()))?;
+    let experiment_shards = experiment.learner.shards;
     let info = JoinInfo {
         session: answer.session,
         epoch: answer.epoch,
@@ -114,62 +138,167 @@ fn joined(
         info,
         experiment,
         replays: answer.replays.unwrap_or_default(),
+        shards: shards(answer.shards, experiment_shards)?,
+        others: Vec::new(),
     })
 }
 
-impl JoinedSession {
-    /// Opens the stream; what comes over it is then read by [`OpenSession::receive`].
-    ///
-    /// # Errors
-    /// How the session ended before its stream was open.
-    pub(super) async fn open(
-        mut self,
-        layout: &Layout,
-        mailbox: Arc<Mailbox>,
-    ) -> Result<OpenSession, SessionEnd> {
-        let connection = mailbox.begin();
-        let requests = Requests::new(
-            self.info.session,
-            self.secret,
-            layout,
-            Arc::clone(&mailbox),
-            connection,
-        );
-        let train = self.client.train(requests);
-        let mut inbound = within(OPEN_LIMIT, saying_why_it_lasts(layout.len(), train)).await?;
-        let first = within(CALL_LIMIT, next(&mut inbound)).await?;
-        let fingerprint = match first {
-            Some(Response::Other(Some(Kind::Opened(opened)))) => opened.layout_fingerprint,
-            other => return Err(unexpected(other.as_ref())),
-        };
-        if fingerprint != layout.fingerprint() {
-            return Err(SessionEnd::Refused(format!(
-                "the learner opened a session for layout {fingerprint}; expected {}, this worker's",
-                layout.fingerprint()
-            )));
-        }
-        mailbox.opened(Window::new(&self.experiment, self.info.role));
-        let incoming = IncomingWeights::new(self.info.epoch, layout.len());
-        Ok(OpenSession {
-            inbound,
-            incoming,
-            mailbox,
-            rejections: Rejections::default(),
-        })
+/// Where the shards beside the lead are, of a run that has `expected` with it.
+fn shards(told: Option<v1::Shards>, expected: usize) -> Result<Vec<String>, SessionEnd> {
+    let places = told.unwrap_or_default().places;
+    let urls: Vec<String> = places.into_iter().map(|place| place.url).collect();
+    match urls.len() + 1 == expected {
+        true => Ok(urls),
+        false => Err(SessionEnd::Lost(format!(
+            "the learner told of {} shards beside itself; expected {} (`learner.shards`): it may be a shard; workers call \
+             the lead",
+            urls.len(),
+            expected - 1
+        ))),
     }
 }
 
-/// A session whose stream is open.
+impl JoinedSession {
+    /// Joins the shards beside the lead.
+    ///
+    /// # Errors
+    /// If one of them cannot be joined, or is not of this life of the run.
+    pub(super) async fn join_shards(
+        &mut self,
+        settings: &EndpointSettings,
+        wire: &WireSettings,
+        fingerprint: &str,
+    ) -> Result<(), SessionEnd> {
+        for url in std::mem::take(&mut self.shards) {
+            let settings = EndpointSettings {
+                url: url.clone(),
+                ..settings.clone()
+            };
+            let client = connect(&settings, wire).await?;
+            let answer = call_join(&client, &settings, fingerprint).await?;
+            if (&answer.run, answer.epoch) != (&self.info.run, self.info.epoch) {
+                return Err(SessionEnd::Lost(format!(
+                    "the shard at {url} is of epoch {} of run `{}`; expected epoch {} of run `{}`, the lead's",
+                    answer.epoch, answer.run, self.info.epoch, self.info.run
+                )));
+            }
+            self.others.push(JoinedShard {
+                client,
+                session: answer.session,
+                secret: answer.secret,
+            });
+        }
+        Ok(())
+    }
+
+    /// Opens the streams; what comes over them is then read by [`OpenSession::receive`].
+    ///
+    /// # Errors
+    /// How the session ended before its streams were open.
+    pub(super) async fn open(
+        self,
+        layout: &Layout,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<OpenSession, SessionEnd> {
+        let ranges = shard_ranges(layout.len(), self.experiment.learner.shards)
+            .map_err(|error| SessionEnd::Refused(error.to_string()))?;
+        let connection = mailbox.begin(ranges.len());
+        let mut streams = Vec::with_capacity(ranges.len());
+        let epoch = self.info.epoch;
+        let window = Window::new(&self.experiment, self.info.role);
+        for (index, (learner, range)) in self.learners().zip(ranges).enumerate() {
+            let stream = learner.open(layout, &mailbox, (connection, index));
+            streams.push(OpenStream {
+                index,
+                inbound: stream.await?,
+                incoming: IncomingWeights::new(epoch, Range::len(&range)),
+                mailbox: Arc::clone(&mailbox),
+                rejections: Rejections::default(),
+            });
+        }
+        mailbox.opened(&window);
+        Ok(OpenSession { streams })
+    }
+
+    /// All learners that it joined, the lead first.
+    fn learners(self) -> impl Iterator<Item = JoinedShard> {
+        let lead = JoinedShard {
+            client: self.client,
+            session: self.info.session,
+            secret: self.secret,
+        };
+        std::iter::once(lead).chain(self.others)
+    }
+}
+
+impl JoinedShard {
+    async fn open(
+        mut self,
+        layout: &Layout,
+        mailbox: &Arc<Mailbox>,
+        stream: (u64, usize),
+    ) -> Result<Messages<Body>, SessionEnd> {
+        let session = (self.session, self.secret);
+        let requests = Requests::new(session, layout, Arc::clone(mailbox), stream);
+        let train = self.client.train(requests);
+        let mut inbound = within(OPEN_LIMIT, saying_why_it_lasts(layout.len(), train)).await?;
+        let first = within(CALL_LIMIT, next(&mut inbound)).await?;
+        let Some(Response::Other(Some(Kind::Opened(opened)))) = first else {
+            return Err(unexpected(first.as_ref()));
+        };
+        expect_same(layout, &opened.layout_fingerprint)?;
+        Ok(inbound)
+    }
+}
+
+fn expect_same(layout: &Layout, opened: &str) -> Result<(), SessionEnd> {
+    match layout.fingerprint() {
+        expected if expected == opened => Ok(()),
+        expected => Err(SessionEnd::Refused(format!(
+            "the learner opened a session for layout {opened}; expected {expected}, this worker's"
+        ))),
+    }
+}
+
+/// A session whose streams are open: one with each learner that holds parameters.
 pub(super) struct OpenSession {
+    streams: Vec<OpenStream>,
+}
+
+impl OpenSession {
+    /// Hands on what the learners send, until the session ends: if one of its streams does all do.
+    pub(super) async fn receive(mut self) -> SessionEnd {
+        match self.streams.pop() {
+            Some(only) if self.streams.is_empty() => only.receive().await,
+            last => {
+                let streams = self.streams.into_iter().chain(last);
+                let mut receiving: JoinSet<SessionEnd> = streams.map(OpenStream::receive).collect();
+                while let Some(end) = receiving.join_next().await {
+                    match end {
+                        Ok(SessionEnd::Left) => {}
+                        Ok(end) => return end,
+                        Err(error) => return SessionEnd::Lost(error.to_string()),
+                    }
+                }
+                SessionEnd::Left
+            }
+        }
+    }
+}
+
+/// A stream with one learner.
+struct OpenStream {
+    /// Which of the session's streams it is; 0 is that with the lead.
+    index: usize,
     inbound: Messages<Body>,
     incoming: IncomingWeights,
     mailbox: Arc<Mailbox>,
     rejections: Rejections,
 }
 
-impl OpenSession {
+impl OpenStream {
     /// Hands on what the learner sends, until the session ends.
-    pub(super) async fn receive(mut self) -> SessionEnd {
+    async fn receive(mut self) -> SessionEnd {
         loop {
             let response = match next(&mut self.inbound).await {
                 Ok(Some(response)) => response,
@@ -188,13 +317,13 @@ impl OpenSession {
             Response::Weights(chunk, data) => {
                 let weights = self.incoming.accept(&chunk, data);
                 if let Some(weights) = weights.map_err(SessionEnd::Refused)? {
-                    self.mailbox.deliver(weights);
+                    self.mailbox.deliver(self.index, weights);
                 }
                 Ok(())
             }
             Response::Other(Some(Kind::Acknowledgement(answer))) => {
                 self.rejections.note(answer.verdict(), &answer.detail);
-                self.mailbox.acknowledged(answer.version);
+                self.mailbox.acknowledged(self.index, answer.version);
                 Ok(())
             }
             Response::Other(Some(Kind::Control(control))) => controlled(control),

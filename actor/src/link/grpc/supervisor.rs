@@ -75,7 +75,8 @@ impl Supervisor {
     }
 
     async fn try_session(&mut self) -> Result<SessionEnd, SessionEnd> {
-        let joined = self.join().await?;
+        let mut joined = self.join().await?;
+        self.join_shards(&mut joined).await?;
         let first = self
             .known
             .as_ref()
@@ -126,6 +127,14 @@ impl Supervisor {
             }
         }
         Ok(joined)
+    }
+
+    async fn join_shards(&self, joined: &mut JoinedSession) -> Result<(), SessionEnd> {
+        let known = self.known.as_ref();
+        let fingerprint = known.map_or("", |known| known.fingerprint.as_str());
+        joined
+            .join_shards(&self.settings, &self.wire, fingerprint)
+            .await
     }
 
     fn reached(&mut self, session: u64) {
@@ -202,6 +211,10 @@ impl Known {
             ("model", mine.model == found.model),
             ("method", mine.method == found.method),
             ("exploration", mine.exploration == found.exploration),
+            (
+                "learner.shards",
+                mine.learner.shards == found.learner.shards,
+            ),
             (
                 "wire.gradients",
                 mine.wire.gradients == found.wire.gradients,

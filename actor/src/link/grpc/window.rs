@@ -9,7 +9,7 @@ use troop_common::role::Role;
 /// weights of at least the version that the acknowledgement names. Where workers take turns
 /// (`learner.staleness = "bound"` or `"synchronous"`) the answer is the worker's turn: nothing is
 /// computed before it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Window {
     size: usize,
     answers_need_weights: bool,

@@ -3,6 +3,7 @@
 mod args;
 mod bookmark;
 mod run;
+mod shard;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
         Some(address) => probe(address)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
-        None => run::run(&args),
+        None => match args.shard {
+            Some(shard) => shard::run(&args, shard),
+            None => run::run(&args),
+        },
     };
     conclude(outcome, is_usage)
 }

@@ -29,7 +29,7 @@ use crate::bookmark::Bookmark;
 
 /// Why the learner ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     RunOver,
     /// The run is over, and has learnt nothing or little.
     NotLearnt,
@@ -47,7 +47,7 @@ impl From<Wish> for End {
 }
 
 impl End {
-    fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             // An orchestrator that sends SIGTERM takes anything else for a failure.
             Self::RunOver | Self::Terminate => ExitCode::SUCCESS,
@@ -92,6 +92,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
     };
     let server = Arc::new(server);
+    warn_of_shards(server.experiment());
     // Asked before anybody can join. A service that starts it again is told once what became of it.
     let was_over = matches!(&*server.phase().borrow(), Phase::Finished(_));
     let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
@@ -125,7 +126,7 @@ fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
 }
 
 /// Logging, and addresses that are listened on.
-async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
+pub(crate) async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     telemetry::init_logging(&experiment.telemetry)?;
     let Experiment {
         security, learner, ..
@@ -147,6 +148,16 @@ async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     })
 }
 
+fn warn_of_shards(experiment: &Experiment) {
+    let shards = experiment.learner.shards;
+    if shards > 1 {
+        tracing::warn!(
+            shards,
+            "a run of several shards keeps no checkpoints: what it has learnt is gone when it ends, and it cannot be resumed"
+        );
+    }
+}
+
 /// Each session is a connection, and each connection an open file.
 fn make_room_for(sessions: usize) {
     let open_files = descriptors::raise_limit().unwrap_or_else(|error| {
@@ -164,11 +175,18 @@ fn make_room_for(sessions: usize) {
     }
 }
 
-struct Listeners {
-    token: Option<BearerToken>,
-    tls: Option<ServerTls>,
-    grpc: Listener,
-    http: TcpListener,
+pub(crate) struct Listeners {
+    pub(crate) token: Option<BearerToken>,
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) grpc: Listener,
+    pub(crate) http: TcpListener,
+}
+
+impl Listeners {
+    /// What workers are given.
+    pub(crate) fn url(&self) -> anyhow::Result<String> {
+        Ok(url(&self.grpc.address()?, self.tls.is_some()))
+    }
 }
 
 /// What serves while the run goes on.
@@ -190,6 +208,7 @@ impl Services {
         keeper: &RunKeeper,
         listeners: Listeners,
     ) -> anyhow::Result<Self> {
+        let grpc_url = listeners.url()?;
         let Listeners {
             token,
             tls,
@@ -203,7 +222,7 @@ impl Services {
         let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
         let door = http::door(&server.experiment().security, gate.clone());
         Ok(Self {
-            grpc_url: url(&grpc.address()?, tls.is_some()),
+            grpc_url,
             http_address,
             page_url: http::page_url(http_address),
             grpc: tokio::spawn(service::serve(grpc, service, gate, token, tls)),
@@ -291,6 +310,11 @@ async fn keep(
         end = End::NotLearnt;
     }
     served.context("the gRPC service panicked")??;
+    if let Some(shard) = server.lost_shard() {
+        anyhow::bail!(
+            "shard {shard} is gone, and its parameters with it; start the run again, all of its shards too"
+        );
+    }
     if matches!(end, End::RunOver | End::NotLearnt) {
         tokio::select! {
             () = last_scrape(server) => {}

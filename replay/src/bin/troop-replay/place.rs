@@ -1,10 +1,10 @@
 use std::sync::{Arc, OnceLock};
 
+use troop_common::attachment::{Attachment, AttachmentSettings, Ended};
 use troop_common::dialling::Dial;
 use troop_common::experiment::{Experiment, resolve};
-use troop_common::proto::v1;
+use troop_common::proto::v1::attach_replay_request::Kind as Told;
 use troop_common::token::BearerToken;
-use troop_replay::attachment::{Attachment, AttachmentSettings, Ended};
 use troop_replay::service::{ReplayService, ServiceSettings};
 
 use crate::args::Args;
@@ -48,10 +48,11 @@ impl Place {
         let service = Arc::new(OnceLock::<ReplayService>::new());
         let told = Arc::clone(&service);
         let counts = move || {
-            told.get()
-                .map_or_else(v1::ReplayCounts::default, ReplayService::counts)
+            let counts = told.get().map(ReplayService::counts);
+            Told::Counts(counts.unwrap_or_default())
         };
         let settings = AttachmentSettings {
+            shard: None,
             learner,
             url: args.advertised(url),
             life,

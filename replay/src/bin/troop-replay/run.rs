@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use troop_common::address::Address;
+use troop_common::attachment::{Attachment, Ended};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
 use troop_common::process::{INTERRUPTED, Signals, Wish, say};
 use troop_common::serving::{self, Listener};
 use troop_common::telemetry::{self, Door, Hosts};
 use troop_common::token::BearerToken;
-use troop_replay::attachment::{Attachment, Ended};
 use troop_replay::service::{self, Closing, ReplayMetrics, ReplayService};
 
 use crate::args::Args;

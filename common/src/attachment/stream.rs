@@ -1,18 +1,18 @@
 use std::time::Duration;
 
+use crate::experiment::WireSettings;
+use crate::proto::v1;
+use crate::proto::v1::attach_replay_request::Kind as Up;
+use crate::proto::v1::attach_replay_response::Kind as Down;
+use crate::proto::{PROTOCOL, v1::ControlKind};
+use crate::telemetry::VERSION;
+use crate::wire::{Messages, Outgoing, call, path};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::body::Body;
-use troop_common::experiment::WireSettings;
-use troop_common::proto::v1;
-use troop_common::proto::v1::attach_replay_request::Kind as Up;
-use troop_common::proto::v1::attach_replay_response::Kind as Down;
-use troop_common::proto::{PROTOCOL, v1::ControlKind};
-use troop_common::telemetry::VERSION;
-use troop_common::wire::{Messages, Outgoing, call, path};
 
 use super::attached::Attached;
 use super::lost::Lost;
@@ -67,6 +67,7 @@ impl Stream {
             url: settings.url.clone(),
             life: settings.life,
             index: index.and_then(|index| u32::try_from(index).ok()),
+            shard: settings.shard.and_then(|shard| u32::try_from(shard).ok()),
         };
         // There is room for it.
         let _ = requests.try_send(Ok(message(Up::Open(open))));
@@ -90,8 +91,8 @@ impl Stream {
         }
     }
 
-    /// Tells what the replay holds, until the stream ends; gives how.
-    pub(super) async fn tell(mut self, counts: &(impl Fn() -> v1::ReplayCounts + Sync)) -> Lost {
+    /// Tells what `counts` gives, until the stream ends; gives how.
+    pub(super) async fn tell(mut self, counts: &(impl Fn() -> Up + Sync)) -> Lost {
         let mut ticks = interval(PAUSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -108,7 +109,7 @@ impl Stream {
                 },
                 _ = ticks.tick() => {
                     // If there is no room the network is slow: the next one will tell.
-                    let _ = self.requests.try_send(Ok(message(Up::Counts(counts()))));
+                    let _ = self.requests.try_send(Ok(message(counts())));
                 }
             }
         }

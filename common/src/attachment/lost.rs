@@ -1,7 +1,7 @@
+use crate::call_error::CallError;
+use crate::dialling::NoConnection;
+use crate::wire::MessagesError;
 use tonic::Status;
-use troop_common::call_error::CallError;
-use troop_common::dialling::NoConnection;
-use troop_common::wire::MessagesError;
 
 /// How a stream to the learner ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-use troop_common::experiment::Experiment;
-use troop_common::proto::v1;
-use troop_common::wire::Bounded;
+use crate::experiment::Experiment;
+use crate::proto::v1;
+use crate::wire::Bounded;
 
 use super::lost::Lost;
 
@@ -32,6 +32,17 @@ impl Attached {
             run: answer.run,
             epoch: answer.epoch,
         })
+    }
+
+    /// A shard's parameters belong to one life of a run: in another, all begin anew.
+    pub(super) fn same_life(&self, found: &Self) -> Result<(), Lost> {
+        if (&self.run, self.epoch) == (&found.run, found.epoch) {
+            return Ok(());
+        }
+        Err(Lost::Refused(format!(
+            "epoch {} of run `{}` is there now, and this shard's parameters belong to epoch {} of run `{}`; start it again",
+            found.epoch, found.run, self.epoch, self.run
+        )))
     }
 
     /// The learner may have been restarted meanwhile, and somebody may have started another run: what a replay holds

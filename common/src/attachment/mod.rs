@@ -1,4 +1,5 @@
-//! A replay's place in a run: it tells the learner what it holds, and is told what it belongs to and when to end.
+//! A replay's or a shard's place in a run: it tells the learner what it holds, and is told what it belongs to and when to
+//! end.
 
 mod attached;
 mod held;

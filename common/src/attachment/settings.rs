@@ -1,14 +1,16 @@
-use troop_common::dialling::Dial;
-use troop_common::experiment::ActorSettings;
+use crate::dialling::Dial;
+use crate::experiment::ActorSettings;
 
-/// Whom a replay attaches to, and as what.
+/// Whom a replay or a shard attaches to, and as what.
 #[derive(Clone, Debug)]
 pub struct AttachmentSettings {
     /// The learner.
     pub learner: Dial,
-    /// Where workers reach the replay.
+    /// Which shard attaches; none if it is a replay.
+    pub shard: Option<usize>,
+    /// Where workers reach it.
     pub url: String,
-    /// Drawn when the replay started; what it held in another life is gone.
+    /// Drawn when it started; what it held in another life is gone.
     pub life: u64,
     /// How long and how often the learner is looked for until it has said what the experiment's `[actor]` is.
     pub actor: ActorSettings,

@@ -1,7 +1,7 @@
 //! The global norm of a gradient, which also tells whether all of its values are finite.
 
+use crate::wire::{Element, Run};
 use pulp::{Arch, NullaryFnOnce};
-use troop_common::wire::{Element, Run};
 
 /// Sums that are kept beside each other, each of every 32nd element: enough to hide the latency of
 /// an addition at the widest vectors. The number is fixed, so that each machine gives the same
@@ -18,7 +18,7 @@ pub fn global_norm(values: &[f32]) -> f64 {
 /// The norm of a vector that comes in parts: the same bit for bit as [`global_norm`] of the whole,
 /// wherever these end.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct NormSum {
+pub struct NormSum {
     sums: [f64; LANES],
     /// The sum that the next element belongs to.
     lane: usize,
@@ -26,7 +26,7 @@ pub(crate) struct NormSum {
 
 impl NormSum {
     /// Adds the next part.
-    pub(crate) fn add(&mut self, part: Run<'_>) {
+    pub fn add(&mut self, part: Run<'_>) {
         match part {
             Run::F32(elements) => self.add_elements(elements),
             Run::Bf16(elements) => self.add_elements(elements),
@@ -34,7 +34,7 @@ impl NormSum {
     }
 
     /// The norm of what was added.
-    pub(crate) fn norm(self) -> f64 {
+    pub fn norm(self) -> f64 {
         self.sums.iter().sum::<f64>().sqrt()
     }
 
@@ -92,7 +92,6 @@ impl<E: Element> NullaryFnOnce for SquareSums<'_, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::architectures::architectures;
 
     #[test]
     fn the_norm_covers_whole_lanes_and_the_rest() {
@@ -132,11 +131,24 @@ mod tests {
         }
     }
 
+    /// Plain instructions first, then what `pulp` may choose instead of them on this machine.
+    fn architectures() -> Vec<Arch> {
+        #[cfg(target_arch = "x86_64")]
+        let wider = {
+            use pulp::x86::{V3, V4};
+            [V3::try_new().map(Arch::V3), V4::try_new().map(Arch::V4)]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let wider = [Some(Arch::new())];
+        let plain = std::iter::once(Arch::Scalar);
+        plain.chain(wider.into_iter().flatten()).collect()
+    }
+
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
         let values: Vec<f32> = (0..999).map(|i| (i as f32 * 0.37).sin()).collect();
         for len in [0, 1, 31, 32, 33, 500, 999] {
-            let results = architectures().map(|arch| {
+            let results = architectures().into_iter().map(|arch| {
                 let mut sums = [0.0; LANES];
                 arch.dispatch(SquareSums {
                     sums: &mut sums,

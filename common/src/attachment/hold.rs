@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use crate::dialling::{Backoff, Outage};
+use crate::experiment::WireSettings;
+use crate::proto::v1::attach_replay_request::Kind as Told;
 use tokio::sync::{oneshot, watch};
-use troop_common::dialling::{Backoff, Outage};
-use troop_common::experiment::WireSettings;
-use troop_common::proto::v1;
 
 use super::attached::Attached;
 use super::held::{Attachment, Ended};
@@ -12,14 +12,14 @@ use super::settings::AttachmentSettings;
 use super::stream::Stream;
 
 impl Attachment {
-    /// Attaches a replay to the run of a learner, waiting for that as long as the settings allow, and holds its place from then
-    /// on. `counts` says what the replay holds.
+    /// Attaches a replay or a shard to the run of a learner, waiting for that as long as the settings allow, and holds its
+    /// place from then on. `counts` gives what it tells of itself about once a second.
     ///
     /// # Errors
-    /// If the run is over, the learner refuses the replay, or it stays away too long.
+    /// If the run is over, the learner refuses it, or it stays away too long.
     pub async fn hold(
         settings: AttachmentSettings,
-        counts: impl Fn() -> v1::ReplayCounts + Send + Sync + 'static,
+        counts: impl Fn() -> Told + Send + Sync + 'static,
     ) -> Result<(Attached, Self), Ended> {
         let (ends, ended) = watch::channel(None);
         let (first, attached) = oneshot::channel();
@@ -59,7 +59,7 @@ impl Holder {
         }
     }
 
-    async fn work(&mut self, counts: &(impl Fn() -> v1::ReplayCounts + Sync)) -> Ended {
+    async fn work(&mut self, counts: &(impl Fn() -> Told + Sync)) -> Ended {
         loop {
             let lost = match self.attach().await {
                 Ok(stream) => {
@@ -86,7 +86,10 @@ impl Holder {
         let stream = Stream::open(&self.settings, &self.wire, index).await?;
         let attached = &stream.attached;
         if let Some(before) = &self.attached {
-            before.agree(attached)?;
+            match self.settings.shard {
+                Some(_) => before.same_life(attached)?,
+                None => before.agree(attached)?,
+            }
         }
         let (index, run, epoch) = (attached.index, &attached.run, attached.epoch);
         tracing::info!(index, run, epoch, "attached to the learner");

@@ -1,0 +1,95 @@
+//! What a ledger knows of the other shards, or follows as that of one.
+
+use troop_common::proto::v1;
+
+use super::Ledger;
+use super::journal::Occurrence;
+use crate::answers::{Refusal, ShardIntroduction, ShardMissing, ShardRefused, Verdict};
+use crate::lock::lock;
+use crate::metrics::of_count;
+
+impl Ledger {
+    /// The same for a shard beside the lead: when the run is over it is told.
+    pub(crate) fn of_shard(self) -> Self {
+        Self {
+            leads: false,
+            ..self
+        }
+    }
+
+    /// Whether it says when the run is over.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// Takes a shard into the run; gives the attachment's number.
+    pub(crate) fn attach_shard(&self, shard: &ShardIntroduction) -> Result<u64, ShardRefused> {
+        if let Some(reason) = self.life.closed_because() {
+            return Err(ShardRefused::Closed(reason));
+        }
+        let attached = lock(&self.shards).attach(shard);
+        match attached {
+            Ok(_) => {
+                let attached = Occurrence::info("shard attached").with("shard", shard.index);
+                self.note(attached.with("url", shard.url.as_str()));
+            }
+            Err(ShardRefused::Lost(index)) => self.lose_shard(index),
+            Err(_) => {}
+        }
+        attached
+    }
+
+    /// The connection of a shard is lost, for `cause`.
+    pub(crate) fn detach_shard(&self, index: usize, attachment: u64, cause: &str) {
+        if lock(&self.shards).detach(index, attachment) && self.life.is_running() {
+            let message = "shard is gone; workers wait for it";
+            tracing::warn!(shard = index, cause, "{message}");
+            let gone = Occurrence::warning(message).with("shard", index);
+            self.note(gone.with("cause", cause));
+        }
+    }
+
+    /// Ends this life if a shard is still away.
+    pub(crate) fn give_up_shard(&self, index: usize) {
+        if lock(&self.shards).is_away(index) {
+            self.lose_shard(index);
+        }
+    }
+
+    fn lose_shard(&self, index: usize) {
+        lock(&self.shards).lose(index);
+        self.drain(format!("shard {index} is gone, and its parameters with it"));
+    }
+
+    /// The shard for whose loss this life ended.
+    pub(crate) fn lost_shard(&self) -> Option<usize> {
+        lock(&self.shards).lost()
+    }
+
+    /// Where the other shards are; none of a run of one.
+    pub(crate) fn shard_places(&self) -> Result<Option<v1::Shards>, ShardMissing> {
+        lock(&self.shards).places()
+    }
+
+    /// Takes what a shard tells of itself, while the lead is at `version`.
+    pub(crate) fn count_shard(&self, index: usize, counts: v1::ShardCounts, version: u64) {
+        let skew = lock(&self.shards).skew(index, counts.version, version);
+        self.metrics().shard_skew.set(of_count(skew));
+    }
+
+    /// Counts up to the env steps that the lead is known to have counted: of those who act alone no shard is told.
+    pub(crate) fn follow(&self, env_steps: u64) {
+        let env_steps = env_steps.min(self.run.total_env_steps);
+        self.recorder.follow(env_steps, self.frame_skip);
+    }
+
+    /// A shard applies nothing beyond the end of the run, although only the lead says that it is over.
+    pub(crate) fn refuse_beyond_the_end(&self) -> Result<(), Refusal> {
+        let total = self.run.total_env_steps;
+        if self.leads || self.steps().0 < total {
+            return Ok(());
+        }
+        let detail = format!("all {total} env steps are done");
+        Err(Refusal::new(Verdict::Closed, detail))
+    }
+}

@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use troop_common::proto::v1;
+
+use crate::answers::{
+    AttachError, Attachment, ReplayIntroduction, ShardIntroduction, ShardRefused,
+};
+use crate::parameter_server::ParameterServer;
+
+/// A replay or a shard that belongs to the run. It is gone when this is dropped, whatever the cause.
+pub(super) struct AttachedPart {
+    server: Arc<ParameterServer>,
+    place: Place,
+    /// Why it is gone, once somebody knows.
+    cause: &'static str,
+}
+
+/// What it is in the run.
+#[derive(Clone, Copy)]
+enum Place {
+    Replay(Attachment),
+    Shard { index: usize, attachment: u64 },
+}
+
+impl AttachedPart {
+    /// Takes a replay into the run.
+    ///
+    /// # Errors
+    /// If there is no place for it, or the learner closes.
+    pub(super) fn replay(
+        server: Arc<ParameterServer>,
+        replay: &ReplayIntroduction,
+    ) -> Result<Self, AttachError> {
+        let place = Place::Replay(server.attach_replay(replay)?);
+        Ok(Self::at(server, place))
+    }
+
+    /// Takes a shard into the run.
+    ///
+    /// # Errors
+    /// If there is no place for it, or the learner closes.
+    pub(super) fn shard(
+        server: Arc<ParameterServer>,
+        shard: &ShardIntroduction,
+    ) -> Result<Self, ShardRefused> {
+        let attachment = server.ledger().attach_shard(shard)?;
+        let index = shard.index;
+        Ok(Self::at(server, Place::Shard { index, attachment }))
+    }
+
+    fn at(server: Arc<ParameterServer>, place: Place) -> Self {
+        Self {
+            server,
+            place,
+            cause: "its stream was dropped",
+        }
+    }
+
+    pub(super) fn index(&self) -> usize {
+        match self.place {
+            Place::Replay(attachment) => attachment.index,
+            Place::Shard { index, .. } => index,
+        }
+    }
+
+    /// What it is called in logs.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.place {
+            Place::Replay(_) => "replay",
+            Place::Shard { .. } => "shard",
+        }
+    }
+
+    pub(super) fn server(&self) -> &ParameterServer {
+        &self.server
+    }
+
+    /// Takes what a replay tells of itself.
+    pub(super) fn count(&self, counts: v1::ReplayCounts) {
+        if let Place::Replay(attachment) = self.place {
+            self.server.ledger().count_replay(attachment, counts);
+        }
+    }
+
+    /// Takes what a shard tells of itself.
+    pub(super) fn count_shard(&self, counts: v1::ShardCounts) {
+        if let Place::Shard { index, .. } = self.place {
+            let version = self.server.version();
+            self.server.ledger().count_shard(index, counts, version);
+        }
+    }
+
+    /// It goes, for `cause`. Gives the shard that has to come back, if it is one: without it the run cannot go on.
+    pub(super) fn ends(mut self, cause: &'static str) -> Option<(Arc<ParameterServer>, usize)> {
+        self.cause = cause;
+        let server = Arc::clone(&self.server);
+        match self.place {
+            Place::Replay(_) => None,
+            Place::Shard { index, .. } => Some((server, index)),
+        }
+    }
+}
+
+impl Drop for AttachedPart {
+    fn drop(&mut self) {
+        let ledger = self.server.ledger();
+        match self.place {
+            Place::Replay(attachment) => ledger.detach(attachment, self.cause),
+            Place::Shard { index, attachment } => {
+                ledger.detach_shard(index, attachment, self.cause);
+            }
+        }
+    }
+}

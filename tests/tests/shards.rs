@@ -1,0 +1,178 @@
+//! Parameters that are spread over several learners, each a process of its own.
+
+use troop_actor::link::{Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, Link};
+use troop_common::experiment::ActorSettings;
+use troop_common::layout::{Initializer, Layout, TensorSpec};
+use troop_common::proto::v1::Report;
+use troop_tests::{Learner, Process, Scratch, Signal, poll_until, serial};
+
+/// A lead and the shards beside it.
+struct Sharded {
+    scratch: Scratch,
+    lead: Learner,
+    others: Vec<Process>,
+}
+
+impl Sharded {
+    fn start(shards: usize, arguments: &str) -> Self {
+        let scratch = Scratch::new();
+        let line = format!(
+            "--experiment cartpole --run-dir run --set learner.shards={shards} {arguments}"
+        );
+        let lead = Learner::start(&scratch, &line);
+        let others = (1..shards).map(|index| shard(&scratch, &lead.url, index));
+        let others: Vec<_> = others.collect();
+        others.iter().for_each(|shard| {
+            shard.wait_for("shard ready");
+        });
+        Self {
+            scratch,
+            lead,
+            others,
+        }
+    }
+
+    fn actor(&self) -> Process {
+        let line = format!("troop-actor --learner {} --workers 2", self.lead.url);
+        self.scratch.start(&line)
+    }
+}
+
+fn shard(scratch: &Scratch, lead: &str, index: usize) -> Process {
+    scratch.start(&format!(
+        "troop-learner --shard {index} --lead {lead} --listen 127.0.0.1:0 --http 127.0.0.1:0"
+    ))
+}
+
+/// Bounds of ranges lie within tensors.
+fn layout() -> Layout {
+    let tensor = |name: &str, shape: &[usize], initializer| TensorSpec {
+        name: name.into(),
+        shape: shape.to_vec(),
+        initializer,
+    };
+    Layout::new(vec![
+        tensor("body.weight", &[37, 5], Initializer::Orthogonal(1.4)),
+        tensor("body.bias", &[37], Initializer::Zeros),
+        tensor("head", &[501], Initializer::Uniform(0.3)),
+    ])
+    .unwrap()
+}
+
+fn join(runtime: &tokio::runtime::Runtime, url: &str) -> GrpcLink {
+    let endpoint = EndpointSettings {
+        url: url.into(),
+        tls: None,
+        token: None,
+        worker: "test/0".into(),
+        role: None,
+        actor: ActorSettings::default(),
+        interrupt: Interrupt::default(),
+        connector: Connector::System,
+        jitter_seed: 0,
+    };
+    GrpcLink::join(runtime.handle(), endpoint).unwrap().0
+}
+
+/// What some gradients make of the first parameters, by way of as many learners as that. Some of the gradients are clipped,
+/// and one is refused.
+fn trained(shards: usize, wire: &str) -> Vec<u32> {
+    let exact = "--set wire.send_weights=after_gradient --set wire.gradients_in_flight=1 \
+                 --set learner.publish.updates=1 --set optimizer.max_gradient_norm=0.5 --steps 1000";
+    let run = Sharded::start(shards, &format!("{exact} {wire}"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut link = join(&runtime, &run.lead.url);
+    link.open(&layout()).unwrap();
+    for step in 0..40_u64 {
+        let weights = link.weights().unwrap();
+        let drift = |(place, weight): (usize, &f32)| {
+            0.01 * (step % 7) as f32 * weight + ((place * 31) % 11) as f32 * 1e-3
+        };
+        let mut gradient: Vec<f32> = weights.parameters.iter().enumerate().map(drift).collect();
+        if step == 20 {
+            gradient[3] = f32::NAN;
+        }
+        let mut contribution = Contribution {
+            epoch: weights.epoch,
+            version: weights.version,
+            gradient,
+            report: Report {
+                env_steps: 5,
+                frames: 5,
+                ..Report::default()
+            },
+        };
+        link.push(&mut contribution).unwrap();
+    }
+    let last = link.weights().unwrap();
+    assert_eq!(last.version, 39, "one of them was not finite");
+    last.parameters
+        .iter()
+        .map(|value| value.to_bits())
+        .collect()
+}
+
+#[test]
+fn parameters_do_not_depend_on_the_number_of_shards() {
+    let _serial = serial();
+    for wire in ["", "--set wire.gradients=bf16"] {
+        let one = trained(1, wire);
+        for shards in [2, 4] {
+            assert!(trained(shards, wire) == one, "{shards} shards {wire}");
+        }
+    }
+}
+
+#[test]
+fn a_run_over_two_learners_comes_to_its_end_and_all_know() {
+    let _serial = serial();
+    let mut run = Sharded::start(2, "--steps 20000");
+    let actor = run.actor();
+    run.lead.process.wait().expect_code(0);
+    run.others.remove(0).wait().expect_code(0);
+    actor.wait().expect_code(0);
+    let summary = run.scratch.run_files("run").summary();
+    assert!(summary["updates"].as_f64() > Some(50.0), "{summary}");
+}
+
+#[test]
+fn workers_wait_for_all_shards_and_a_lost_one_ends_the_run() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line =
+        "--experiment cartpole --run-dir run --set learner.shards=2 --set actor.give_up_after_s=2";
+    let lead = Learner::start(&scratch, line);
+    let actor = scratch.start(&format!("troop-actor --learner {}", lead.url));
+    actor.wait_for("shard 1 of 2 is not there");
+    let second = shard(&scratch, &lead.url, 1);
+    poll_until("ten updates", || {
+        let applied = lead.http.metrics().value("troop_learner_version");
+        (applied > 10.0).then_some(())
+    });
+    second.signal(Signal::KILL);
+    lead.process
+        .wait()
+        .expect_code(1)
+        .expect_text("shard 1 is gone");
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_what_to_do() {
+    let scratch = Scratch::new();
+    scratch
+        .run("troop train cartpole --set learner.shards=2")
+        .expect_text("troop-learner --shard");
+    scratch
+        .run(
+            "troop-learner --experiment cartpole --set learner.shards=2 \
+             --set learner.staleness=synchronous",
+        )
+        .expect_code(2)
+        .expect_text("learner.shards");
+    let line = "--experiment cartpole --run-dir run --set learner.shards=2";
+    let lead = Learner::start(&scratch, line);
+    shard(&scratch, &lead.url, 2)
+        .wait()
+        .expect_code(1)
+        .expect_text("no shard 2 in a run of 2");
+}
