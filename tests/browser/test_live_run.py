@@ -60,12 +60,15 @@ def test_configuration_events_and_numbers_are_the_runs(page, learner):
 
 def test_tables_say_what_the_charts_show(page, learner):
     page.open(learner.page)
-    page.wait_for_curve(points=3)
+    # Charts grow with what they show first; a click on a page that moves meets something else.
+    for chart in ("learning-curve", "throughput", "losses", "staleness-curve", "episode-length"):
+        page.wait_for_curve(chart, points=3)
     for figure in page.all("figure"):
         label = figure.find_element("css selector", ".plot").get_attribute("aria-label")
         assert label.startswith(figure.find_element("css selector", "h2").text), label
         assert any(character.isdigit() for character in label), label
         figure.find_element("css selector", "summary").click()
+        page.wait(f"an open table: {label}", lambda: figure.find_element("css selector", "details").get_attribute("open"))
     for chart in ("learning-curve", "throughput", "losses", "staleness-histogram", "staleness-curve", "episode-length"):
         rows = page.wait(f"the table of {chart}", lambda: page.row_texts(f"#{chart}"))
         assert all(len(row) >= 2 for row in rows), chart
