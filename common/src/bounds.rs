@@ -161,6 +161,10 @@ bounds! {
     ATTACHED_EXPERIMENT = "Attached.experiment", 1 << 20, Bytes;
     /// A run's name, see above.
     ATTACHED_RUN = "Attached.run", 255, Bytes;
+    /// Many more than there are descriptors for.
+    ARRIVED_SESSIONS = "Arrived.sessions", 65_536, Elements;
+    /// A chunk of what a shard holds.
+    SHARD_DATA = "ShardChunk.data", CHUNK_BYTES, Bytes;
     /// As many as there may be.
     STATUS_REPLAYS = "StatusResponse.replays", 64, Elements;
     /// An address.

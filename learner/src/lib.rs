@@ -6,6 +6,7 @@
 
 mod answers;
 mod blocking;
+mod cut;
 mod ledger;
 mod life_clock;
 mod lock;
@@ -23,6 +24,7 @@ pub use answers::{
     ReplayMissing, ReplayView, ResumeError, SessionId, SessionView, ShardIntroduction,
     ShardMissing, ShardRefused, Verdict,
 };
+pub use cut::CutFailed;
 pub use ledger::{Evaluation, ProgressView, learning};
 pub use parameter_server::ParameterServer;
 pub use run_files::{checkpoint, checkpoints, history, run_directory, run_keeper, summary};

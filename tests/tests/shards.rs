@@ -1,10 +1,12 @@
 //! Parameters that are spread over several learners, each a process of its own.
 
+use std::ops::Range;
+
 use troop_actor::link::{Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, Link};
 use troop_common::experiment::ActorSettings;
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::Report;
-use troop_tests::{Learner, Process, Scratch, Signal, poll_until, serial};
+use troop_tests::{Learner, Process, ReservedPort, Scratch, Signal, poll_until, serial};
 
 /// A lead and the shards beside it.
 struct Sharded {
@@ -15,10 +17,17 @@ struct Sharded {
 
 impl Sharded {
     fn start(shards: usize, arguments: &str) -> Self {
-        let scratch = Scratch::new();
-        let line = format!(
-            "--experiment cartpole --run-dir run --set learner.shards={shards} {arguments}"
-        );
+        let line = format!("--experiment cartpole {arguments}");
+        Self::start_in(Scratch::new(), shards, &line)
+    }
+
+    /// The run of `scratch` goes on, maybe with another number of shards.
+    fn resume(scratch: Scratch, shards: usize) -> Self {
+        Self::start_in(scratch, shards, "--resume")
+    }
+
+    fn start_in(scratch: Scratch, shards: usize, arguments: &str) -> Self {
+        let line = format!("--run-dir run --set learner.shards={shards} {arguments}");
         let lead = Learner::start(&scratch, &line);
         let others = (1..shards).map(|index| shard(&scratch, &lead.url, index));
         let others: Vec<_> = others.collect();
@@ -30,6 +39,16 @@ impl Sharded {
             lead,
             others,
         }
+    }
+
+    /// Ends this life of the run; gives what it leaves.
+    fn drain(self) -> Scratch {
+        self.lead.process.signal(Signal::TERM);
+        self.lead.process.wait().expect_code(0);
+        for shard in self.others {
+            shard.kill();
+        }
+        self.scratch
     }
 
     fn actor(&self) -> Process {
@@ -77,13 +96,22 @@ fn join(runtime: &tokio::runtime::Runtime, url: &str) -> GrpcLink {
 /// What some gradients make of the first parameters, by way of as many learners as that. Some of the gradients are clipped,
 /// and one is refused.
 fn trained(shards: usize, wire: &str) -> Vec<u32> {
-    let exact = "--set wire.send_weights=after_gradient --set wire.gradients_in_flight=1 \
-                 --set learner.publish.updates=1 --set optimizer.max_gradient_norm=0.5 --steps 1000";
-    let run = Sharded::start(shards, &format!("{exact} {wire}"));
+    let run = Sharded::start(shards, &format!("{EXACT} {wire}"));
+    let (version, parameters) = train(&run, 0..40);
+    assert_eq!(version, 39, "one of them was not finite");
+    parameters
+}
+
+/// With one worker all is computed as in one process.
+const EXACT: &str = "--set wire.send_weights=after_gradient --set wire.gradients_in_flight=1 \
+                     --set learner.publish.updates=1 --set optimizer.max_gradient_norm=0.5 --steps 1000";
+
+/// Has one worker send the gradients of these steps; gives the version and the parameters' bits after them.
+fn train(run: &Sharded, steps: Range<u64>) -> (u64, Vec<u32>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut link = join(&runtime, &run.lead.url);
     link.open(&layout()).unwrap();
-    for step in 0..40_u64 {
+    for step in steps {
         let weights = link.weights().unwrap();
         let drift = |(place, weight): (usize, &f32)| {
             0.01 * (step % 7) as f32 * weight + ((place * 31) % 11) as f32 * 1e-3
@@ -105,11 +133,51 @@ fn trained(shards: usize, wire: &str) -> Vec<u32> {
         link.push(&mut contribution).unwrap();
     }
     let last = link.weights().unwrap();
-    assert_eq!(last.version, 39, "one of them was not finite");
-    last.parameters
-        .iter()
-        .map(|value| value.to_bits())
-        .collect()
+    let bits = last.parameters.iter().map(|value| value.to_bits());
+    (last.version, bits.collect())
+}
+
+/// What a checkpoint of a run of so many shards holds, and where it is.
+fn checkpointed(shards: usize, optimizer: &str) -> (Vec<Vec<u8>>, Scratch) {
+    let run = Sharded::start(shards, &format!("{EXACT} {optimizer}"));
+    train(&run, 0..15);
+    let scratch = run.drain();
+    let files = scratch.run_files("run");
+    let read = |name| files.checkpoint_file(name);
+    let found = ["weights.safetensors", "optimizer.safetensors"].map(read);
+    (found.into(), scratch)
+}
+
+#[test]
+fn a_checkpoint_is_that_of_one_learner_and_any_number_of_shards_goes_on_from_it() {
+    let _serial = serial();
+    let optimizer = "--set optimizer.name=adam";
+    let (expected, scratch) = checkpointed(1, optimizer);
+    let one = train(&Sharded::resume(scratch, 1), 15..30);
+    for (shards, then) in [(4, 1), (4, 2), (2, 3)] {
+        let (found, scratch) = checkpointed(shards, optimizer);
+        assert!(found == expected, "{shards} shards");
+        let on = train(&Sharded::resume(scratch, then), 15..30);
+        assert!(on == one, "from {shards} shards to {then}");
+    }
+}
+
+#[test]
+fn shards_begin_anew_with_a_lead_that_comes_back() {
+    let _serial = serial();
+    let port = ReservedPort::new();
+    let listen = format!("--listen {} --set checkpoint.interval_s=1", port.address);
+    let mut run = Sharded::start(2, &listen);
+    let actor = run.actor();
+    run.lead.process.wait_for("checkpoint written");
+    run.lead.process.kill();
+    let line = format!("--run-dir run --resume --steps 400000 {listen}");
+    run.lead = Learner::start(&run.scratch, &line);
+    run.lead.process.wait().expect_code(0);
+    run.others.remove(0).wait().expect_code(0);
+    actor.wait().expect_code(0);
+    let state = run.scratch.run_files("run").state();
+    assert_eq!(state["epoch"], 2, "{state}");
 }
 
 #[test]

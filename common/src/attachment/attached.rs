@@ -1,6 +1,5 @@
 use crate::experiment::Experiment;
 use crate::proto::v1;
-use crate::wire::Bounded;
 
 use super::lost::Lost;
 
@@ -15,6 +14,8 @@ pub struct Attached {
     pub run: String,
     /// The learner's life within the run.
     pub epoch: u64,
+    /// A shard begins with what the learner sends it next.
+    pub goes_on: bool,
 }
 
 impl Attached {
@@ -22,15 +23,13 @@ impl Attached {
     pub(super) fn read(answer: v1::Attached) -> Result<Self, Lost> {
         let unreadable =
             |error: String| Lost::Refused(format!("cannot read the learner's answer: {error}"));
-        v1::attach_replay_response::Kind::Attached(answer.clone())
-            .check_bounds()
-            .map_err(|error| unreadable(error.to_string()))?;
         let experiment = Experiment::from_toml(&answer.experiment);
         Ok(Self {
             index: answer.index as usize,
             experiment: experiment.map_err(|error| unreadable(error.to_string()))?,
             run: answer.run,
             epoch: answer.epoch,
+            goes_on: answer.goes_on,
         })
     }
 
@@ -39,8 +38,8 @@ impl Attached {
         if (&self.run, self.epoch) == (&found.run, found.epoch) {
             return Ok(());
         }
-        Err(Lost::Refused(format!(
-            "epoch {} of run `{}` is there now, and this shard's parameters belong to epoch {} of run `{}`; start it again",
+        Err(Lost::Replaced(format!(
+            "epoch {} of run `{}` is there now, and this shard's parameters belong to epoch {} of run `{}`",
             found.epoch, found.run, self.epoch, self.run
         )))
     }

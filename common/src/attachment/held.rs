@@ -1,11 +1,13 @@
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Why a replay belongs to its run no more.
+/// Why a replay or a shard belongs to its run no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The run is over.
     Finished(String),
+    /// Another life of the run is there, or another run: what a shard holds belongs to the one before.
+    Replaced(String),
     /// The learner stayed away for too long, or refuses this replay.
     Failed(String),
 }

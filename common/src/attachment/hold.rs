@@ -6,6 +6,7 @@ use crate::proto::v1::attach_replay_request::Kind as Told;
 use tokio::sync::{oneshot, watch};
 
 use super::attached::Attached;
+use super::exchange::Exchange;
 use super::held::{Attachment, Ended};
 use super::lost::Lost;
 use super::settings::AttachmentSettings;
@@ -13,17 +14,18 @@ use super::stream::Stream;
 
 impl Attachment {
     /// Attaches a replay or a shard to the run of a learner, waiting for that as long as the settings allow, and holds its
-    /// place from then on. `counts` gives what it tells of itself about once a second.
+    /// place from then on. `counts` gives what it tells of itself about once a second; a shard has an `exchange`.
     ///
     /// # Errors
     /// If the run is over, the learner refuses it, or it stays away too long.
     pub async fn hold(
         settings: AttachmentSettings,
         counts: impl Fn() -> Told + Send + Sync + 'static,
+        exchange: Option<Exchange>,
     ) -> Result<(Attached, Self), Ended> {
         let (ends, ended) = watch::channel(None);
         let (first, attached) = oneshot::channel();
-        let mut holder = Holder::new(settings, first);
+        let mut holder = Holder::new(settings, first, exchange);
         let task = tokio::spawn(async move {
             let end = holder.work(&counts).await;
             ends.send_replace(Some(end));
@@ -45,16 +47,23 @@ struct Holder {
     attached: Option<Attached>,
     /// Is told of the first time.
     first: Option<oneshot::Sender<Attached>>,
+    /// Of a shard.
+    exchange: Option<Exchange>,
 }
 
 impl Holder {
-    fn new(settings: AttachmentSettings, first: oneshot::Sender<Attached>) -> Self {
+    fn new(
+        settings: AttachmentSettings,
+        first: oneshot::Sender<Attached>,
+        exchange: Option<Exchange>,
+    ) -> Self {
         Self {
             backoff: Backoff::new(&settings.actor, settings.jitter_seed),
             wire: WireSettings::default(),
             outage: Outage::new(),
             attached: None,
             first: Some(first),
+            exchange,
             settings,
         }
     }
@@ -63,7 +72,7 @@ impl Holder {
         loop {
             let lost = match self.attach().await {
                 Ok(stream) => {
-                    let lost = stream.tell(counts).await;
+                    let lost = stream.tell(counts, &mut self.exchange).await;
                     // It was there until now.
                     self.outage = Outage::new();
                     lost
@@ -72,6 +81,7 @@ impl Holder {
             };
             let reason = match lost {
                 Lost::Finished(reason) => return Ended::Finished(reason),
+                Lost::Replaced(reason) => return Ended::Replaced(reason),
                 Lost::Refused(reason) => return self.failed(&reason),
                 Lost::Passing(reason) => reason,
             };

@@ -8,6 +8,8 @@ use tonic::Status;
 pub(super) enum Lost {
     /// The run is over.
     Finished(String),
+    /// Another life of the run is there than a shard's.
+    Replaced(String),
     /// The learner would refuse this replay each time.
     Refused(String),
     /// There is no connection any more, or yet.

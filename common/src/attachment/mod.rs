@@ -2,6 +2,7 @@
 //! end.
 
 mod attached;
+mod exchange;
 mod held;
 mod hold;
 mod lost;
@@ -9,5 +10,6 @@ mod settings;
 mod stream;
 
 pub use attached::Attached;
+pub use exchange::Exchange;
 pub use held::{Attachment, Ended};
 pub use settings::AttachmentSettings;

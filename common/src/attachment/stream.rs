@@ -6,7 +6,7 @@ use crate::proto::v1::attach_replay_request::Kind as Up;
 use crate::proto::v1::attach_replay_response::Kind as Down;
 use crate::proto::{PROTOCOL, v1::ControlKind};
 use crate::telemetry::VERSION;
-use crate::wire::{Messages, Outgoing, call, path};
+use crate::wire::{Bounded, Messages, Outgoing, call, path};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -15,6 +15,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::attached::Attached;
+use super::exchange::Exchange;
 use super::lost::Lost;
 use super::settings::AttachmentSettings;
 
@@ -87,12 +88,16 @@ impl Stream {
                 answers,
             }),
             Some(Down::Control(control)) => Err(controlled(control)),
-            None => Err(Lost::Refused("expected `attached`".into())),
+            _ => Err(Lost::Refused("expected `attached`".into())),
         }
     }
 
-    /// Tells what `counts` gives, until the stream ends; gives how.
-    pub(super) async fn tell(mut self, counts: &(impl Fn() -> Up + Sync)) -> Lost {
+    /// Tells what `counts` gives, and what there is to `exchange`, until the stream ends; gives how.
+    pub(super) async fn tell(
+        mut self,
+        counts: &(impl Fn() -> Up + Sync),
+        exchange: &mut Option<Exchange>,
+    ) -> Lost {
         let mut ticks = interval(PAUSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -103,10 +108,16 @@ impl Stream {
                     Ok(Some(Down::Attached(_))) => {
                         return Lost::Passing("`attached` came out of turn from the learner".into());
                     }
+                    Ok(Some(said)) => Exchange::hand_on(exchange, said).await,
                     // A later protocol's; this one has nothing to do with it.
                     Ok(None) => {}
                     Err(lost) => return lost,
                 },
+                said = Exchange::next(exchange) => {
+                    if self.requests.send(Ok(message(said))).await.is_err() {
+                        return Lost::Passing("the learner ended the stream".into());
+                    }
+                }
                 _ = ticks.tick() => {
                     // If there is no room the network is slow: the next one will tell.
                     let _ = self.requests.try_send(Ok(message(counts())));
@@ -135,7 +146,10 @@ async fn next(answers: &mut Messages<Body>) -> Result<Option<Down>, Lost> {
         return Err(Lost::Passing("the learner ended the stream".into()));
     };
     let response = v1::AttachReplayResponse::decode(message);
-    response
+    let kind = response
         .map(|response| response.kind)
-        .map_err(|error| Lost::Refused(error.to_string()))
+        .map_err(|error| Lost::Refused(error.to_string()))?;
+    let bounds = kind.as_ref().map_or(Ok(()), Bounded::check_bounds);
+    bounds.map_err(|error| Lost::Refused(error.to_string()))?;
+    Ok(kind)
 }

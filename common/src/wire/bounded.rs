@@ -77,7 +77,42 @@ impl Bounded for v1::attach_replay_response::Kind {
                 bounds::ATTACHED_RUN.check(attached.run.len())
             }
             Self::Control(control) => bounds::REASON.check(control.reason.len()),
+            Self::Hold(_) | Self::GivenUp(_) => Ok(()),
+            Self::Arrived(arrived) => arrived.check_bounds(),
+            Self::Part(part) => part.check_bounds(),
+            Self::Chunk(chunk) => chunk.check_bounds(),
         }
+    }
+}
+
+impl Bounded for v1::attach_replay_request::Kind {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        match self {
+            Self::Open(open) => open.check_bounds(),
+            Self::Counts(_) | Self::Shard(_) | Self::GivenUp(_) => Ok(()),
+            Self::Arrived(arrived) => arrived.check_bounds(),
+            Self::Part(part) => part.check_bounds(),
+            Self::Chunk(chunk) => chunk.check_bounds(),
+        }
+    }
+}
+
+impl Bounded for v1::Arrived {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        bounds::ARRIVED_SESSIONS.check(self.sessions.len())
+    }
+}
+
+impl Bounded for v1::ShardPart {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        let layout = self.layout.as_ref();
+        layout.map_or(Ok(()), Bounded::check_bounds)
+    }
+}
+
+impl Bounded for v1::ShardChunk {
+    fn check_bounds(&self) -> Result<(), OverBound> {
+        bounds::SHARD_DATA.check(self.data.len())
     }
 }
 

@@ -1,3 +1,5 @@
+use troop_common::shard_ranges::TooManyShards;
+
 /// Why a run cannot go on from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
@@ -13,12 +15,9 @@ pub enum ResumeError {
         /// Those there are.
         found: String,
     },
-    /// The parameters of a checkpoint would have to be spread.
-    #[error(
-        "a run of {0} shards (`learner.shards`) neither keeps checkpoints nor goes on from one; resume with \
-         --set learner.shards=1, or start a new run"
-    )]
-    Sharded(usize),
+    /// There are fewer parameters than shards.
+    #[error(transparent)]
+    Shards(#[from] TooManyShards),
     /// Its network was trained on other observations.
     #[error(
         "the run began with environment.normalize_observations = {began_with}: its network knows no \

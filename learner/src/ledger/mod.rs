@@ -90,6 +90,8 @@ pub(crate) struct Ledger {
     /// Where the replays are, or were last; none before each has been there once.
     places: watch::Sender<Option<v1::Replays>>,
     shards: Mutex<Shards>,
+    /// Why the run is over, once it is but for its last checkpoint.
+    done: watch::Sender<Option<String>>,
     /// Whether it says when the run is over; that of a shard beside the lead is told.
     leads: bool,
     recorder: Recorder,
@@ -124,6 +126,7 @@ impl Ledger {
             replays: Mutex::new(Replays::new(experiment.topology.replays_of_run())),
             places: watch::Sender::default(),
             shards: Mutex::new(Shards::new(experiment.learner.shards)),
+            done: watch::Sender::default(),
             leads: true,
             recorder: Recorder::new(carried.counters, &run, metrics, unix_seconds()),
             observations: ObservationMoments::new(normalizes, carried.observations),
@@ -202,11 +205,21 @@ impl Ledger {
         }
     }
 
-    /// Ends the run if it has come to its end.
+    /// Ends the run if it has come to its end; one of several shards once it has its last checkpoint.
     pub(crate) fn finish_if_done(&self) {
-        if self.leads
-            && let Some(reason) = self.recorder.end(&self.run)
-        {
+        if !self.leads {
+            return;
+        }
+        match self.recorder.end(&self.run) {
+            Some(reason) if self.is_sharded() => self.be_done(reason),
+            Some(reason) => self.finish(reason),
+            None => {}
+        }
+    }
+
+    /// Ends a run that was over before.
+    pub(crate) fn finish_if_over(&self) {
+        if let Some(reason) = self.recorder.end(&self.run) {
             self.finish(reason);
         }
     }

@@ -1,5 +1,6 @@
 //! What a ledger knows of the other shards, or follows as that of one.
 
+use tokio::sync::watch;
 use troop_common::proto::v1;
 
 use super::Ledger;
@@ -61,6 +62,32 @@ impl Ledger {
         self.drain(format!("shard {index} is gone, and its parameters with it"));
     }
 
+    /// Whether the run's parameters are spread over several learners.
+    pub(super) fn is_sharded(&self) -> bool {
+        lock(&self.shards).count() > 1
+    }
+
+    /// Notes that the run is over but for its last checkpoint.
+    pub(super) fn be_done(&self, reason: String) {
+        self.done.send_if_modified(|done| {
+            let is_news = done.is_none();
+            if is_news {
+                *done = Some(reason);
+            }
+            is_news
+        });
+    }
+
+    /// Why the run is over, once it is but for its last checkpoint.
+    pub(crate) fn done(&self) -> watch::Receiver<Option<String>> {
+        self.done.subscribe()
+    }
+
+    /// A shard has what it begins with; whether all have.
+    pub(crate) fn shard_has_begun(&self, index: usize) -> bool {
+        lock(&self.shards).begun(index)
+    }
+
     /// The shard for whose loss this life ended.
     pub(crate) fn lost_shard(&self) -> Option<usize> {
         lock(&self.shards).lost()
@@ -83,13 +110,17 @@ impl Ledger {
         self.recorder.follow(env_steps, self.frame_skip);
     }
 
-    /// A shard applies nothing beyond the end of the run, although only the lead says that it is over.
+    /// Nothing is applied beyond the end of the run, although it goes on until its last checkpoint: another shard than the
+    /// lead, which says when it is over, knows of env steps alone.
     pub(crate) fn refuse_beyond_the_end(&self) -> Result<(), Refusal> {
         let total = self.run.total_env_steps;
-        if self.leads || self.steps().0 < total {
-            return Ok(());
+        let done = match self.leads {
+            true => self.done.borrow().clone(),
+            false => (self.steps().0 >= total).then(|| format!("all {total} env steps are done")),
+        };
+        match done {
+            None => Ok(()),
+            Some(detail) => Err(Refusal::new(Verdict::Closed, detail)),
         }
-        let detail = format!("all {total} env steps are done");
-        Err(Refusal::new(Verdict::Closed, detail))
     }
 }

@@ -23,6 +23,8 @@ struct Known {
     life: u64,
     /// None while its connection is lost.
     attachment: Option<u64>,
+    /// It has what it begins with.
+    begun: bool,
     /// How many updates it was apart from the lead, when it told last.
     skew: u64,
 }
@@ -52,26 +54,45 @@ impl Shards {
             _ => {}
         }
         self.attachments += 1;
+        let before = self.known.get(&index);
         let known = Known {
             url: shard.url.clone(),
             life: shard.life,
             attachment: Some(self.attachments),
+            begun: before.is_some_and(|before| before.begun),
             skew: 0,
         };
         self.known.insert(index, known);
         Ok(self.attachments)
     }
 
-    /// An attachment has ended; whether nobody has taken its place already.
-    pub(crate) fn detach(&mut self, index: usize, attachment: u64) -> bool {
-        let Some(known) = self.known.get_mut(&index) else {
-            return false;
-        };
-        let was_there = known.attachment == Some(attachment);
-        if was_there {
-            known.attachment = None;
+    /// Shards of the run, the lead among them.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// A shard has what it begins with; whether all have.
+    pub(crate) fn begun(&mut self, index: usize) -> bool {
+        if let Some(known) = self.known.get_mut(&index) {
+            known.begun = true;
         }
-        was_there
+        let begun = self.known.values().filter(|known| known.begun);
+        begun.count() + 1 == self.count
+    }
+
+    /// An attachment has ended; whether nobody has taken its place already. With a shard that has not begun nothing is
+    /// lost: anybody may take its place.
+    pub(crate) fn detach(&mut self, index: usize, attachment: u64) -> bool {
+        match self.known.get_mut(&index) {
+            Some(known) if known.attachment == Some(attachment) => {
+                known.attachment = None;
+                if !known.begun {
+                    self.known.remove(&index);
+                }
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether a shard is still without a connection since its `attachment` has ended.
@@ -100,7 +121,7 @@ impl Shards {
         skews.max().unwrap_or_default()
     }
 
-    /// Where they are; none of a run of one.
+    /// Where they are, once all have begun; none of a run of one.
     ///
     /// # Errors
     /// The first that is not there.
@@ -110,7 +131,7 @@ impl Shards {
         }
         let place = |index| {
             let known = self.known.get(&index);
-            let there = known.filter(|known| known.attachment.is_some());
+            let there = known.filter(|known| known.begun && known.attachment.is_some());
             let there = there.ok_or(ShardMissing {
                 index,
                 count: self.count,
@@ -144,6 +165,9 @@ mod tests {
         let missing = ShardMissing { index: 1, count: 3 };
         assert_eq!(shards.places(), Err(missing));
         shards.attach(&shard(1, 8)).unwrap();
+        assert!(!shards.begun(2), "shard 1 has not");
+        assert_eq!(shards.places(), Err(missing));
+        assert!(shards.begun(1));
         let places = shards.places().unwrap().unwrap().places;
         let urls: Vec<_> = places.into_iter().map(|place| place.url).collect();
         assert_eq!(urls, ["http://shard-1", "http://shard-2"]);
@@ -153,6 +177,7 @@ mod tests {
     fn a_shard_comes_back_to_its_place_and_another_in_its_place_has_lost_its_parameters() {
         let mut shards = Shards::new(2);
         let first = shards.attach(&shard(1, 7)).unwrap();
+        assert!(shards.begun(1));
         assert_eq!(shards.attach(&shard(1, 8)), Err(ShardRefused::Taken(1)));
         // The lead has not noticed that the connection is lost.
         let second = shards.attach(&shard(1, 7)).unwrap();
@@ -162,6 +187,18 @@ mod tests {
         assert_eq!(shards.attach(&shard(1, 8)), Err(ShardRefused::Lost(1)));
         shards.attach(&shard(1, 7)).unwrap();
         assert!(!shards.is_away(1));
+    }
+
+    #[test]
+    fn anybody_takes_the_place_of_one_that_has_not_begun() {
+        let mut shards = Shards::new(3);
+        let first = shards.attach(&shard(1, 7)).unwrap();
+        assert!(shards.detach(1, first) && !shards.is_away(1));
+        let second = shards.attach(&shard(1, 8)).unwrap();
+        assert!(!shards.begun(1), "shard 2 has not");
+        assert!(shards.detach(1, second) && shards.is_away(1));
+        shards.attach(&shard(2, 9)).unwrap();
+        assert!(shards.begun(2), "all others have");
     }
 
     #[test]

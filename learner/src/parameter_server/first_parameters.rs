@@ -123,7 +123,7 @@ impl ParameterServer {
     }
 
     /// The elements of the flat vector that are held here.
-    fn range(&self, layout: &Layout) -> Result<Range<usize>, OpenError> {
+    pub(super) fn range(&self, layout: &Layout) -> Result<Range<usize>, OpenError> {
         let ranges = shard_ranges(layout.len(), self.shards())?;
         Ok(ranges[self.shard].clone())
     }

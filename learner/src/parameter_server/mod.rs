@@ -1,11 +1,13 @@
 //! The parameter server: composes the ledger of a run with the shard that holds its parameters.
 
 mod checkpoint;
+mod cut;
 #[cfg(test)]
 mod evaluation_tests;
 mod first_parameters;
 #[cfg(test)]
 mod first_parameters_tests;
+mod gradients;
 mod intake;
 mod last_weights;
 mod model;
@@ -32,24 +34,19 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1;
 use troop_common::role::Role;
 use troop_common::weights::{Target, Weights};
 
-use crate::answers::{
-    JoinError, Joined, OpenError, Outcome, Phase, Refusal, SessionId, SessionView, Verdict,
-};
+use crate::answers::{JoinError, Joined, OpenError, Phase, SessionId, SessionView};
+use crate::cut::{CutGate, Lines};
 use crate::ledger::{Carried, Ledger, ProgressView};
 use crate::life_clock::LifeClock;
 use crate::metrics::{Metrics, of_count};
 use crate::policy::round::RoundEnd;
 use crate::shard::budget::Room;
-use crate::shard::gradient::Gradient;
 use crate::shard::{Shard, ShardLife};
-use intake::Intake;
 use model::Model;
 use pace::Pace;
-use rounds::RoundIntake;
 use snapshot::snapshot;
 
 /// Takes the gradients of a run's workers, and publishes weights.
@@ -66,6 +63,12 @@ pub struct ParameterServer {
     /// Held while its parameters are drawn elsewhere.
     drawing: tokio::sync::Mutex<()>,
     published: watch::Sender<Option<Arc<Weights>>>,
+    /// Where gradients wait while a cut is made.
+    gate: CutGate,
+    /// To the other shards.
+    lines: Lines,
+    /// What they begin with, until all have begun.
+    beginning: Mutex<Option<Arc<Checkpoint>>>,
     /// It was warned that the target network is refreshed too often.
     warned_of_target: OnceLock<()>,
 }
@@ -103,6 +106,9 @@ impl ParameterServer {
             making: Mutex::default(),
             drawing: tokio::sync::Mutex::default(),
             published: watch::Sender::new(None),
+            gate: CutGate::default(),
+            lines: Lines::default(),
+            beginning: Mutex::default(),
             warned_of_target: OnceLock::new(),
             shard: 0,
             experiment,
@@ -272,99 +278,9 @@ impl ParameterServer {
         }
     }
 
-    /// Admits a gradient and applies it, or says why not; in the synchronous mode once its round
-    /// is over. What `report` tells is counted unless the gradient is a duplicate, belongs to
-    /// another life of the run, or comes when the learner is closed; or it cannot be true.
-    ///
-    /// If the future is dropped while it waits for the round, the session leaves: nobody waits
-    /// for it, and its gradient is not applied.
-    pub async fn push(
-        &self,
-        session: SessionId,
-        gradient: Gradient,
-        report: &v1::Report,
-    ) -> Outcome {
-        let intake = match self.admit(session, &gradient) {
-            Ok(intake) => intake,
-            Err(refusal) => return self.refuse(session, refusal),
-        };
-        if let Err(refused) = intake.check_report(session, report) {
-            return refused;
-        }
-        match &intake.model.pace {
-            Pace::Synchronous(barrier) => {
-                let round = RoundIntake { intake, barrier };
-                round.push(session, gradient, report).await
-            }
-            Pace::Free | Pace::Bound(_) => intake.push(session, gradient, report),
-        }
-    }
-
-    /// Counts a report that comes without a gradient, of a worker that acts or evaluates only. Its number,
-    /// `sequence`, counts up with those of the session's gradients. An evaluation counts also once the run is over.
-    pub fn report(
-        &self,
-        session: SessionId,
-        epoch: u64,
-        sequence: u64,
-        report: &v1::Report,
-    ) -> Outcome {
-        let is_open = match report.evaluation {
-            // One with the weights that the run ended with.
-            Some(_) if self.ledger.life().is_finished() => Ok(()),
-            _ => self.ledger.life().refuse_if_closed(),
-        };
-        let admitted = is_open.and_then(|()| self.made_model()).and_then(|model| {
-            self.ledger.admit(session, epoch, sequence)?;
-            Ok(self.intake(model))
-        });
-        match admitted {
-            Ok(intake) => intake.report(session, report),
-            Err(refusal) => self.refuse(session, refusal),
-        }
-    }
-
-    /// Counts a gradient that did not even arrive whole; `detail` says what was wrong.
-    pub fn malformed(&self, session: SessionId, detail: String) -> Outcome {
-        self.refuse(session, Refusal::new(Verdict::Malformed, detail))
-    }
-
-    fn refuse(&self, session: SessionId, refusal: Refusal) -> Outcome {
-        if let Some(model) = self.model.get() {
-            model.pace.pass(session, self.ledger.now());
-        }
-        self.ledger.answer(session, Err(refusal), self.version())
-    }
-
-    /// Checks who sent a gradient and what for.
-    fn admit(&self, session: SessionId, gradient: &Gradient) -> Result<Intake<'_>, Refusal> {
-        let model = self.opened_model()?;
-        model.shard.check_elements(gradient)?;
-        let origin = gradient.origin;
-        self.ledger.admit(session, origin.epoch, origin.sequence)?;
-        Ok(self.intake(model))
-    }
-
-    fn opened_model(&self) -> Result<&Model, Refusal> {
-        self.ledger.life().refuse_if_closed()?;
-        self.ledger.refuse_beyond_the_end()?;
-        self.made_model()
-    }
-
-    fn made_model(&self) -> Result<&Model, Refusal> {
-        self.model.get().ok_or_else(|| {
-            let detail = "the session sent something before it opened";
-            Refusal::new(Verdict::Malformed, detail)
-        })
-    }
-
-    fn intake<'a>(&'a self, model: &'a Model) -> Intake<'a> {
-        let ledger = &self.ledger;
-        Intake { ledger, model }
-    }
-
     /// Ends a session: nobody waits for it any more, and its part in an open round is withdrawn.
     pub fn leave(&self, session: SessionId) {
+        self.gate.leave(session);
         self.ledger.leave(session, || {
             if let Some(model) = self.model.get() {
                 model.pace.leave(session);

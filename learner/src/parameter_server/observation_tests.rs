@@ -3,9 +3,10 @@
 use troop_common::experiment::{LearnerSettings, Optimizer, StalenessPolicy};
 use troop_common::layout::{Initializer, TensorSpec};
 use troop_common::moments::Moments;
+use troop_common::proto::v1;
 
 use super::*;
-use crate::answers::ResumeError;
+use crate::answers::{Outcome, ResumeError, Verdict};
 use crate::shard::gradient::{Gradient, Origin};
 
 fn server(staleness: StalenessPolicy, normalize_observations: bool) -> Arc<ParameterServer> {

@@ -1,13 +1,16 @@
 //! From a checkpoint to a parameter server, and back.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use troop_common::experiment::Experiment;
-use troop_common::weights::Target;
+use troop_common::shard_ranges::shard_ranges;
 
-use super::{Beginning, Checkpoint, CheckpointState, ParameterServer};
+use super::model::Model;
+use super::{Checkpoint, CheckpointState, ParameterServer};
 use crate::answers::ResumeError;
 use crate::ledger::Carried;
+use crate::lock::lock;
 use crate::metrics::{Metrics, of_count};
 use crate::optimizer::kept_names;
 
@@ -39,40 +42,48 @@ impl ParameterServer {
         let Some(checkpoint) = checkpoint else {
             return Ok(Self::begin(experiment, metrics, epoch, Carried::default()));
         };
-        if experiment.learner.shards > 1 {
-            return Err(ResumeError::Sharded(experiment.learner.shards));
-        }
-        let optimizer = optimizer_state(&experiment, &checkpoint)?;
         refuse_other_observations(&experiment, &checkpoint)?;
-        let state = checkpoint.state;
+        let (shards, whole) = (experiment.learner.shards, checkpoint.state.layout.len());
+        let ranges = shard_ranges(whole, shards)?;
         let carried = Carried {
-            counters: state.counters,
-            observations: checkpoint.observations,
+            counters: checkpoint.state.counters.clone(),
+            observations: checkpoint.observations.clone(),
         };
+        let kept = kept_vectors(&experiment, checkpoint)?;
         let server = Self::begin(experiment, metrics, epoch, carried);
-        let target = checkpoint.target.map(|parameters| Target {
-            taken_at_version: state.target_taken_at_version.unwrap_or(state.version),
-            parameters,
-        });
-        server.metrics().version.set(of_count(state.version));
-        server.make_model(Beginning {
-            layout: state.layout,
-            parameters: checkpoint.parameters,
-            optimizer,
-            version: state.version,
-            target,
-        });
-        server.ledger.finish_if_done();
+        server.metrics().version.set(of_count(kept.state.version));
+        server.go_on(kept, &ranges);
+        server.ledger.finish_if_over();
         Ok(server)
     }
 
-    /// Everything that a restart needs; none before the first session has opened, nor of a run with several shards: nobody
-    /// has all of its parameters.
+    /// Makes the model of this shard's part of a checkpoint; if there are others they begin with theirs.
+    fn go_on(&self, mut checkpoint: Checkpoint, ranges: &[Range<usize>]) {
+        let layout = checkpoint.state.layout.clone();
+        checkpoint.state.target_taken_at_version = checkpoint.target.as_ref().map(|_| {
+            let taken = checkpoint.state.target_taken_at_version;
+            taken.unwrap_or(checkpoint.state.version)
+        });
+        let part = match ranges {
+            [_] => checkpoint.into_part(),
+            _ => {
+                let own = checkpoint.part(&ranges[self.shard]);
+                *lock(&self.beginning) = Some(Arc::new(checkpoint));
+                own
+            }
+        };
+        self.begin_with_part(layout, part);
+    }
+
+    /// Everything that a restart needs; none before the first session has opened, nor of a run with several shards: see
+    /// [`cut`](Self::cut).
     pub fn checkpoint(&self) -> Option<Checkpoint> {
-        if self.shards() > 1 {
-            return None;
-        }
-        let model = self.model.get()?;
+        let model = self.model.get().filter(|_| self.shards() == 1);
+        model.map(|model| self.copy(model))
+    }
+
+    /// What this shard holds, with the counters of its ledger.
+    pub(super) fn copy(&self, model: &Model) -> Checkpoint {
         // The version is read first: a copy may hold newer updates, never fewer.
         let version = model.shard.version();
         let counters = self.progress().counters;
@@ -92,7 +103,7 @@ impl ParameterServer {
             target: None,
             observations: self.ledger.observations().map(Arc::unwrap_or_clone),
         };
-        Some(checkpoint.with_target(newest.and_then(|weights| weights.target.clone())))
+        checkpoint.with_target(newest.and_then(|weights| weights.target.clone()))
     }
 }
 
@@ -116,22 +127,21 @@ fn refuse_other_observations(
     Err(ResumeError::OtherObservations { began_with })
 }
 
-/// The vectors that the experiment's optimiser goes on with.
-fn optimizer_state(
+/// The checkpoint with the vectors that the experiment's optimiser goes on with, and no others.
+fn kept_vectors(
     experiment: &Experiment,
-    checkpoint: &Checkpoint,
-) -> Result<Vec<Vec<f32>>, ResumeError> {
-    let vector = |name: &&str| {
-        let found = checkpoint.optimizer.get(*name).cloned();
-        found.ok_or_else(|| ResumeError::NoOptimizerState {
-            missing: (*name).to_owned(),
-            found: checkpoint
-                .optimizer
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
-    };
-    kept_names(experiment).iter().map(vector).collect()
+    mut checkpoint: Checkpoint,
+) -> Result<Checkpoint, ResumeError> {
+    let kept = kept_names(experiment);
+    let is_missing = |name: &&&str| !checkpoint.optimizer.contains_key(**name);
+    if let Some(missing) = kept.iter().find(is_missing) {
+        let found: Vec<_> = checkpoint.optimizer.into_keys().collect();
+        return Err(ResumeError::NoOptimizerState {
+            missing: (*missing).to_owned(),
+            found: found.join(", "),
+        });
+    }
+    let optimizer = &mut checkpoint.optimizer;
+    optimizer.retain(|name, _| kept.contains(&name.as_str()));
+    Ok(checkpoint)
 }

@@ -11,8 +11,10 @@ use troop_common::experiment::{
     Anneal, CompensationForm, LearnerSettings, Optimizer, Publish, StalenessPolicy,
 };
 use troop_common::layout::{Initializer, TensorSpec};
+use troop_common::proto::v1;
 
 use super::*;
+use crate::answers::{Outcome, Verdict};
 use crate::ledger::{Level, RunEvent};
 use crate::lock::lock;
 use crate::shard::gradient::{Gradient, Origin};

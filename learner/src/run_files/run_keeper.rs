@@ -13,12 +13,13 @@ use super::point_clock::PointClock;
 use super::run_directory::{RunDirectory, RunDirectoryError};
 use super::summary::Summary;
 use super::tensorboard::TensorBoardFile;
+use crate::cut::CutFailed;
 use crate::ledger::journal::Occurrence;
 use crate::ledger::learning::Learning;
 use crate::ledger::unix_seconds;
 use crate::lock::lock;
 use crate::metrics::of_count;
-use crate::parameter_server::ParameterServer;
+use crate::parameter_server::{Checkpoint, ParameterServer};
 
 /// How often [`RunKeeper::tick`] should be called.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -28,6 +29,8 @@ pub struct RunKeeper {
     server: Arc<ParameterServer>,
     directory: RunDirectory,
     clock: CheckpointClock,
+    /// Of several shards.
+    cut_is_due: bool,
     checkpoint_health: CheckpointHealth,
     experiment: ExperimentFile,
     log: EventLog,
@@ -74,6 +77,7 @@ impl RunKeeper {
             history: Arc::new(Mutex::new(history)),
             directory,
             clock,
+            cut_is_due: false,
             points,
             last_point: None,
             failure: None,
@@ -116,9 +120,23 @@ impl RunKeeper {
         if let Err(error) = self.experiment.keep_up(&self.directory, &self.server) {
             tracing::error!(%error, "cannot write the experiment; the run goes on");
         }
-        if self.clock.due(self.server.version(), now)
-            && let Err(error) = self.write_checkpoint()
-        {
+        if self.clock.due(self.server.version(), now) {
+            match self.server.shards() {
+                1 => self.keep_cut(Ok(self.server.checkpoint())),
+                _ => self.cut_is_due = true,
+            }
+        }
+    }
+
+    /// Whether a run of several shards is to make a checkpoint of all of them now, for [`keep_cut`](Self::keep_cut); asked
+    /// once for each.
+    pub fn takes_cut(&mut self) -> bool {
+        std::mem::take(&mut self.cut_is_due)
+    }
+
+    /// Writes a checkpoint of all shards, or notes why there is none.
+    pub fn keep_cut(&mut self, cut: Result<Option<Checkpoint>, CutFailed>) {
+        if let Err(error) = self.write_checkpoint(cut) {
             tracing::error!(%error, "cannot write a checkpoint; the run goes on");
         }
     }
@@ -139,7 +157,9 @@ impl RunKeeper {
             self.write_point();
         }
         let experiment = self.experiment.keep_up(&self.directory, &self.server);
-        let checkpoint = experiment.and_then(|()| self.write_checkpoint());
+        // That of several shards has been made before they were let go.
+        let last = self.server.checkpoint();
+        let checkpoint = experiment.and_then(|()| self.write_checkpoint(Ok(last)));
         let summary = Summary {
             failure: self.failure.take(),
             ..Summary::of(&self.server)
@@ -191,8 +211,16 @@ impl RunKeeper {
     }
 
     /// Writes a checkpoint, and notes what came of it.
-    fn write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
-        let written = self.try_write_checkpoint();
+    fn write_checkpoint(
+        &mut self,
+        cut: Result<Option<Checkpoint>, CutFailed>,
+    ) -> Result<(), RunDirectoryError> {
+        let written = match cut {
+            Ok(Some(checkpoint)) => self.try_write_checkpoint(&checkpoint),
+            // There is nothing to keep before the first worker has opened its session.
+            Ok(None) => return Ok(()),
+            Err(error) => Err(error.into()),
+        };
         let failure = written.as_ref().err().map(ToString::to_string);
         let metrics = self.server.metrics();
         metrics.checkpoint_failing.set(i64::from(failure.is_some()));
@@ -207,14 +235,10 @@ impl RunKeeper {
         written
     }
 
-    fn try_write_checkpoint(&mut self) -> Result<(), RunDirectoryError> {
-        // There is nothing to keep before the first worker has opened its session.
-        let Some(checkpoint) = self.server.checkpoint() else {
-            return Ok(());
-        };
+    fn try_write_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RunDirectoryError> {
         let started = Instant::now();
         let keep = self.server.experiment().checkpoint.keep;
-        let path = Checkpoints::new(self.directory.checkpoints()).write(&checkpoint, keep)?;
+        let path = Checkpoints::new(self.directory.checkpoints()).write(checkpoint, keep)?;
         self.clock.written(checkpoint.state.version);
         self.server.metrics().checkpoints.inc();
         self.server.metrics().last_checkpoint.set(unix_seconds());
@@ -241,7 +265,6 @@ impl RunKeeper {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
-    use crate::run_files::checkpoint::Checkpoint;
     use crate::run_files::history::History;
     use crate::shard::gradient::{Gradient, Origin};
     use troop_common::experiment::Experiment;

@@ -1,16 +1,21 @@
 use std::sync::Arc;
 
 use troop_common::proto::v1;
+use troop_common::proto::v1::attach_replay_request::Kind as Up;
 
+use super::shard_news::ShardNews;
 use crate::answers::{
     AttachError, Attachment, ReplayIntroduction, ShardIntroduction, ShardRefused,
 };
+use crate::cut::Line;
 use crate::parameter_server::ParameterServer;
 
 /// A replay or a shard that belongs to the run. It is gone when this is dropped, whatever the cause.
 pub(super) struct AttachedPart {
     server: Arc<ParameterServer>,
     place: Place,
+    /// Of a shard.
+    line: Option<Arc<Line>>,
     /// Why it is gone, once somebody knows.
     cause: &'static str,
 }
@@ -52,6 +57,7 @@ impl AttachedPart {
         Self {
             server,
             place,
+            line: None,
             cause: "its stream was dropped",
         }
     }
@@ -87,6 +93,27 @@ impl AttachedPart {
         if let Place::Shard { index, .. } = self.place {
             let version = self.server.version();
             self.server.ledger().count_shard(index, counts, version);
+            if counts.begun {
+                self.server.has_begun(index);
+            }
+        }
+    }
+
+    /// What a shard is to be told, until its connection is lost; none if it is a replay.
+    pub(super) fn connect(&mut self) -> Option<ShardNews> {
+        let Place::Shard { index, .. } = self.place else {
+            return None;
+        };
+        let (line, told) = self.server.lines().connect(index);
+        self.line = Some(line);
+        let beginning = self.server.beginning_of(index);
+        Some(ShardNews { beginning, told })
+    }
+
+    /// Takes what a shard says in a cut.
+    pub(super) async fn say(&self, said: Up) {
+        if let Some(line) = &self.line {
+            line.say(said).await;
         }
     }
 
@@ -107,6 +134,9 @@ impl Drop for AttachedPart {
         match self.place {
             Place::Replay(attachment) => ledger.detach(attachment, self.cause),
             Place::Shard { index, attachment } => {
+                if let Some(line) = &self.line {
+                    self.server.lines().disconnect(index, line);
+                }
                 ledger.detach_shard(index, attachment, self.cause);
             }
         }

@@ -13,10 +13,11 @@ use troop_common::proto::v1;
 use troop_common::proto::v1::attach_replay_request::Kind as Up;
 use troop_common::proto::v1::attach_replay_response::Kind as Down;
 use troop_common::serving::{MESSAGE_PATIENCE, first_message};
-use troop_common::wire::{Bounded, Messages, MessagesError, Outgoing, Rope};
+use troop_common::wire::{Bounded, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Rope};
 
 use super::attached_part::AttachedPart;
 use super::outbox::control;
+use super::shard_news::{ShardNews, message, tell};
 use super::statuses::{attach_status, shard_status};
 use super::{Service, refuse_other_protocol};
 use crate::answers::{Phase, ReplayIntroduction, ShardIntroduction};
@@ -27,6 +28,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// The stream of one replay or shard: what it tells is taken, and it is told when the learner closes.
 pub(super) struct Attachment {
     part: AttachedPart,
+    /// For a shard.
+    news: Option<ShardNews>,
     inbound: Messages<Body>,
     down: mpsc::Sender<Result<Outgoing, Status>>,
 }
@@ -34,8 +37,11 @@ pub(super) struct Attachment {
 /// Bytes of a replay's message at most: an address, or some numbers.
 const LONGEST_ATTACH: usize = 16 << 10;
 
-/// What is sent down: one answer, and one farewell.
+/// What is sent down and not taken yet: one answer and one farewell, or chunks of what a shard begins with.
 const MESSAGES_DOWN: usize = 2;
+
+/// Whoever does not take its farewell within this time goes without.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
 impl Service {
     /// Takes a replay or a shard into the run.
@@ -43,10 +49,14 @@ impl Service {
         &self,
         requests: Body,
     ) -> Result<ReceiverStream<Result<Outgoing, Status>>, Status> {
-        let mut inbound = Messages::within(requests, LONGEST_ATTACH, MESSAGE_PATIENCE);
+        let longest = match self.server.shards() {
+            1 => LONGEST_ATTACH,
+            _ => MAX_MESSAGE_BYTES,
+        };
+        let mut inbound = Messages::within(requests, longest, MESSAGE_PATIENCE);
         let open = attach_open(first_message(&mut inbound).await?)?;
         refuse_other_protocol("replay", open.protocol)?;
-        let attached = self.attached(&open)?;
+        let mut attached = self.attached(&open)?;
         let (index, kind) = (attached.index(), attached.kind());
         let software = bounds::ATTACH_SOFTWARE.cut(&open.software);
         let url = bounds::ATTACH_URL.cut(&open.url);
@@ -57,10 +67,12 @@ impl Service {
             epoch: self.server.epoch(),
             experiment: self.experiment.to_string(),
             run: self.run.to_string(),
+            goes_on: open.shard.is_some() && self.server.goes_on(),
         }));
         // The channel is empty, so there is room.
         let _ = down.try_send(Ok(answer));
         let attachment = Attachment {
+            news: attached.connect(),
             part: attached,
             inbound,
             down,
@@ -90,17 +102,22 @@ impl Attachment {
     async fn run(mut self) {
         let phase = self.part.server().phase();
         let down = self.down.clone();
+        let telling = tell(self.news.take(), down.clone());
         let cause = tokio::select! {
             biased;
             farewell = farewell(phase) => {
-                let _ = self.down.try_send(Ok(message(Down::Control(farewell))));
+                let farewell = self.down.send(Ok(message(Down::Control(farewell))));
+                let _ = timeout(FAREWELL_LIMIT, farewell).await;
                 "the learner closes"
             }
             cause = self.read() => cause,
+            () = telling => "it hung up",
             () = down.closed() => "it hung up",
         };
         let kind = self.part.kind();
         tracing::info!(index = self.part.index(), cause, "{kind} detached");
+        // Its stream ends here.
+        drop((self.inbound, self.down, down));
         if let Some((server, shard)) = self.part.ends(cause) {
             let give_up_after_s = server.experiment().actor.give_up_after_s;
             tokio::time::sleep(Duration::from_secs(give_up_after_s)).await;
@@ -119,14 +136,22 @@ impl Attachment {
                 }
                 Ok(Ok(Some(next))) => next,
             };
-            match v1::AttachReplayRequest::decode(next).map(|it| it.kind) {
-                Ok(Some(Up::Counts(counts))) => self.part.count(counts),
-                Ok(Some(Up::Shard(counts))) => self.part.count_shard(counts),
+            let Ok(v1::AttachReplayRequest { kind }) = v1::AttachReplayRequest::decode(next) else {
+                return self.refuse("it sent what is no message");
+            };
+            if kind
+                .as_ref()
+                .is_some_and(|kind| kind.check_bounds().is_err())
+            {
+                return self.refuse("it sent more than the contract allows");
+            }
+            match kind {
+                Some(Up::Counts(counts)) => self.part.count(counts),
+                Some(Up::Shard(counts)) => self.part.count_shard(counts),
+                Some(Up::Open(_)) => return self.refuse("it does not follow the protocol"),
+                Some(said) => self.part.say(said).await,
                 // A later protocol's; this one has nothing to do with it.
-                Ok(None) => {}
-                Ok(Some(Up::Open(_))) | Err(_) => {
-                    return self.refuse("it does not follow the protocol");
-                }
+                None => {}
             }
         }
     }
@@ -149,11 +174,6 @@ fn attach_open(first: Option<Rope>) -> Result<v1::AttachOpen, Status> {
     open.check_bounds()
         .map_err(|error| CallError::Stream.status(error))?;
     Ok(open)
-}
-
-/// What goes down to a replay.
-fn message(kind: Down) -> Outgoing {
-    Outgoing::new(&v1::AttachReplayResponse { kind: Some(kind) })
 }
 
 /// What it is told once the learner closes.

@@ -189,10 +189,9 @@ impl GradientReader {
             total_elements: chunk.total_elements,
             encoding: chunk.encoding,
         };
-        let began = Instant::now();
-        let room = match self.room.take() {
-            Some(room) => room,
-            None => self.session.server().room().await,
+        let (began, room) = match self.room.take() {
+            Some(room) => (Instant::now(), room),
+            None => room(&self.session, origin.sequence).await,
         };
         let norm = &mut self.norm;
         let gathered = self
@@ -252,7 +251,8 @@ impl GradientReader {
     }
 
     async fn malformed(&mut self, sequence: u64, detail: String) -> Result<(), Ended> {
-        let outcome = self.session.server().malformed(self.session.id(), detail);
+        let (server, session) = (self.session.server(), self.session.id());
+        let outcome = server.malformed(session, sequence, detail);
         self.answer(sequence, outcome).await
     }
 
@@ -287,6 +287,13 @@ impl GradientReader {
             None => Ok(()),
         }
     }
+}
+
+/// Room for a session's gradient, and since when it is its turn.
+async fn room(session: &OpenSession, sequence: u64) -> (Instant, Room) {
+    let server = session.server();
+    server.begin_gradient(session.id(), sequence).await;
+    (Instant::now(), server.room().await)
 }
 
 /// When a gradient of so many elements must be whole whose first chunk came at `began`, and has room now. The

@@ -10,6 +10,8 @@ mod loneliness;
 mod open_session;
 mod outbox;
 mod serve;
+mod shard_follower;
+mod shard_news;
 mod stall;
 mod statuses;
 mod transfer;
@@ -19,6 +21,7 @@ mod whole_norm;
 
 pub use calls::Calls;
 pub use serve::{serve, serve_connections};
+pub use shard_follower::ShardFollower;
 pub use troop_common::serving::{Listener, ServerTls, bind};
 
 use std::sync::Arc;
@@ -169,6 +172,11 @@ impl Service {
             joined => joined,
         };
         let joined = joined.map_err(|error| join_status(&error, &self.server.phase().borrow()))?;
+        let lead_session = match self.server.ledger().leads() {
+            true => joined.session,
+            false => request.lead_session,
+        };
+        self.server.expect_in_cuts(joined.session, lead_session);
         let secret = self.unopened.expect(joined.session, caller.connection);
         let software = bounds::JOIN_SOFTWARE.cut(&request.software);
         tracing::info!(

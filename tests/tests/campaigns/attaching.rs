@@ -1,11 +1,14 @@
-//! Replays that say to a learner what no replay would.
+//! Replays and shards that say to a learner what none of them would.
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::attach_replay_request::Kind;
-use troop_common::proto::v1::{AttachOpen, AttachReplayRequest, ReplayCounts};
+use troop_common::proto::v1::{
+    Arrived, ArrivedSession, AttachOpen, AttachReplayRequest, CutGivenUp, Layout, ReplayCounts,
+    ShardChunk, ShardCounts, ShardPart, Tensor,
+};
 use troop_tests::{Learner, Scratch, Signal};
 
 use crate::fields::{Put, check_all_known};
@@ -109,10 +112,124 @@ fn no_value_of_any_field_does_more_than_end_its_attachment() {
     assert!(!log.contains('\u{1b}'), "a terminal would obey it");
 }
 
+/// What one shard says, none of it asked for.
+#[derive(Default)]
+struct ShardScene {
+    counts: ShardCounts,
+    arrived: Arrived,
+    part: ShardPart,
+    chunk: ShardChunk,
+    given_up: CutGivenUp,
+}
+
+impl ShardScene {
+    fn kinds(self) -> [Kind; 6] {
+        let open = AttachOpen {
+            shard: Some(1),
+            ..AttachScene::new().open
+        };
+        [
+            Kind::Open(open),
+            Kind::Shard(self.counts),
+            Kind::Arrived(self.arrived),
+            Kind::Part(self.part),
+            Kind::Chunk(self.chunk),
+            Kind::GivenUp(self.given_up),
+        ]
+    }
+}
+
+/// Each by its name in the contract.
+const SHARD_FIELDS: &[(&str, Put<ShardScene>)] = &[
+    (
+        "ShardCounts.version",
+        Put::Number(|it, n| it.counts.version = n),
+    ),
+    (
+        "ShardCounts.begun",
+        Put::Number(|it, n| it.counts.begun = n > 0),
+    ),
+    ("Arrived.cut", Put::Number(|it, n| it.arrived.cut = n)),
+    (
+        "Arrived.sessions",
+        Put::Count(|it, n| it.arrived.sessions = vec![ArrivedSession::default(); n]),
+    ),
+    ("ShardPart.cut", Put::Number(|it, n| it.part.cut = n)),
+    (
+        "ShardPart.version",
+        Put::Number(|it, n| it.part.version = n),
+    ),
+    (
+        "ShardPart.target_taken_at_version",
+        Put::Number(|it, n| it.part.target_taken_at_version = Some(n)),
+    ),
+    (
+        "ShardPart.layout",
+        Put::Count(|it, n| {
+            let tensors = vec![Tensor::default(); n];
+            it.part.layout = Some(Layout { tensors });
+        }),
+    ),
+    ("ShardChunk.cut", Put::Number(|it, n| it.chunk.cut = n)),
+    (
+        "ShardChunk.vector",
+        Put::Number(|it, n| it.chunk.vector = n as u32),
+    ),
+    (
+        "ShardChunk.offset_elements",
+        Put::Number(|it, n| it.chunk.offset_elements = n),
+    ),
+    (
+        "ShardChunk.data",
+        Put::Length(|it, n| it.chunk.data = vec![0; n].into()),
+    ),
+    ("CutGivenUp.cut", Put::Number(|it, n| it.given_up.cut = n)),
+];
+
+#[test]
+fn every_field_that_a_shard_sends_is_in_the_table() {
+    let known = |field: &str| SHARD_FIELDS.iter().any(|(name, _)| *name == field);
+    let messages = [
+        "ShardCounts",
+        "Arrived",
+        "ShardPart",
+        "ShardChunk",
+        "CutGivenUp",
+    ];
+    check_all_known("parameter_server", &messages, known);
+}
+
+#[test]
+fn nothing_that_a_shard_says_unasked_does_more_than_end_its_attachment() {
+    let scratch = Scratch::new();
+    let line = "--experiment cartpole --run-dir run --set learner.shards=2";
+    let learner = Learner::start(&scratch, line);
+    runtime().block_on(async {
+        let mut peer = Peer::connect(&learner.url).await.expect("it listens");
+        for (name, put) in SHARD_FIELDS {
+            for value in 0..put.values() {
+                let mut scene = ShardScene::default();
+                put.put(&mut scene, value);
+                if let Err(status) = play_all(&mut peer, scene.kinds()).await {
+                    assert_ne!(status.message(), NO_ANSWER, "{name}, value {value}");
+                }
+            }
+        }
+    });
+    learner.http.metrics();
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
+}
+
 /// One attachment, to its end.
 async fn play(peer: &mut Peer, scene: AttachScene) -> Result<(), Status> {
-    let (requests, stream) = mpsc::channel(4);
-    for kind in [Kind::Open(scene.open), Kind::Counts(scene.counts)] {
+    play_all(peer, [Kind::Open(scene.open), Kind::Counts(scene.counts)]).await
+}
+
+/// One attachment that says all this.
+async fn play_all(peer: &mut Peer, kinds: impl IntoIterator<Item = Kind>) -> Result<(), Status> {
+    let (requests, stream) = mpsc::channel(8);
+    for kind in kinds {
         let request = AttachReplayRequest { kind: Some(kind) };
         requests.try_send(request).expect("there is room");
     }

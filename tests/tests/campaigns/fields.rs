@@ -160,6 +160,10 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
         Put::Number(|it, n| it.join.role = n as i32),
     ),
     (
+        "JoinRequest.lead_session",
+        Put::Number(|it, n| it.join.lead_session = n),
+    ),
+    (
         "LoneReport.sequence",
         Put::Number(|it, n| it.lone().sequence = n),
     ),

@@ -19,6 +19,7 @@ mod replay_hostile;
 mod replay_site;
 mod roles;
 mod seeds;
+mod shard_kills;
 mod silence;
 mod site;
 mod small_disk;

@@ -82,7 +82,7 @@ pub(super) async fn join(
     fingerprint: &str,
 ) -> Result<JoinedSession, SessionEnd> {
     let client = connect(settings, wire).await?;
-    let answer = call_join(&client, settings, fingerprint).await?;
+    let answer = call_join(&client, settings, fingerprint, 0).await?;
     let experiment = Experiment::from_toml(&answer.experiment).map_err(|error| {
         SessionEnd::Refused(format!("cannot read the learner's experiment: {error}"))
     })?;
@@ -93,6 +93,7 @@ async fn call_join(
     client: &Client,
     settings: &EndpointSettings,
     fingerprint: &str,
+    lead_session: u64,
 ) -> Result<v1::JoinResponse, SessionEnd> {
     let request = JoinRequest {
         protocol: PROTOCOL,
@@ -103,6 +104,7 @@ async fn call_join(
             .role
             .map_or(v1::Role::Unspecified, Into::into)
             .into(),
+        lead_session,
     };
     let answer = match within(CALL_LIMIT, client.join(request)).await {
         Ok(answer) => answer,
@@ -175,7 +177,8 @@ impl JoinedSession {
                 ..settings.clone()
             };
             let client = connect(&settings, wire).await?;
-            let answer = call_join(&client, &settings, fingerprint).await?;
+            let lead_session = self.info.session;
+            let answer = call_join(&client, &settings, fingerprint, lead_session).await?;
             if (&answer.run, answer.epoch) != (&self.info.run, self.info.epoch) {
                 return Err(SessionEnd::Lost(format!(
                     "the shard at {url} is of epoch {} of run `{}`; expected epoch {} of run `{}`, the lead's",

@@ -2,6 +2,7 @@
 
 mod args;
 mod bookmark;
+mod cuts;
 mod run;
 mod shard;
 

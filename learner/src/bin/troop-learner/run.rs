@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::task::{JoinError, JoinHandle, block_in_place};
 use troop_common::address::Address;
 use troop_common::connections::Gate;
 use troop_common::descriptors;
@@ -26,6 +26,7 @@ use troop_learner::{ParameterServer, Phase, http, last_scrape};
 
 use crate::args::Args;
 use crate::bookmark::Bookmark;
+use crate::cuts::{Closing, Cuts};
 
 /// Why the learner ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,6 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
     };
     let server = Arc::new(server);
-    warn_of_shards(server.experiment());
     // Asked before anybody can join. A service that starts it again is told once what became of it.
     let was_over = matches!(&*server.phase().borrow(), Phase::Finished(_));
     let keeper = RunKeeper::new(Arc::clone(&server), directory)?;
@@ -128,34 +128,11 @@ fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
 /// Logging, and addresses that are listened on.
 pub(crate) async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
     telemetry::init_logging(&experiment.telemetry)?;
-    let Experiment {
-        security, learner, ..
-    } = experiment;
-    for warning in security.warnings(learner) {
+    for warning in experiment.security.warnings(&experiment.learner) {
         tracing::warn!("{warning}");
     }
-    make_room_for(learner.max_sessions);
-    let token_file = security.token_file.as_deref();
-    let tls = ServerTls::read(security)?;
-    if let Some(complaint) = tls.as_ref().and_then(ServerTls::complaint) {
-        tracing::warn!("the certificate of `security.tls_certificate_file` {complaint}");
-    }
-    Ok(Listeners {
-        token: token_file.map(BearerToken::read).transpose()?,
-        tls,
-        grpc: Listener::bind(&learner.listen, "learner.listen").await?,
-        http: service::bind(learner.http, "learner.http").await?,
-    })
-}
-
-fn warn_of_shards(experiment: &Experiment) {
-    let shards = experiment.learner.shards;
-    if shards > 1 {
-        tracing::warn!(
-            shards,
-            "a run of several shards keeps no checkpoints: what it has learnt is gone when it ends, and it cannot be resumed"
-        );
-    }
+    make_room_for(experiment.learner.max_sessions);
+    Listeners::bind(experiment).await
 }
 
 /// Each session is a connection, and each connection an open file.
@@ -183,6 +160,24 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
+    /// Listens on the experiment's addresses.
+    pub(crate) async fn bind(experiment: &Experiment) -> anyhow::Result<Self> {
+        let Experiment {
+            security, learner, ..
+        } = experiment;
+        let token_file = security.token_file.as_deref();
+        let tls = ServerTls::read(security)?;
+        if let Some(complaint) = tls.as_ref().and_then(ServerTls::complaint) {
+            tracing::warn!("the certificate of `security.tls_certificate_file` {complaint}");
+        }
+        Ok(Self {
+            token: token_file.map(BearerToken::read).transpose()?,
+            tls,
+            grpc: Listener::bind(&learner.listen, "learner.listen").await?,
+            http: service::bind(learner.http, "learner.http").await?,
+        })
+    }
+
     /// What workers are given.
     pub(crate) fn url(&self) -> anyhow::Result<String> {
         Ok(url(&self.grpc.address()?, self.tls.is_some()))
@@ -273,48 +268,33 @@ fn url(address: &Address, has_tls: bool) -> String {
 
 /// Looks after the run until its end, and leaves a checkpoint and a summary.
 async fn keep(
-    server: &ParameterServer,
+    server: &Arc<ParameterServer>,
     was_over: bool,
     mut services: Services,
     mut keeper: RunKeeper,
     mut signals: Signals,
 ) -> anyhow::Result<ExitCode> {
-    let mut phase = server.phase();
-    let mut ticks = tokio::time::interval(TICK);
-    let mut end = None;
-    // The service ends by itself once the run does, or the learner drains.
-    let served = loop {
-        tokio::select! {
-            served = &mut services.grpc => break served,
-            _ = ticks.tick() => block_in_place(|| keeper.tick()),
-            result = phase.wait_for(|phase| *phase != Phase::Running), if end.is_none() => {
-                drop(result);
-                end = Some(End::RunOver);
-            }
-            wish = signals.next() => {
-                if end.is_some_and(|end| end != End::RunOver) {
-                    tracing::warn!("another signal: the run ends without its last checkpoint");
-                    return Ok(ExitCode::from(INTERRUPTED));
-                }
-                tracing::info!(?wish, "draining; another signal, a second later or more, ends at once");
-                end.get_or_insert(wish.into());
-                server.drain("the learner was told to stop".into());
-            }
-        }
+    let over = until_over(server, &mut services, &mut keeper, &mut signals).await;
+    let Some(over) = over else {
+        tracing::warn!("another signal: the run ends without its last checkpoint");
+        return Ok(ExitCode::from(INTERRUPTED));
     };
-    // If all sessions leave at once the service has ended before the end of the run was seen here.
-    let mut end = end.unwrap_or(End::RunOver);
+    let mut end = over.end;
     let summary = block_in_place(|| keeper.close()).context("cannot write the run's end")?;
     log(&summary, &server.phase().borrow());
     if end == End::RunOver && !was_over && summary.learning() != Learning::Enough {
         end = End::NotLearnt;
     }
-    served.context("the gRPC service panicked")??;
+    over.served.context("the gRPC service panicked")??;
     if let Some(shard) = server.lost_shard() {
         anyhow::bail!(
-            "shard {shard} is gone, and its parameters with it; start the run again, all of its shards too"
+            "shard {shard} is gone, and its parameters with it; start the run again with --resume"
         );
     }
+    anyhow::ensure!(
+        over.has_last_cut,
+        "the last checkpoint of all shards could not be made"
+    );
     if matches!(end, End::RunOver | End::NotLearnt) {
         tokio::select! {
             () = last_scrape(server) => {}
@@ -324,6 +304,63 @@ async fn keep(
     services.closing.send_replace(true);
     services.http.await.context("the HTTP service panicked")?;
     Ok(end.exit_code())
+}
+
+/// How this life of the run has ended.
+struct Over {
+    served: Result<Result<(), tonic::transport::Error>, JoinError>,
+    end: End,
+    /// The last checkpoint of several shards was made.
+    has_last_cut: bool,
+}
+
+/// Looks after the run until its service ends: by itself once the run does, or the learner drains. None if another signal
+/// comes meanwhile.
+async fn until_over(
+    server: &Arc<ParameterServer>,
+    services: &mut Services,
+    keeper: &mut RunKeeper,
+    signals: &mut Signals,
+) -> Option<Over> {
+    let (mut phase, mut done) = (server.phase(), server.done());
+    let mut cuts = Cuts::new(Arc::clone(server));
+    let mut ticks = tokio::time::interval(TICK);
+    let (mut end, mut has_last_cut) = (None, true);
+    loop {
+        tokio::select! {
+            served = &mut services.grpc => {
+                // If all sessions leave at once the service has ended before the end of the run was seen here.
+                let end = end.unwrap_or(End::RunOver);
+                return Some(Over { served, end, has_last_cut });
+            }
+            _ = ticks.tick() => {
+                block_in_place(|| keeper.tick());
+                if keeper.takes_cut() {
+                    cuts.begin();
+                }
+            }
+            cut = cuts.made() => {
+                has_last_cut = cut.is_ok();
+                block_in_place(|| keeper.keep_cut(cut));
+                cuts.go_on(has_last_cut);
+            }
+            Ok(reason) = done.wait_for(Option::is_some), if !cuts.is_closing() => {
+                cuts.close(Closing::Finish(reason.clone().unwrap_or_default()));
+            }
+            result = phase.wait_for(|phase| *phase != Phase::Running), if end.is_none() => {
+                drop(result);
+                end = Some(End::RunOver);
+            }
+            wish = signals.next() => {
+                if end.is_some_and(|end| end != End::RunOver) {
+                    return None;
+                }
+                tracing::info!(?wish, "draining; another signal, a second later or more, ends at once");
+                end.get_or_insert(wish.into());
+                cuts.close(Closing::Drain("the learner was told to stop".into()));
+            }
+        }
+    }
 }
 
 fn log(summary: &Summary, phase: &Phase) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use troop_common::attachment::{Attached, Attachment, AttachmentSettings, Ended};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use troop_common::attachment::{Attached, Attachment, AttachmentSettings, Ended, Exchange};
 use troop_common::connections::Gate;
 use troop_common::experiment::{Experiment, resolve};
 use troop_common::process::{AddressFile, Signals, say};
@@ -16,19 +18,23 @@ use troop_common::proto::v1::attach_replay_request::Kind as Told;
 use troop_common::telemetry;
 use troop_common::token::BearerToken;
 use troop_learner::metrics::Metrics;
-use troop_learner::service::{self, Service};
+use troop_learner::service::{self, Service, ShardFollower};
 use troop_learner::{ParameterServer, http};
 
 use crate::args::Args;
-use crate::run::{End, start};
+use crate::run::{End, Listeners, start};
 
 /// How old what `/metrics` shows may be.
 const REFRESH: Duration = Duration::from_millis(500);
 
+/// Messages between the connection to the lead and what answers them.
+const MESSAGES_WAITING: usize = 2;
+
 /// Of a preset only what is a process's own is taken, so that any of them does.
 const ANY_PRESET: &str = "cartpole";
 
-/// Runs shard `shard` until the run is over, the lead is gone for long, or a signal ends it.
+/// Runs shard `shard` until the run is over, the lead is gone for long, or a signal ends it. In another life of the run it
+/// begins anew: what it held belongs to the one before.
 ///
 /// # Errors
 /// If it cannot start, the lead refuses it or stays away too long, or the transport fails.
@@ -36,123 +42,210 @@ const ANY_PRESET: &str = "cartpole";
 pub(crate) async fn run(args: &Args, shard: usize) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::catch()?;
     let address_file = args.address_file.as_deref().map(AddressFile::at);
-    let address_file = address_file
+    let mut address_file = address_file
         .transpose()
         .context("cannot use --address-file")?;
-    let own = resolve(ANY_PRESET, &args.overrides())?.experiment;
-    let listeners = start(&own).await?;
-    let url = listeners.url()?;
-    let server = Arc::new(OnceLock::<Arc<ParameterServer>>::new());
-    let attaching = attach(args, (shard, &url), &own, Arc::clone(&server));
-    let held = tokio::select! {
-        held = attaching => held?,
-        wish = signals.next() => return Ok(End::from(wish).exit_code()),
+    let mut own = resolve(ANY_PRESET, &args.overrides())?.experiment;
+    let mut listeners = start(&own).await?;
+    own.learner.listen = listeners.grpc.address()?;
+    own.learner.http = listeners.http.local_addr()?;
+    loop {
+        let place = Place {
+            args,
+            shard,
+            own: own.clone(),
+            url: listeners.url()?,
+        };
+        match place
+            .live(listeners, address_file.take(), &mut signals)
+            .await?
+        {
+            Some(code) => return Ok(code),
+            None => listeners = Listeners::bind(&own).await?,
+        }
+    }
+}
+
+/// What a shard is from life to life.
+struct Place<'a> {
+    args: &'a Args,
+    shard: usize,
+    /// What is this process's own of it.
+    own: Experiment,
+    /// Where it listens.
+    url: String,
+}
+
+impl Place<'_> {
+    /// Belongs to one life of the run; gives how the process ends, or nothing if it is to belong to another life.
+    async fn live(
+        self,
+        listeners: Listeners,
+        address_file: Option<AddressFile>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<ExitCode>> {
+        let server = Arc::new(OnceLock::<Arc<ParameterServer>>::new());
+        let (exchange, mut follower) = exchange();
+        let held = tokio::select! {
+            held = self.attach(Arc::clone(&server), exchange) => held?,
+            wish = signals.next() => return Ok(Some(End::from(wish).exit_code())),
+        };
+        let (attached, mut attachment) = match held {
+            Ok(held) => held,
+            Err(ended) => return without_a_server(ended),
+        };
+        let (run, goes_on) = (attached.run.clone(), attached.goes_on);
+        let made = self.server(attached)?;
+        if goes_on {
+            tokio::select! {
+                begun = follower.begin(&made) => begun.map_err(anyhow::Error::msg)?,
+                ended = attachment.ended() => return without_a_server(ended),
+                wish = signals.next() => return Ok(Some(End::from(wish).exit_code())),
+            }
+        }
+        let server = server.get_or_init(|| Arc::new(made));
+        let following = tokio::spawn(follower.follow(Arc::clone(server)));
+        let serving = Serving::begin(listeners, server, &run)?;
+        announce(&self.url, &serving.http_url, address_file.as_ref())?;
+        let (shard, epoch, grpc) = (self.shard, server.epoch(), &self.url);
+        tracing::info!(shard, run, epoch, grpc, "shard ready");
+        let ended = serving.until_ended(server, &mut attachment, signals).await;
+        following.abort();
+        ended
+    }
+
+    /// Attaches to the lead; from then on it tells how many updates `server` has applied.
+    async fn attach(
+        &self,
+        server: Arc<OnceLock<Arc<ParameterServer>>>,
+        exchange: Exchange,
+    ) -> anyhow::Result<Result<(Attached, Attachment), Ended>> {
+        let security = &self.own.security;
+        let token_file = security.token_file.as_deref();
+        let token = token_file.map(BearerToken::read).transpose()?;
+        let life = RandomState::new().hash_one(std::process::id());
+        let settings = AttachmentSettings {
+            learner: self.args.lead(security, token.as_ref())?,
+            url: self.args.advertised(&self.url),
+            shard: Some(self.shard),
+            life,
+            actor: self.args.search(),
+            jitter_seed: life,
+        };
+        let counts = move || {
+            let begun = server.get();
+            Told::Shard(ShardCounts {
+                version: begun.map_or(0, |server| server.version()),
+                begun: begun.is_some(),
+            })
+        };
+        Ok(Attachment::hold(settings, counts, Some(exchange)).await)
+    }
+
+    fn server(&self, attached: Attached) -> anyhow::Result<ParameterServer> {
+        let experiment = Experiment {
+            security: self.own.security.clone(),
+            telemetry: self.own.telemetry.clone(),
+            ..attached.experiment
+        };
+        let (metrics, epoch) = (Metrics::new()?, attached.epoch);
+        Ok(ParameterServer::shard(
+            experiment, metrics, epoch, self.shard,
+        ))
+    }
+}
+
+/// What the lead and this shard say to each other, at both ends.
+fn exchange() -> (Exchange, ShardFollower) {
+    let (say, told) = mpsc::channel(MESSAGES_WAITING);
+    let (tells, said) = mpsc::channel(MESSAGES_WAITING);
+    let exchange = Exchange {
+        told: say,
+        tells: said,
     };
-    let (attached, mut attachment) = match held {
-        Ok(held) => held,
-        Err(Ended::Finished(reason)) => {
+    (exchange, ShardFollower::new(told, tells))
+}
+
+/// How a shard ends that serves nobody yet.
+fn without_a_server(ended: Ended) -> anyhow::Result<Option<ExitCode>> {
+    match ended {
+        Ended::Finished(reason) => {
             tracing::info!(reason, "nothing to do");
-            return Ok(ExitCode::SUCCESS);
+            Ok(Some(ExitCode::SUCCESS))
         }
-        Err(Ended::Failed(reason)) => anyhow::bail!(reason),
-    };
-    let run = attached.run.clone();
-    let made = shard_of(attached, own, shard)?;
-    let server = server.get_or_init(|| Arc::new(made));
-    let service = Service::new(Arc::clone(server))?.of_run(&run);
-    let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
-    let http = serve_http(listeners.http, server, gate.clone())?;
-    announce(&url, &http, address_file.as_ref())?;
-    tracing::info!(
-        shard,
-        run,
-        epoch = server.epoch(),
-        grpc = url,
-        "shard ready"
-    );
-    let serving = service::serve(
-        listeners.grpc,
-        service,
-        gate,
-        listeners.token,
-        listeners.tls,
-    );
-    let mut serving = tokio::spawn(serving);
-    let result = tokio::select! {
-        served = &mut serving => {
-            served.context("the gRPC service panicked")??;
-            return Ok(ExitCode::SUCCESS);
-        }
-        ended = attachment.ended() => end(server, ended),
-        wish = signals.next() => {
-            server.drain("the shard was told to stop".into());
-            Ok(End::from(wish).exit_code())
-        }
-    };
-    serving.await.context("the gRPC service panicked")??;
-    result
+        Ended::Replaced(_) => Ok(None),
+        Ended::Failed(reason) => Err(anyhow::anyhow!(reason)),
+    }
 }
 
-/// Attaches to the lead; from then on it tells how many updates `server` has applied.
-async fn attach(
-    args: &Args,
-    (shard, url): (usize, &str),
-    own: &Experiment,
-    server: Arc<OnceLock<Arc<ParameterServer>>>,
-) -> anyhow::Result<Result<(Attached, Attachment), Ended>> {
-    let token_file = own.security.token_file.as_deref();
-    let token = token_file.map(BearerToken::read).transpose()?;
-    let life = RandomState::new().hash_one(std::process::id());
-    let settings = AttachmentSettings {
-        learner: args.lead(&own.security, token.as_ref())?,
-        url: args.advertised(url),
-        shard: Some(shard),
-        life,
-        actor: args.search(),
-        jitter_seed: life,
-    };
-    let counts = move || {
-        let version = server.get().map_or(0, |server| server.version());
-        Told::Shard(ShardCounts { version })
-    };
-    Ok(Attachment::hold(settings, counts).await)
+/// The services of one life.
+struct Serving {
+    http_url: String,
+    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
+    http: JoinHandle<()>,
 }
 
-fn shard_of(attached: Attached, own: Experiment, shard: usize) -> anyhow::Result<ParameterServer> {
-    let experiment = Experiment {
-        security: own.security,
-        telemetry: own.telemetry,
-        ..attached.experiment
-    };
-    let metrics = Metrics::new()?;
-    Ok(ParameterServer::shard(
-        experiment,
-        metrics,
-        attached.epoch,
-        shard,
-    ))
+impl Serving {
+    fn begin(
+        listeners: Listeners,
+        server: &Arc<ParameterServer>,
+        run: &str,
+    ) -> anyhow::Result<Self> {
+        let Listeners {
+            token,
+            tls,
+            grpc,
+            http,
+        } = listeners;
+        let service = Service::new(Arc::clone(server))?.of_run(run);
+        let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
+        Ok(Self {
+            http_url: format!("http://{}", http.local_addr()?),
+            http: tokio::spawn(serve_http(http, Arc::clone(server), gate.clone())),
+            grpc: tokio::spawn(service::serve(grpc, service, gate, token, tls)),
+        })
+    }
+
+    async fn until_ended(
+        mut self,
+        server: &ParameterServer,
+        attachment: &mut Attachment,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<ExitCode>> {
+        let result = tokio::select! {
+            served = &mut self.grpc => {
+                served.context("the gRPC service panicked")??;
+                return Ok(Some(ExitCode::SUCCESS));
+            }
+            ended = attachment.ended() => end(server, ended),
+            wish = signals.next() => {
+                server.drain("the shard was told to stop".into());
+                Ok(Some(End::from(wish).exit_code()))
+            }
+        };
+        self.grpc.await.context("the gRPC service panicked")??;
+        self.http.abort();
+        // Its port is free then.
+        let _ = self.http.await;
+        result
+    }
 }
 
-/// Serves `/metrics` and `/healthz` for as long as the process lives; gives where.
-fn serve_http(
-    listener: TcpListener,
-    server: &Arc<ParameterServer>,
-    gate: Gate,
-) -> anyhow::Result<String> {
-    let url = format!("http://{}", listener.local_addr()?);
+/// Serves `/metrics` and `/healthz`.
+async fn serve_http(listener: TcpListener, server: Arc<ParameterServer>, gate: Gate) {
     let router = telemetry::metrics_router(server.metrics().registry.clone());
     let door = http::door(&server.experiment().security, gate);
-    let served = telemetry::serve(listener, router, door, std::future::pending());
-    tokio::spawn(served);
-    let server = Arc::clone(server);
-    tokio::spawn(async move {
+    let refreshing = async {
         let mut ticks = tokio::time::interval(REFRESH);
         loop {
             ticks.tick().await;
             server.refresh_metrics();
         }
-    });
-    Ok(url)
+    };
+    tokio::select! {
+        () = telemetry::serve(listener, router, door, std::future::pending()) => {}
+        () = refreshing => {}
+    }
 }
 
 fn announce(grpc: &str, http: &str, file: Option<&AddressFile>) -> anyhow::Result<()> {
@@ -166,12 +259,17 @@ fn announce(grpc: &str, http: &str, file: Option<&AddressFile>) -> anyhow::Resul
         .with_context(context)
 }
 
-/// Ends with the run, or because the lead is gone; gives how the process ends.
-fn end(server: &ParameterServer, ended: Ended) -> anyhow::Result<ExitCode> {
+/// Ends with the run, with this life of it, or because the lead is gone; gives how the process ends.
+fn end(server: &ParameterServer, ended: Ended) -> anyhow::Result<Option<ExitCode>> {
     match ended {
         Ended::Finished(reason) => {
             server.finish(reason);
-            Ok(ExitCode::SUCCESS)
+            Ok(Some(ExitCode::SUCCESS))
+        }
+        Ended::Replaced(reason) => {
+            tracing::info!(reason, "beginning anew");
+            server.drain(reason);
+            Ok(None)
         }
         Ended::Failed(reason) => {
             server.drain(reason.clone());

@@ -3,11 +3,15 @@ use std::path::PathBuf;
 
 use troop_common::experiment::{ConfigError, KeyChange};
 
+use crate::cut::CutFailed;
 use crate::run_files::checkpoint::CheckpointError;
 
 /// What is wrong with a run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirectoryError {
+    /// There is no checkpoint of all shards to write.
+    #[error(transparent)]
+    Cut(#[from] CutFailed),
     /// It holds another run.
     #[error("run directory {} exists; choose another --run-dir or continue it with --resume", .0.display())]
     Exists(PathBuf),

@@ -59,7 +59,7 @@ impl Place {
             actor: args.search(),
             jitter_seed: life,
         };
-        match Attachment::hold(settings, counts).await {
+        match Attachment::hold(settings, counts, None).await {
             Ok((attached, attachment)) => Ok(Some(Self {
                 experiment: attached.experiment,
                 run: attached.run,
@@ -70,7 +70,7 @@ impl Place {
                 tracing::info!(reason, "nothing to do");
                 Ok(None)
             }
-            Err(Ended::Failed(reason)) => anyhow::bail!(reason),
+            Err(Ended::Replaced(reason) | Ended::Failed(reason)) => anyhow::bail!(reason),
         }
     }
 

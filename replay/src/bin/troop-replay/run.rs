@@ -88,7 +88,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn closing(ended: Ended) -> (Closing, anyhow::Result<ExitCode>) {
     match ended {
         Ended::Finished(reason) => (Closing::Finished(reason), Ok(ExitCode::SUCCESS)),
-        Ended::Failed(reason) => {
+        Ended::Replaced(reason) | Ended::Failed(reason) => {
             let failed = Err(anyhow::anyhow!(reason.clone()));
             (Closing::Draining(reason), failed)
         }
