@@ -15,6 +15,7 @@ use troop_common::weights::Target;
 use super::model::Model;
 use super::{Beginning, Checkpoint, ParameterServer};
 use crate::answers::{OpenError, SessionId};
+use crate::blocking;
 use crate::cut::{Answers, CUT_PATIENCE, CutFailed, Held, Lines, Part};
 use crate::optimizer::kept_names;
 
@@ -50,7 +51,7 @@ impl ParameterServer {
         let mut whole = {
             let held = self.gate.hold();
             agree(&held, cut, others).await?;
-            self.copy(model)
+            self.copy_elsewhere(model)
         };
         let kept = model.shard.state_names().len();
         let ranges = shard_ranges(model.layout.len(), self.shards());
@@ -154,12 +155,17 @@ impl ParameterServer {
             taken = timeout(CUT_PATIENCE, held.take(limit.into())) => taken.ok()?,
             _ = told.recv() => return None,
         }
-        Some(self.copy(model).into_part())
+        Some(self.copy_elsewhere(model).into_part())
     }
 }
 
 /// Both sides.
 impl ParameterServer {
+    /// Copies what is held here without keeping the runtime's threads busy.
+    fn copy_elsewhere(&self, model: &Model) -> Checkpoint {
+        blocking::run(model.shard.elements(), || self.copy(model))
+    }
+
     /// A session that joins is known to the lead by `lead_session`.
     pub(crate) fn expect_in_cuts(&self, session: SessionId, lead_session: SessionId) {
         if self.shards() > 1 {
