@@ -5,6 +5,7 @@ use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 /// A throw-away CA with a certificate of it for a learner on loopback, which those who connect have too, in files.
+#[derive(Clone)]
 pub(super) struct Certificates {
     /// The CA's certificate.
     pub(super) ca: PathBuf,

@@ -30,6 +30,15 @@ impl Exposition {
         })
     }
 
+    /// What several processes showed, as if it were one: the sum of each sample.
+    pub(super) fn sum(all: &[Self]) -> Self {
+        let mut samples = BTreeMap::new();
+        for (name, value) in all.iter().flat_map(|one| &one.samples) {
+            *samples.entry(name.clone()).or_default() += value;
+        }
+        Self { samples }
+    }
+
     /// A counter's value, over all of its labels; 0 if it has not appeared yet.
     pub(super) fn total(&self, metric: &str) -> f64 {
         let of_metric = |name: &str| {
@@ -78,6 +87,16 @@ mod tests {
         assert_eq!(histogram.mean(), Some(10.0));
         assert_eq!(histogram.quantile_at_most(0.25), Some(2.0));
         assert_eq!(histogram.quantile_at_most(0.5), Some(10.0));
+    }
+
+    #[test]
+    fn several_processes_are_summed_sample_by_sample() {
+        let read = |text| Exposition::parse(text).unwrap();
+        let sum = Exposition::sum(&[read(TEXT), read("b_bucket{le=\"10\"} 2\nb_sum 4\nc 1\n")]);
+        assert_eq!(sum.total("a_total"), 5.0);
+        assert_eq!(sum.total("b_sum"), 44.0);
+        assert_eq!(sum.total("b_bucket"), 3.0 + 2.0 + 1.0 + 4.0);
+        assert_eq!(sum.total("c"), 1.0);
     }
 
     #[test]

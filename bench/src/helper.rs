@@ -1,11 +1,12 @@
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use super::place::Place;
 use super::process_usage;
 use super::stage::{COUNT, GO, READY};
 use super::tally::Tally;
@@ -32,8 +33,21 @@ impl Helper {
     /// # Errors
     /// If this program cannot be started once more.
     pub(super) fn start(name: &'static str, arguments: &[String]) -> anyhow::Result<Self> {
+        Self::start_at(&Place::default(), name, arguments)
+    }
+
+    /// The same in a place of its own.
+    ///
+    /// # Errors
+    /// If this program cannot be started once more there.
+    pub(super) fn start_at(
+        place: &Place,
+        name: &'static str,
+        arguments: &[String],
+    ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's file")?;
-        let mut child = Command::new(program)
+        let mut child = place
+            .command(&program)
             .arg(name)
             .args(arguments)
             .stdin(Stdio::piped())

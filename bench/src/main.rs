@@ -9,11 +9,13 @@ mod histogram;
 mod ingest;
 mod interruption;
 mod learner_process;
+mod learners;
 mod memory_copy;
 mod message_buffer;
 mod numbers;
 mod optimizer_alone;
 mod parent;
+mod place;
 mod process_usage;
 mod program;
 mod publish;
@@ -57,7 +59,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Gradients into a learner: gradients/s, GB/s, CPU, memory, queue wait, staleness.
+    /// Gradients into a learner, or into several of one run: gradients/s, GB/s, CPU, memory, queue wait, staleness.
     Ingest(ingest::IngestArgs),
     /// Weights out of a learner to many subscribers: GB/s, publishes/s, memory.
     Publish(publish::PublishArgs),

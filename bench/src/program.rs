@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use troop_common::process::become_program;
 
 use super::exposition::Exposition;
+use super::place::Place;
 use super::process_usage;
 
 /// What a program does not answer within is a failure of the bench.
@@ -54,8 +55,21 @@ impl Program {
         arguments: impl IntoIterator<Item = OsString>,
         directory: TempDir,
     ) -> anyhow::Result<Self> {
+        Self::start_at(&Place::default(), name, arguments, directory)
+    }
+
+    /// The same in a place of its own.
+    ///
+    /// # Errors
+    /// If this program cannot be started once more there.
+    pub(super) fn start_at(
+        place: &Place,
+        name: &'static str,
+        arguments: impl IntoIterator<Item = OsString>,
+        directory: TempDir,
+    ) -> anyhow::Result<Self> {
         let this = std::env::current_exe().context("cannot find this program's file")?;
-        let mut command = Command::new(this);
+        let mut command = place.command(&this);
         let own = std::env::vars_os().map(|(name, _)| name);
         for variable in own.filter(|name| name.to_string_lossy().starts_with("TROOP__")) {
             command.env_remove(variable);

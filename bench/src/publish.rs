@@ -10,6 +10,7 @@ use super::interruption::Interruption;
 use super::learner_process::{LearnerProcess, Transport};
 use super::message_buffer::Buffering;
 use super::numbers::{above_0, positive};
+use super::place::Place;
 use super::raw_socket::{RawSocket, RawTraffic, shares};
 use super::rounds;
 use super::tally::Tally;
@@ -99,7 +100,7 @@ impl Round {
         });
         let learner_with_stalled = stalled.transpose()?;
         bench.finish()?;
-        let raw_socket = RawSocket::measure(&args.raw_traffic(), args.seconds, interruption)?;
+        let raw_socket = RawSocket::measure(&[args.raw_traffic()], args.seconds, interruption)?;
         let last = learner_with_stalled.as_ref().unwrap_or(&learner);
         let with_stalled = learner_with_stalled.as_ref();
         let ratios = Ratios {
@@ -126,6 +127,7 @@ impl PublishArgs {
     fn raw_traffic(&self) -> RawTraffic {
         RawTraffic {
             unix: self.unix,
+            place: Place::default(),
             senders: 1,
             receivers: self.processes,
             connections: self.subscribers,

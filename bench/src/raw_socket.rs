@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -8,12 +8,16 @@ use troop_common::address::Address;
 use super::helper::{Helper, SETTLE};
 use super::interruption::Interruption;
 use super::message_buffer::Buffering;
+use super::place::Place;
 use super::tally::Tally;
 
 /// What a measurement over raw sockets is like.
+#[derive(Debug)]
 pub(super) struct RawTraffic {
     /// A Unix socket in place of TCP.
     pub(super) unix: bool,
+    /// Where receivers are, if they listen.
+    pub(super) place: Place,
     /// Processes that send.
     pub(super) senders: usize,
     /// Processes that receive.
@@ -57,17 +61,24 @@ impl RawSocket {
         per_gigabyte * self.gigabytes_per_second / self.messages_per_second
     }
 
-    /// Measures for a time. Where there is one receiver it listens, else the one sender does.
+    /// Measures for a time. Where there is one receiver it listens, else the one sender does. All of `lanes` are there at
+    /// once; a message is whole once its part has come by each of them.
     ///
     /// # Errors
     /// If a process fails, or the bench is interrupted.
     pub(super) fn measure(
-        traffic: &RawTraffic,
+        lanes: &[RawTraffic],
         seconds: f64,
         interruption: &Interruption,
     ) -> anyhow::Result<Self> {
+        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
-        let (mut senders, mut receivers) = traffic.start(directory.path())?;
+        for (index, lane) in lanes.iter().enumerate() {
+            let socket = directory.path().join(format!("raw-{index}.sock"));
+            let (sending, receiving) = lane.start(socket)?;
+            senders.extend(sending);
+            receivers.extend(receiving);
+        }
         for helper in receivers.iter_mut().chain(&mut senders) {
             helper.wait_ready()?;
         }
@@ -81,23 +92,24 @@ impl RawSocket {
         // Senders go first: receivers end with their connections.
         Helper::finish(senders)?;
         Helper::finish(receivers)?;
-        Ok(last.since(&first))
+        Ok(last.since(&first, lanes.len()))
     }
 }
 
 impl RawTraffic {
-    fn start(&self, directory: &Path) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
+    fn start(&self, socket: PathBuf) -> anyhow::Result<(Vec<Helper>, Vec<Helper>)> {
         let listen = match self.unix {
-            true => Address::Unix(directory.join("raw.sock")).to_string(),
-            false => "127.0.0.1:0".to_owned(),
+            true => Address::Unix(socket),
+            false => self.place.listen().into(),
         };
+        let listen = listen.to_string();
         let (senders, receivers) = (self.senders(), self.receivers());
         let (listening, connecting) = match self.receivers {
             1 => (receivers, senders),
             _ => (senders, receivers),
         };
         let arguments = self.arguments(listening, ["--listen", &listen], self.connections);
-        let mut listener = Helper::start(listening.name, &arguments)?;
+        let mut listener = Helper::start_at(&self.place, listening.name, &arguments)?;
         let address = listener.address()?;
         let others = shares(self.connections, connecting.processes)
             .map(|share| self.arguments(connecting, ["--connect", &address], share))
@@ -171,12 +183,13 @@ impl Sample {
         })
     }
 
-    fn since(&self, earlier: &Self) -> RawSocket {
+    /// What came meanwhile, each message in so many parts.
+    fn since(&self, earlier: &Self, parts: usize) -> RawSocket {
         let seconds = self.at.duration_since(earlier.at).as_secs_f64();
         let received = self.received - earlier.received;
         let gigabytes = received.received_bytes as f64 / 1e9;
         RawSocket {
-            messages_per_second: received.received as f64 / seconds,
+            messages_per_second: received.received as f64 / parts as f64 / seconds,
             gigabytes_per_second: gigabytes / seconds,
             sender_cpu_seconds_per_gigabyte: (self.sender_cpu - earlier.sender_cpu) / gigabytes,
             receiver_cpu_seconds_per_gigabyte: (self.receiver_cpu - earlier.receiver_cpu)

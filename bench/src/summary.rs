@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 use troop_common::process::say;
 
 /// Parts of a report in the order in which people read them.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "settings",
     "training",
     "shares_of_workers_time",
     "limits",
     "learner",
+    "shards",
     "learner_without_tls",
     "learner_with_stalled",
     "raw_socket",

@@ -127,6 +127,48 @@ fn ingest_reports_medians_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_run_over_several_learners_is_measured_as_one_and_each_by_itself() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = format!("{INGEST} --shards 2 --json");
+    let report = bench(&scratch, &line).expect_code(0).json();
+    assert_eq!(report["settings"]["shards"], 2);
+    assert_nothing_lost(&report);
+    assert_raw_socket(&report);
+    let memory = ["shard_00_peak_memory_bytes", "shard_01_peak_memory_bytes"];
+    assert_positive(&report, "shards", &memory);
+    let of_each: f64 = memory
+        .iter()
+        .map(|key| number(&report, "shards", key))
+        .sum();
+    assert_eq!(number(&report, "learner", "peak_memory_bytes"), of_each);
+    let skew = |key| number(&report, "shards", key);
+    assert!(skew("skew_p99_updates") <= skew("skew_most_updates"));
+    let gigabytes = number(&report, "raw_socket", "gigabytes_per_second");
+    let messages = number(&report, "raw_socket", "messages_per_second");
+    let bytes = gigabytes * 1e9 / messages;
+    assert!(
+        (bytes / 40_000.0 - 1.0).abs() < 0.05,
+        "{bytes} bytes a message"
+    );
+}
+
+#[test]
+fn several_learners_speak_tls_and_unix_sockets_as_one_does() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    for transport in ["--unix", "--tls"] {
+        let line = format!("{INGEST} {transport} --shards 3 --publish-every 1 --json");
+        let report = bench(&scratch, &line).expect_code(0).json();
+        assert_nothing_lost(&report);
+    }
+    let line = "troop bench ingest --params 20 --shards 3";
+    bench(&scratch, line)
+        .expect_code(1)
+        .expect_text("learner.shards to 2 or less");
+}
+
+#[test]
 fn each_gradient_can_be_answered_by_weights() {
     let _serial = serial();
     let scratch = Scratch::new();

@@ -1,12 +1,15 @@
+use std::ops::Range;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use troop_common::shard_ranges::{MOST_SHARDS, shard_ranges};
 
 use crate::certificates::Certificates;
 use crate::learner_process::{LearnerProcess, Transport};
 use crate::message_buffer::Buffering;
 use crate::numbers::{above_0, positive};
+use crate::place::Place;
 use crate::raw_socket::RawTraffic;
 
 /// Bytes of an answer in the raw measurement: an acknowledgement's size.
@@ -28,6 +31,14 @@ pub(crate) struct IngestArgs {
     /// Sessions of each process.
     #[arg(long, value_name = "M", default_value_t = 1, value_parser = positive)]
     sessions_per_process: usize,
+    /// Learners that the parameters are spread over, a process each [learner.shards].
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = learners)]
+    pub(super) shards: usize,
+    /// A network namespace (`ip netns`) for a learner, and its address there; once for each learner, the lead first. What
+    /// sends to them stays where the bench is.
+    #[arg(long, value_name = "NAME=IP", conflicts_with_all = ["unix", "tls"])]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    netns: Vec<Place>,
     /// How gradients and weights travel [wire.gradients, wire.weights].
     #[arg(long, value_enum, default_value_t = Encoding::F32)]
     encoding: Encoding,
@@ -70,6 +81,23 @@ enum Encoding {
     Bf16,
 }
 
+impl Encoding {
+    /// Of an element.
+    fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+}
+
+/// As many learners as a run can have.
+fn learners(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=MOST_SHARDS).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SHARDS}"))
+}
+
 impl IngestArgs {
     /// The same over plain sockets.
     pub(super) fn without_tls(&self) -> Self {
@@ -81,11 +109,12 @@ impl IngestArgs {
 
     /// Bytes of a vector on the wire.
     pub(super) fn message_bytes(&self) -> usize {
-        let element = match self.encoding {
-            Encoding::F32 => 4,
-            Encoding::Bf16 => 2,
-        };
-        self.params * element
+        self.params * self.encoding.bytes()
+    }
+
+    /// Of all parameters at the learners.
+    pub(super) fn parameter_bytes(&self) -> u64 {
+        (self.params * size_of::<f32>()) as u64
     }
 
     pub(super) fn transport(&self) -> Transport {
@@ -96,22 +125,47 @@ impl IngestArgs {
         }
     }
 
-    pub(super) fn raw_traffic(&self, memory: Buffering) -> RawTraffic {
-        let reply_bytes = match self.publish_every {
-            Some(1) => self.message_bytes(),
-            _ => ANSWER_BYTES,
-        };
-        RawTraffic {
-            unix: self.unix,
-            senders: self.actors,
-            receivers: 1,
-            connections: self.actors * self.sessions_per_process,
-            message_bytes: self.message_bytes(),
-            reply_bytes,
-            in_flight: self.in_flight,
-            sender_memory: memory,
-            receiver_memory: memory,
+    /// Where each learner is, the lead first.
+    ///
+    /// # Errors
+    /// If namespaces are given, but not one for each.
+    pub(super) fn places(&self) -> anyhow::Result<Vec<Place>> {
+        let (given, expected) = (self.netns.len(), self.shards);
+        if given == 0 {
+            return Ok(vec![Place::default(); expected]);
         }
+        anyhow::ensure!(
+            given == expected,
+            "expected --netns once for each of {expected} learners, found it {given} times"
+        );
+        Ok(self.netns.clone())
+    }
+
+    /// A receiver in the place of each learner, for messages as large as its slices.
+    ///
+    /// # Errors
+    /// If there are too many learners for the parameters, or places do not fit.
+    pub(super) fn raw_traffic(&self, memory: Buffering) -> anyhow::Result<Vec<RawTraffic>> {
+        let slices = shard_ranges(self.params, self.shards)?.into_iter();
+        let lane = |(slice, place): (Range<usize>, Place)| {
+            let message_bytes = slice.len() * self.encoding.bytes();
+            RawTraffic {
+                unix: self.unix,
+                place,
+                senders: self.actors,
+                receivers: 1,
+                connections: self.actors * self.sessions_per_process,
+                message_bytes,
+                reply_bytes: match self.publish_every {
+                    Some(1) => message_bytes,
+                    _ => ANSWER_BYTES,
+                },
+                in_flight: self.in_flight,
+                sender_memory: memory,
+                receiver_memory: memory,
+            }
+        };
+        Ok(slices.zip(self.places()?).map(lane).collect())
     }
 
     /// The learner's settings.
@@ -176,11 +230,35 @@ mod tests {
         parsed.map_err(|error| error.to_string())
     }
 
+    /// Bytes of the messages and of the replies of each receiver.
+    fn lanes(args: &IngestArgs) -> Vec<(usize, usize)> {
+        let lanes = args.raw_traffic(Buffering::Whole).unwrap().into_iter();
+        lanes.map(|it| (it.message_bytes, it.reply_bytes)).collect()
+    }
+
+    #[test]
+    fn each_learner_has_a_receiver_for_messages_as_large_as_its_slices() {
+        let args = parse("--shards 3 --params 100 --publish-every 1 --encoding bf16").unwrap();
+        assert_eq!(lanes(&args), [(64, 64), (64, 64), (72, 72)]);
+        assert_eq!(args.places().unwrap(), vec![Place::default(); 3]);
+        let few = parse("--shards 3 --params 32").unwrap();
+        let refused = few.raw_traffic(Buffering::Whole).unwrap_err();
+        assert!(refused.to_string().contains("2 or less"), "{refused}");
+    }
+
+    #[test]
+    fn there_is_a_namespace_for_each_learner_or_none() {
+        let there = parse("--shards 2 --netns a=10.0.0.1 --netns b=10.0.1.1").unwrap();
+        assert_eq!(there.places().unwrap()[1], "b=10.0.1.1".parse().unwrap());
+        let missing = parse("--shards 2 --netns a=10.0.0.1").unwrap();
+        assert!(missing.places().is_err());
+    }
+
     #[test]
     fn by_default_gradients_are_answered_and_weights_come_once_a_second() {
         let args = parse("").unwrap();
         assert_eq!(args.message_bytes(), 2_720_000);
-        assert_eq!(args.raw_traffic(Buffering::Whole).reply_bytes, ANSWER_BYTES);
+        assert_eq!(lanes(&args), [(2_720_000, ANSWER_BYTES)]);
         let settings = args.settings();
         assert!(settings.contains(&"learner.publish={ interval_ms = 1000 }".into()));
         assert!(settings.contains(&"wire.send_weights=each_publish".into()));
@@ -189,13 +267,13 @@ mod tests {
     #[test]
     fn with_a_publish_for_every_update_weights_answer_in_both_measurements() {
         let args = parse("--publish-every 1 --encoding bf16 --params 100").unwrap();
-        assert_eq!(args.raw_traffic(Buffering::Whole).reply_bytes, 200);
+        assert_eq!(lanes(&args), [(200, 200)]);
         assert!(
             args.settings()
                 .contains(&"wire.send_weights=after_gradient".into())
         );
         let rare = parse("--publish-every 2").unwrap();
-        assert_eq!(rare.raw_traffic(Buffering::Whole).reply_bytes, ANSWER_BYTES);
+        assert_eq!(lanes(&rare)[0].1, ANSWER_BYTES);
         assert!(
             rare.settings()
                 .contains(&"learner.publish={ updates = 2 }".into())
@@ -214,6 +292,9 @@ mod tests {
     fn what_cannot_be_measured_is_refused() {
         for line in [
             "--params 0",
+            "--shards 0",
+            "--shards 65",
+            "--netns a=10.0.0.1 --unix",
             "--seconds 0",
             "--rate -1",
             "--actors x",

@@ -1,16 +1,17 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::args::IngestArgs;
+use super::spread::{Skews, Spread};
 use crate::exposition::Exposition;
 use crate::helper::{Helper, SETTLE};
 use crate::histogram::Histogram;
 use crate::interruption::Interruption;
-use crate::learner_process::LearnerProcess;
+use crate::learners::Learners;
 use crate::tally::Tally;
 
-/// What the learner took.
+/// What the learner took, or all learners of a run together.
 #[derive(Debug, Serialize)]
 pub(super) struct Ingest {
     pub(super) gradients_per_second: f64,
@@ -33,45 +34,47 @@ pub(super) struct Ingest {
     gradients_rejected: u64,
     /// Pushed, and neither applied nor rejected; below 0 some were applied twice.
     gradients_lost: i64,
+    /// What is each learner's own, if there are several.
+    #[serde(skip)]
+    pub(super) spread: Option<Spread>,
 }
 
 impl Ingest {
     pub(super) fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
-        let learner = LearnerProcess::start(args.transport(), &args.settings())?;
-        let arguments = args.sender_arguments(&learner);
+        let learners = Learners::start(args.transport(), &args.places()?, &args.settings())?;
+        let arguments = args.sender_arguments(learners.lead());
         let start = |_| Helper::start("sender", &arguments);
         let mut senders = (0..args.actors).map(start).collect::<Result<Vec<_>, _>>()?;
         senders.iter_mut().try_for_each(Helper::wait_ready)?;
         senders.iter_mut().try_for_each(Helper::go)?;
         interruption.sleep(SETTLE)?;
-        let first = Sample::take(&learner, &mut senders)?;
-        interruption.sleep(Duration::from_secs_f64(args.seconds))?;
-        let last = Sample::take(&learner, &mut senders)?;
+        let first = Sample::take(&learners, &mut senders)?;
+        let skews = Skews::watch(&learners, args, interruption)?;
+        let last = Sample::take(&learners, &mut senders)?;
         // A sender that is finished has an answer to each of its gradients.
-        let tally = Helper::finish(senders)?;
-        let parameter_bytes = args.params as u64 * size_of::<f32>() as u64;
-        let drained = learner.metrics()?;
-        let (applied, rejected) = (applied(&drained), rejected(&drained));
+        let sent = Helper::finish(senders)?.sent;
+        let drained = learners.metrics()?;
+        let memory = learners.peak_memory_bytes()?;
         let during = Interval::between(&first, &last);
-        Ok(Self {
-            gradients_per_second: during.gradients / during.seconds,
-            gigabytes_per_second: during.gigabytes / during.seconds,
-            weights_received_per_second: during.weights / during.seconds,
-            weights_received_per_gradient: during.weights / during.sent,
-            learner_cpu_seconds_per_gigabyte: during.learner_cpu / during.gigabytes,
-            sender_cpu_seconds_per_gigabyte: during.sender_cpu / during.gigabytes,
-            peak_memory_bytes: learner.peak_memory_bytes()?,
-            parameter_bytes,
-            queue_wait_p50_at_most_seconds: during.queue_wait.quantile_at_most(0.5),
-            queue_wait_p99_at_most_seconds: during.queue_wait.quantile_at_most(0.99),
-            staleness_mean_updates: during.staleness.mean(),
-            staleness_p50_at_most_updates: during.staleness.quantile_at_most(0.5),
-            staleness_p99_at_most_updates: during.staleness.quantile_at_most(0.99),
-            gradients_pushed: tally.sent,
-            gradients_applied: applied as u64,
-            gradients_rejected: rejected as u64,
-            gradients_lost: tally.sent as i64 - (applied + rejected) as i64,
-        })
+        let spread = skews.map(|skews| Spread::new(&memory, &skews));
+        let peak_memory_bytes = memory.iter().sum();
+        let measured = during.report(peak_memory_bytes, args.parameter_bytes());
+        Ok(Self { spread, ..measured }.with_ends(sent, &drained))
+    }
+
+    /// What became of the gradients that were sent, as each learner counts them: with several, each has a slice of all.
+    fn with_ends(self, sent: u64, drained: &[Exposition]) -> Self {
+        let least =
+            |count: fn(&Exposition) -> f64| drained.iter().map(count).fold(f64::MAX, f64::min);
+        let rejections = drained.iter().map(rejected);
+        let decided = |metrics: &Exposition| applied(metrics) + rejected(metrics);
+        Self {
+            gradients_pushed: sent,
+            gradients_applied: least(applied) as u64,
+            gradients_rejected: rejections.fold(0.0, f64::max) as u64,
+            gradients_lost: sent as i64 - least(decided) as i64,
+            ..self
+        }
     }
 }
 
@@ -85,19 +88,23 @@ fn rejected(metrics: &Exposition) -> f64 {
 
 struct Sample {
     at: Instant,
-    metrics: Exposition,
+    /// The lead's.
+    lead: Exposition,
+    /// Of all learners together.
+    all: Exposition,
     learner_cpu: f64,
     sender_cpu: f64,
     tally: Tally,
 }
 
 impl Sample {
-    fn take(learner: &LearnerProcess, senders: &mut [Helper]) -> anyhow::Result<Self> {
-        let metrics = learner.metrics()?;
+    fn take(learners: &Learners, senders: &mut [Helper]) -> anyhow::Result<Self> {
+        let mut metrics = learners.metrics()?;
         Ok(Self {
             at: Instant::now(),
-            metrics,
-            learner_cpu: learner.cpu_seconds()?,
+            all: Exposition::sum(&metrics),
+            lead: metrics.swap_remove(0),
+            learner_cpu: learners.cpu_seconds()?,
             sender_cpu: senders
                 .iter()
                 .map(Helper::cpu_seconds)
@@ -125,16 +132,16 @@ struct Interval {
 
 impl Interval {
     fn between(first: &Sample, last: &Sample) -> Self {
-        let total = |metric| last.metrics.total(metric) - first.metrics.total(metric);
+        let total = |metric| last.all.total(metric) - first.all.total(metric);
         let histogram = |metric| {
-            let earlier = first.metrics.histogram(metric);
-            last.metrics.histogram(metric).since(&earlier)
+            let earlier = first.all.histogram(metric);
+            last.all.histogram(metric).since(&earlier)
         };
         // Both counts of a session are from one moment.
         let tally = last.tally - first.tally;
         Self {
             seconds: last.at.duration_since(first.at).as_secs_f64(),
-            gradients: applied(&last.metrics) - applied(&first.metrics),
+            gradients: applied(&last.lead) - applied(&first.lead),
             gigabytes: total("troop_learner_received_bytes_total") / 1e9,
             sent: tally.sent as f64,
             weights: tally.received as f64,
@@ -142,6 +149,28 @@ impl Interval {
             sender_cpu: last.sender_cpu - first.sender_cpu,
             queue_wait: histogram("troop_learner_queue_wait_seconds"),
             staleness: histogram("troop_learner_gradient_staleness_updates"),
+        }
+    }
+    fn report(&self, peak_memory_bytes: u64, parameter_bytes: u64) -> Ingest {
+        Ingest {
+            gradients_per_second: self.gradients / self.seconds,
+            gigabytes_per_second: self.gigabytes / self.seconds,
+            weights_received_per_second: self.weights / self.seconds,
+            weights_received_per_gradient: self.weights / self.sent,
+            learner_cpu_seconds_per_gigabyte: self.learner_cpu / self.gigabytes,
+            sender_cpu_seconds_per_gigabyte: self.sender_cpu / self.gigabytes,
+            peak_memory_bytes,
+            parameter_bytes,
+            queue_wait_p50_at_most_seconds: self.queue_wait.quantile_at_most(0.5),
+            queue_wait_p99_at_most_seconds: self.queue_wait.quantile_at_most(0.99),
+            staleness_mean_updates: self.staleness.mean(),
+            staleness_p50_at_most_updates: self.staleness.quantile_at_most(0.5),
+            staleness_p99_at_most_updates: self.staleness.quantile_at_most(0.99),
+            gradients_pushed: 0,
+            gradients_applied: 0,
+            gradients_rejected: 0,
+            gradients_lost: 0,
+            spread: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod measurement;
+mod spread;
 
 pub(crate) use args::IngestArgs;
 
@@ -11,9 +12,10 @@ use crate::interruption::Interruption;
 use crate::memory_copy::MemoryCopy;
 use crate::message_buffer::Buffering;
 use crate::optimizer_alone::OptimizerAlone;
-use crate::raw_socket::RawSocket;
+use crate::raw_socket::{RawSocket, RawTraffic};
 use crate::rounds;
 use measurement::Ingest;
+use spread::Spread;
 
 /// # Errors
 /// If a process fails, or the bench is interrupted.
@@ -26,6 +28,8 @@ pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
 #[derive(Debug, Serialize)]
 struct Round {
     learner: Ingest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shards: Option<Spread>,
     #[serde(skip_serializing_if = "Option::is_none")]
     learner_without_tls: Option<Ingest>,
     /// From memory to memory.
@@ -50,18 +54,21 @@ struct Ratios {
 
 impl Round {
     fn measure(args: &IngestArgs, interruption: &Interruption) -> anyhow::Result<Self> {
-        let learner = Ingest::measure(args, interruption)?;
+        // First of all: what does not fit is refused before anything is started.
+        let (whole, one_block) = (
+            args.raw_traffic(Buffering::Whole)?,
+            args.raw_traffic(Buffering::Block)?,
+        );
+        let mut learner = Ingest::measure(args, interruption)?;
+        let shards = learner.spread.take();
         let plain = args.without_tls();
         let learner_without_tls = args
             .tls
             .then(|| Ingest::measure(&plain, interruption))
             .transpose()?;
-        let raw_socket = |memory| {
-            let seconds = args.seconds / 2.0;
-            RawSocket::measure(&args.raw_traffic(memory), seconds, interruption)
-        };
-        let (raw_socket, raw_socket_one_hot_block) =
-            (raw_socket(Buffering::Whole)?, raw_socket(Buffering::Block)?);
+        let raw_socket =
+            |lanes: &[RawTraffic]| RawSocket::measure(lanes, args.seconds / 2.0, interruption);
+        let (raw_socket, raw_socket_one_hot_block) = (raw_socket(&whole)?, raw_socket(&one_block)?);
         let optimizer_alone = OptimizerAlone::measure(&args.optimizer, args.params)?;
         let ratios = Ratios {
             gradients_per_second_to_those_without_tls: learner_without_tls
@@ -78,6 +85,7 @@ impl Round {
         };
         Ok(Self {
             learner,
+            shards,
             learner_without_tls,
             raw_socket,
             raw_socket_one_hot_block,

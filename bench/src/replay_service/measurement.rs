@@ -10,6 +10,7 @@ use crate::exposition::Exposition;
 use crate::helper::{Helper, SETTLE};
 use crate::interruption::Interruption;
 use crate::message_buffer::Buffering;
+use crate::place::Place;
 use crate::raw_socket::{RawSocket, RawTraffic};
 use crate::shown::{SHOWN, WRITERS};
 use crate::tally::Tally;
@@ -205,6 +206,7 @@ impl Sample {
 fn raw(message_bytes: f64, seconds: f64, interruption: &Interruption) -> anyhow::Result<RawSocket> {
     let traffic = RawTraffic {
         unix: false,
+        place: Place::default(),
         senders: 1,
         receivers: 1,
         connections: READERS,
@@ -214,7 +216,7 @@ fn raw(message_bytes: f64, seconds: f64, interruption: &Interruption) -> anyhow:
         sender_memory: Buffering::Whole,
         receiver_memory: Buffering::Whole,
     };
-    RawSocket::measure(&traffic, seconds, interruption)
+    RawSocket::measure(&[traffic], seconds, interruption)
 }
 
 impl fmt::Display for Kind {
