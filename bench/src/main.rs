@@ -12,10 +12,12 @@ mod learner_process;
 mod learners;
 mod memory_copy;
 mod message_buffer;
+mod network;
 mod numbers;
 mod optimizer_alone;
 mod parent;
 mod place;
+mod plan;
 mod process_usage;
 mod program;
 mod publish;
@@ -67,6 +69,8 @@ enum Bench {
     Apply(apply::ApplyArgs),
     /// A worker's replay memory of Atari frames: memory, and transitions/s.
     Replay(replay::ReplayArgs),
+    /// How many learners, cores and how much network a cluster needs: arithmetic, and a simulation.
+    Plan(plan::PlanArgs),
     /// A whole training: env steps/s, what its workers' time goes to, and what their network alone would allow.
     Train(train::TrainArgs),
     #[command(flatten)]
@@ -114,6 +118,7 @@ fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Publish(args) => publish::run(args),
         Bench::Apply(args) => apply::run(args),
         Bench::Replay(args) => replay::run(args),
+        Bench::Plan(args) => plan::run(args),
         Bench::Train(args) => train::run(args),
         Bench::Helper(command) => help(command),
     }

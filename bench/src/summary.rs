@@ -94,7 +94,7 @@ fn words(key: &str) -> String {
 }
 
 /// Four significant digits, or a whole number with its thousands apart.
-fn readable(number: f64) -> String {
+pub(super) fn readable(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 {
         return "0".into();

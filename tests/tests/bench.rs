@@ -169,6 +169,58 @@ fn several_learners_speak_tls_and_unix_sockets_as_one_does() {
 }
 
 #[test]
+fn a_plan_shows_its_arithmetic_and_a_simulation() {
+    let scratch = Scratch::new();
+    let line = "troop bench plan --params 10000000 --workers 1000 --rate 0.5 --publishes-per-second 0.25 \
+                --learner-gigabytes-per-second 2";
+    let text = scratch.run(line).expect_code(0).stdout;
+    for shown in [
+        "gradients       1 000 workers × 0.5000 /s = 500 /s",
+        "gradients in    500 /s × 40 MB = 20 GB/s",
+        "weights out     1 000 subscribers × 0.2500 /s × 40 MB = 10 GB/s",
+        "to apply        20 GB/s ÷ (2 GB/s × 0.7) = 14.29 learners",
+        "to receive      20 GB/s × 8 ÷ (10 Gbit/s × 0.7) = 22.86 learners",
+        "learners        the most of these, rounded up = 23",
+        "1000 workers, 23 learners, 20000 gradients:",
+    ] {
+        assert!(text.contains(shown), "no `{shown}` in\n{text}");
+    }
+    let report = scratch.run(&format!("{line} --json")).expect_code(0).json();
+    assert_eq!(report["plan"]["learners"], 23);
+    let found = number(&report, "simulation", "gradients_per_second");
+    assert!((found / 500.0 - 1.0).abs() < 0.05, "{found} gradients/s");
+    let busy = number(&report, "simulation", "link_in_busy_share");
+    let formula = number(&report, "closed_form", "link_in_busy_share");
+    assert!(
+        (busy - formula).abs() < 0.05,
+        "{busy}, by formula {formula}"
+    );
+}
+
+#[test]
+fn a_plan_measures_what_it_is_not_told() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let line = "troop bench plan cartpole --workers 4 --env-steps-per-second 1000 --json";
+    let report = bench(&scratch, line).expect_code(0).json();
+    assert_eq!(number(&report, "demand", "parameters"), 4_675.0);
+    let measured = ["gigabytes_per_second", "cpu_seconds_per_gigabyte"];
+    assert_positive(&report, "learner", &measured);
+    assert_eq!(report["plan"]["learners"], 1);
+}
+
+#[test]
+fn a_plan_that_no_run_can_be_spread_for_says_what_helps() {
+    let scratch = Scratch::new();
+    let line = "troop bench plan --params 10000000 --workers 10000 --rate 5 --learner-gigabytes-per-second 2";
+    scratch
+        .run(line)
+        .expect_code(1)
+        .expect_text("a run has 64 at most")
+        .expect_text("bf16");
+}
+
+#[test]
 fn each_gradient_can_be_answered_by_weights() {
     let _serial = serial();
     let scratch = Scratch::new();

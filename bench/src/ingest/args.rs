@@ -76,14 +76,14 @@ pub(crate) struct IngestArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Encoding {
+pub(crate) enum Encoding {
     F32,
     Bf16,
 }
 
 impl Encoding {
     /// Of an element.
-    fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::Bf16 => 2,
@@ -99,6 +99,27 @@ fn learners(text: &str) -> Result<usize, String> {
 }
 
 impl IngestArgs {
+    /// As the defaults are, for some seconds.
+    pub(super) fn shortly(params: usize, encoding: Encoding) -> Self {
+        Self {
+            params,
+            actors: 2,
+            sessions_per_process: 1,
+            shards: 1,
+            netns: Vec::new(),
+            encoding,
+            unix: false,
+            tls: false,
+            seconds: 2.0,
+            repeat: 1,
+            publish_every: None,
+            in_flight: 2,
+            optimizer: "rmsprop".into(),
+            rate: None,
+            json: false,
+        }
+    }
+
     /// The same over plain sockets.
     pub(super) fn without_tls(&self) -> Self {
         Self {

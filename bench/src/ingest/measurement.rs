@@ -19,7 +19,7 @@ pub(super) struct Ingest {
     /// Distinct versions that reached the sessions.
     weights_received_per_second: f64,
     weights_received_per_gradient: f64,
-    learner_cpu_seconds_per_gigabyte: f64,
+    pub(super) learner_cpu_seconds_per_gigabyte: f64,
     sender_cpu_seconds_per_gigabyte: f64,
     pub(super) peak_memory_bytes: u64,
     pub(super) parameter_bytes: u64,

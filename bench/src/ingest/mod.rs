@@ -4,7 +4,7 @@ mod args;
 mod measurement;
 mod spread;
 
-pub(crate) use args::IngestArgs;
+pub(crate) use args::{Encoding, IngestArgs};
 
 use serde::Serialize;
 
@@ -23,6 +23,23 @@ pub(super) fn run(args: &IngestArgs) -> anyhow::Result<()> {
     rounds::report(args, args.repeat, args.json, |interruption| {
         Round::measure(args, interruption)
     })
+}
+
+/// What a learner of this machine takes of gradients of so many parameters if senders share its cores, in GB/s, and the CPU
+/// seconds that each GB costs it.
+///
+/// # Errors
+/// If a process fails, or the bench is interrupted.
+pub(super) fn measure_shortly(
+    params: usize,
+    encoding: Encoding,
+    interruption: &Interruption,
+) -> anyhow::Result<(f64, f64)> {
+    let measured = Ingest::measure(&IngestArgs::shortly(params, encoding), interruption)?;
+    Ok((
+        measured.gigabytes_per_second,
+        measured.learner_cpu_seconds_per_gigabyte,
+    ))
 }
 
 #[derive(Debug, Serialize)]

@@ -2,13 +2,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use troop_actor::environment;
-use troop_actor::method::{self, Setting};
 use troop_actor::nn::{Arithmetic, peak_multiply_adds};
-use troop_common::experiment::{EnvironmentSettings, Experiment};
 
 use super::training::Window;
 
@@ -46,25 +41,6 @@ impl Limits {
             network_gradient_kiloflop: kiloflop(network.backward),
         })
     }
-}
-
-/// What an experiment's network computes for an observation. It takes one of the environments to know their spaces.
-///
-/// # Errors
-/// If the environment cannot start, or the method cannot take it.
-pub(super) fn network(experiment: &Experiment) -> anyhow::Result<Arithmetic> {
-    let settings = EnvironmentSettings {
-        envs_per_worker: 1,
-        ..experiment.environment.clone()
-    };
-    let environment = environment::make(&settings)?;
-    let parts = method::make(&mut Setting {
-        experiment,
-        spaces: environment.spaces(),
-        worker_index: 0,
-        rng: &mut ChaCha8Rng::seed_from_u64(0),
-    })?;
-    Ok(parts.network.arithmetic())
 }
 
 /// Multiply-adds a second of so many threads together.

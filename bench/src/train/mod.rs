@@ -10,6 +10,7 @@ pub(crate) use args::TrainArgs;
 use serde::Serialize;
 
 use crate::interruption::Interruption;
+use crate::network::network;
 use crate::rounds;
 use limits::Limits;
 use shares::Shares;
@@ -19,7 +20,7 @@ use training::Training;
 /// If there is no such experiment, its training fails, or the bench is interrupted.
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let experiment = args.experiment()?;
-    let network = limits::network(&experiment)?;
+    let network = network(&experiment)?.arithmetic();
     rounds::report(args, args.repeat, args.json, |interruption| {
         Round::measure(args, network, interruption)
     })
