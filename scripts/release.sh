@@ -87,7 +87,7 @@ make_archive() {
 # With the packages that each has, by their versions.
 make_images() {
     local target
-    for target in learner actor; do
+    for target in learner actor replay; do
         docker build ${DEBIAN_IMAGE:+--build-arg DEBIAN_IMAGE} ${RUST_IMAGE:+--build-arg RUST_IMAGE} --target "$target" \
             --tag "troop-$target:$version" --file deploy/docker/Dockerfile .
         docker save "troop-$target:$version" | gzip --no-name >"$dist/troop-$target-$version-image.tar.gz"

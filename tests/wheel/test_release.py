@@ -45,7 +45,7 @@ def test_the_list_of_crates_is_whole_and_knows_no_path():
     found = {(component["name"], component["version"]) for component in listed["components"]}
     foreign = {crate for crate in found if not crate[0].startswith("troop")}
     assert len(foreign) > 100 and foreign <= crates()
-    assert {"tokio", "tonic", "rustls", "troop-learner", "troop-actor"} <= {name for name, _ in found}
+    assert {"tokio", "tonic", "rustls", "troop-learner", "troop-actor", "troop-replay"} <= {name for name, _ in found}
     assert all(place.startswith("/troop/") for place in re.findall(r"file://(/[^\"#]*)", text))
 
 

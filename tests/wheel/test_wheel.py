@@ -6,7 +6,7 @@ import pytest
 
 from machine import DIST, Machine
 
-PROGRAMS = ("troop", "troop-learner", "troop-actor")
+PROGRAMS = ("troop", "troop-learner", "troop-actor", "troop-replay")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,19 @@ def test_learner_and_actor_find_each_other(machine):
     actor = f"until [ -e address ]; do sleep 0.1; done; env/bin/troop-actor --learner {url} --workers 1"
     machine.run(f"{{ {learner} & }}; {{ {actor}; }} && wait")
     assert json.loads(machine.run("cat apart/summary.json"))["env_steps"] >= 100_000
+
+
+def test_a_replay_lies_between_those_who_act_and_those_who_train(machine):
+    learner = (
+        "env/bin/troop-learner --experiment cartpole-ape-x --steps 20000 --run-dir split --listen 127.0.0.1:0 "
+        "--http 127.0.0.1:0 --address-file split-address >split.log"
+    )
+    url = "$(sed -n 's/^gRPC //p' split-address)"
+    roles = [f"env/bin/troop-replay --learner {url}", f"env/bin/troop-actor --learner {url} --role act --workers 1"]
+    roles = "; ".join(f"{{ {role} & }}" for role in roles)
+    train = f"env/bin/troop-actor --learner {url} --role train --workers 1"
+    machine.run(f"{{ {learner} & }}; until [ -e split-address ]; do sleep 0.1; done; {roles}; {{ {train}; }} && wait")
+    assert json.loads(machine.run("cat split/summary.json"))["env_steps"] >= 20_000
 
 
 def test_programs_say_their_names_and_need_no_libtorch(machine):
