@@ -121,15 +121,60 @@ def test_a_cancelled_job_leaves_a_checkpoint(slurm):
 
 def test_the_commands_of_the_documents(slurm):
     text = (CHECKOUT / "docs/clusters.md").read_text()
-    (block,) = re.findall(r"^## Slurm$.*?^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    start, requeue, stop = block.splitlines()
-    (slurm.directory / "deploy").symlink_to(CHECKOUT / "deploy")
+    (section,) = re.findall(r"^## Slurm$.*?(?=^## )", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (start, requeue, stop), others = blocks[0].splitlines(), blocks[1].splitlines()
+    assert len(blocks) == 2 and others == [command for command, _ in SPREAD]
+    if not (slurm.directory / "deploy").exists():
+        (slurm.directory / "deploy").symlink_to(CHECKOUT / "deploy")
     job = slurm.job(slurm.run("sh", "-c", start.replace("cartpole", f"cartpole --steps {10**12}") + '; echo "$JOB"'))
     job.wait_for_output(SOLVED)
     slurm.run("sh", "-c", requeue, JOB=job.number)
     check_that_it_goes_on(job)
     slurm.run("sh", "-c", stop, JOB=job.number)
     job.wait()
+
+
+# Commands of docs/clusters.md, and the steps that each has beside the first.
+SPREAD = [
+    ("TROOP_SHARDS=2 sbatch --ntasks=4 deploy/slurm/troop.sbatch cartpole", ["shard-1", "actors"]),
+    ("TROOP_REPLAYS=1 sbatch --ntasks=4 deploy/slurm/troop.sbatch cartpole-ape-x", ["replay", "act", "train"]),
+]
+
+
+@pytest.mark.parametrize(("command", "steps"), SPREAD, ids=["two learners", "a replay"])
+def test_shards_and_replays_are_steps_that_end_with_the_run(slurm, command, steps):
+    if not (slurm.directory / "deploy").exists():
+        (slurm.directory / "deploy").symlink_to(CHECKOUT / "deploy")
+    line = command.replace("sbatch", "sbatch --parsable --nodes=2", 1) + " --steps 100000"
+    job = slurm.job(slurm.run("sh", "-c", line))
+    job.wait_for_output("joined", times=2)
+    shown = slurm.run("squeue", "--steps", "--noheader", f"--jobs={job.number}", "--format=%j")
+    assert set(steps) <= set(shown.split()), shown
+    job.wait()
+    preset = command.split()[-1]
+    assert summary(slurm.directory / f"runs/{preset}-{job.number}")["env_steps"] >= 100_000
+    assert not meetings(slurm)
+
+
+def test_a_job_with_shards_drains_before_its_shards_go(slurm):
+    job = slurm.submit("--nodes=2", "--ntasks=4", SCRIPT, "cartpole", *ENDLESS, TROOP_SHARDS="2")
+    job.wait_for_output("actor joined", times=2)
+    job.wait_for_output(SOLVED)
+    end(slurm, job, "--batch")
+    assert "shard 1 is gone" not in job.output()
+    assert summary(run_of(slurm, job))["seconds_to_solve"] > 0
+
+
+def test_a_heterogeneous_job_has_its_shards_with_the_learner(slurm):
+    job = slurm.submit(
+        *("--ntasks=2", "--mem-per-cpu=1G"),
+        *(":", "--ntasks=2", "--mem-per-cpu=1G", SCRIPT, "cartpole", "--steps", 200_000),
+        TROOP_SHARDS="2",
+    )
+    job.wait()
+    assert len(re.findall("actor joined", job.output())) == 2
+    assert summary(run_of(slurm, job))["env_steps"] >= 200_000
 
 
 # The latter is what --signal=B:USR1@120 has Slurm do.
@@ -195,6 +240,9 @@ def test_a_job_ends_when_a_role_ends_for_good(slurm, role):
     [
         ([SCRIPT], {}, "expected an experiment"),
         (["--ntasks=1", SCRIPT, "cartpole"], {}, "expected --ntasks=2 or more"),
+        (["--ntasks=2", SCRIPT, "cartpole"], {"TROOP_SHARDS": "2"}, "expected --ntasks=3 or more"),
+        (["--ntasks=3", SCRIPT, "cartpole"], {"TROOP_SHARDS": "none"}, "expected TROOP_SHARDS to be 1 or more, found none"),
+        (["--ntasks=3", SCRIPT, "cartpole-ape-x"], {"TROOP_REPLAYS": "1"}, "expected more than 1 actors"),
         (["--array=1", SCRIPT, "cartpole"], {"TROOP_RUN_DIR": "runs/one"}, "expected no TROOP_RUN_DIR with --array"),
         ([SCRIPT, "cartpole", "--set", "no.key=1"], {}, "unknown key `no`"),
     ],
