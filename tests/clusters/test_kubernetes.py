@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from chart import CHART, RENDERED, kustomized, rendered
-from machine import CHECKOUT, execute, need
+from machine import BINARIES, CHECKOUT, execute, need
 
 need("Kubernetes' objects", "kubectl", "kubernetes-validate")
 
@@ -25,6 +25,8 @@ FORMS = {
     "shards": {"shards": 4},
     "monitored": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}, "autoscaling": {"enabled": True}},
     "tls": {"tls": {"secret": "troop-tls", "clientSecret": "troop-actor-tls"}, "token": {"value": "open-sesame"}},
+    "shards with tls": {"shards": 3, "tls": {"secret": "troop-tls", "clientSecret": "troop-actor-tls"}},
+    "split with tls": SPLIT | {"tls": {"secret": "troop-tls", "clientSecret": "troop-actor-tls"}},
     "own": {
         "run": {"experiment": "mine", "file": "[experiment]\nname = \"mine\"\n", "set": {"model.hidden": [32, 32]}},
         "image": {"registry": "registry.example.com/rl/", "tag": "1", "pullSecrets": ["pull"]},
@@ -117,6 +119,16 @@ def test_pods_are_what_the_restricted_standard_asks_for(form):
             assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"]
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
             assert not any(source for source in spec["volumes"] if "hostPath" in source)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_option_is_one_that_the_program_has(form):
+    for name, pod in pods(rendered(FORMS[form])).items():
+        (container,) = pod["spec"]["containers"]
+        program = re.search(r"troop-\w+", container["image"])[0]
+        known = set(re.findall(r"--[\w-]+", execute(BINARIES / program, "--help")))
+        given = {word.split("=")[0] for word in container["args"] if word.startswith("--")}
+        assert given and given <= known, (name, given - known)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -220,7 +220,6 @@ livenessProbe:
 {{- if and .Values.topology.replays (not $split) }}{{ fail "expected actors.act and actors.train with topology.replays" }}{{ end }}
 {{- if and (eq .Values.form "job") (or .Values.topology.replays (gt (int .Values.shards) 1)) }}{{ fail "expected form: service with shards or replays" }}{{ end }}
 {{- if and .Values.autoscaling.enabled (or $split (eq .Values.form "job")) }}{{ fail "expected bundled actors and form: service with autoscaling" }}{{ end }}
-{{- if and .Values.tls.clientSecret (gt (int .Values.shards) 1) }}{{ fail "expected no tls.clientSecret with shards: they have no certificate of their own for the learner" }}{{ end }}
 {{- if and .Values.tls.clientSecret (not .Values.tls.secret) }}{{ fail "expected tls.secret with tls.clientSecret" }}{{ end }}
 {{- if not (or .Values.token.value .Values.token.secret) }}{{ fail "expected token.secret, the name of a Secret that exists, or token.value" }}{{ end }}
 {{- end }}
