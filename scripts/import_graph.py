@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Rooms and floors that a crate may have at most.
-ROOMS = {"learner": (16, 8)}
+ROOMS = {"learner": (16, 8), "replay": (16, 8)}
 
 # Lines at most: nine of ten, and all.
 FUNCTION_LINES = (22, 60)

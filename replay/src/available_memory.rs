@@ -2,7 +2,7 @@
 
 use troop_common::available_memory::available_bytes;
 
-use crate::blocks::held_bytes;
+use crate::store::held_bytes;
 
 /// What replays may take of the memory that is available: the rest is for networks and environments.
 const SHARE: f64 = 0.9;

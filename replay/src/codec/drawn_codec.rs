@@ -6,10 +6,9 @@ use super::frames::{self, Like};
 use super::input::Input;
 use super::output::Output;
 use super::segment_codec;
-use crate::drawn::{Drawn, DrawnItems};
-use crate::item_kind::ItemKind;
-use crate::replay_settings::ReplaySettings;
-use crate::stretches::Stretches;
+use crate::replay::{Drawn, DrawnItems};
+use crate::sequences::Stretches;
+use crate::settings::{ItemKind, ReplaySettings};
 
 /// Appends the bytes of what was drawn from a replay of these settings: how many, keys, versions, weights, then what items
 /// are.

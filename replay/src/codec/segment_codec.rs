@@ -5,8 +5,9 @@ use super::codec_error::CodecError;
 use super::frames::{self, Like};
 use super::input::Input;
 use super::output::Output;
-use crate::replay_settings::ReplaySettings;
-use crate::segment_refused::{self, SegmentRefused};
+use crate::replay::SegmentRefused;
+use crate::replay::segment_refused;
+use crate::settings::ReplaySettings;
 
 /// Appends a segment's bytes.
 ///

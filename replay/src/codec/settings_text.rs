@@ -1,4 +1,4 @@
-use crate::replay_settings::ReplaySettings;
+use crate::settings::ReplaySettings;
 
 /// Settings that cannot be written or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,7 +25,7 @@ use super::seats::Seat;
 use super::shared::{Made, Shared};
 use super::waiting::Waiting;
 use crate::codec::decode_segment;
-use crate::writer_id::WriterId;
+use crate::replay::WriterId;
 
 /// Bytes of a segment, as the contract says.
 const LARGEST_SEGMENT: u64 = 64 << 20;

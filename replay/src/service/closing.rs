@@ -6,7 +6,7 @@ use tonic::Status;
 use troop_common::call_error::CallError;
 use troop_common::wire::Outgoing;
 
-use crate::replay_error::ReplayError;
+use crate::replay::ReplayError;
 
 /// Who has not read its last messages by then is not told why its stream ends.
 const LAST_WORD_LIMIT: Duration = Duration::from_millis(400);

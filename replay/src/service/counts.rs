@@ -1,6 +1,6 @@
 use troop_common::proto::v1;
 
-use crate::replay_counts::ReplayCounts;
+use crate::replay::ReplayCounts;
 
 /// What a replay has done, as the contract says it.
 pub(super) fn message(counts: &ReplayCounts, readers: usize) -> v1::ReplayCounts {

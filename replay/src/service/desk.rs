@@ -6,9 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::replay::Replay;
-use crate::replay_error::ReplayError;
-use crate::writer_id::WriterId;
+use crate::replay::{Replay, ReplayError, WriterId};
 
 /// A writer whose stream is lost may go on within this time.
 const RESUME_LIMIT: Duration = Duration::from_secs(30);

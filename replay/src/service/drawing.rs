@@ -24,7 +24,7 @@ use super::seats::Seat;
 use super::shared::{Made, Shared};
 use super::waiting::Waiting;
 use crate::codec::encode_drawn;
-use crate::drawn::Drawn;
+use crate::replay::Drawn;
 
 /// Demands of a stream that are not answered, as the contract says.
 const MOST_DEMANDS: usize = 16;

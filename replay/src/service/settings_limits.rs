@@ -2,10 +2,7 @@
 
 use troop_common::spaces::ActionSpace;
 
-use crate::item_kind::ItemKind;
-use crate::replay_refused::{ReplayRefused, require};
-use crate::replay_settings::ReplaySettings;
-use crate::table_kind::TableKind;
+use crate::settings::{ItemKind, ReplayRefused, ReplaySettings, TableKind, require};
 
 /// Bytes of the largest segment, and of the largest draw, once they are decoded.
 const LARGEST_PORTION: u64 = 256 << 20;
@@ -147,7 +144,7 @@ mod tests {
 
     use super::*;
     use crate::replay::Replay;
-    use crate::table_kind::Pace;
+    use crate::settings::Pace;
 
     const BYTES: u64 = 1_000_000;
 

@@ -18,9 +18,8 @@ use super::seats::Seats;
 use super::settings_limits::{self, Portions};
 use crate::available_memory::{self, ReplayDemand};
 use crate::codec::settings_from_text;
-use crate::replay::Replay;
-use crate::replay_counts::ReplayCounts;
-use crate::replay_settings::ReplaySettings;
+use crate::replay::{Replay, ReplayCounts};
+use crate::settings::ReplaySettings;
 
 /// Segments that are on their way, or wait for those who draw.
 const APPEND_BYTES: usize = 24 << 20;
