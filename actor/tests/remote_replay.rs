@@ -448,5 +448,8 @@ fn what_cannot_be_is_refused_for_good() {
     let mut writer = RemoteReplayWriter::new(link(&runtime, &[&served.url]));
     writer.open(&settings(free()), 1).unwrap();
     let why = refused(settings(queue()), link(&runtime, &[&served.url]));
-    assert!(why.contains("other experience"), "{why}");
+    assert!(
+        why.contains("other experience: table.kind is \"fifo\", expected \"uniform\""),
+        "{why}"
+    );
 }

@@ -1,4 +1,4 @@
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, KeyChange};
 use crate::proto::v1;
 
 use super::lost::Lost;
@@ -44,20 +44,24 @@ impl Attached {
         )))
     }
 
-    /// The learner may have been restarted meanwhile, and somebody may have started another run: what a replay holds
-    /// belongs to one alone.
+    /// The learner may have been restarted meanwhile, and somebody may have started another run, or changed what this one does:
+    /// what a replay holds belongs to one run, and was cut as some of its keys said.
     pub(super) fn agree(&self, found: &Self) -> Result<(), Lost> {
-        let (was, is) = (&self.experiment, &found.experiment);
-        let same = self.run == found.run
-            && was.environment == is.environment
-            && was.model == is.model
-            && was.method == is.method;
-        match same {
-            true => Ok(()),
-            false => Err(Lost::Refused(format!(
+        let refused = |why: String| Err(Lost::Refused(why));
+        if self.run != found.run {
+            return refused(format!(
                 "run `{}` is there now, and what this replay holds belongs to run `{}`; start another replay for it",
                 found.run, self.run
-            ))),
+            ));
+        }
+        let changes = self.experiment.replay_changes(&found.experiment);
+        match changes.as_ref().map(|changes| changes.first()) {
+            Ok(None) => Ok(()),
+            Ok(Some(KeyChange { key, was, asked })) => refused(format!(
+                "what this replay holds was made with `{key}` = {was}, and the run goes on with {asked}; start another \
+                 replay for it"
+            )),
+            Err(error) => refused(error.to_string()),
         }
     }
 }

@@ -76,8 +76,17 @@ impl MethodRules for DqnSettings {
         self.t_max
     }
 
-    fn shares_experience(&self) -> bool {
-        true
+    fn replay_keys(&self) -> Option<&'static [&'static str]> {
+        Some(&[
+            "method.t_max",
+            "method.n_step",
+            "method.discount",
+            "method.batch_size",
+            "method.replay_ratio",
+            "method.replay_start_env_steps",
+            "method.priority_exponent",
+            "method.priority_epsilon",
+        ])
     }
 
     fn discount(&self) -> f32 {

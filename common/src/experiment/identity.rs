@@ -44,6 +44,25 @@ impl fmt::Display for KeyChange {
     }
 }
 
+impl KeyChange {
+    /// Those of `keys` that differ between two experiments.
+    ///
+    /// # Errors
+    /// If one of them cannot be written as TOML.
+    pub(super) fn among(
+        keys: impl IntoIterator<Item = &'static str>,
+        was: &Experiment,
+        asked: &Experiment,
+    ) -> Result<Vec<Self>, ConfigError> {
+        let (was, asked) = (table(was)?, table(asked)?);
+        let changes = keys.into_iter().filter_map(|key| {
+            let (was, asked) = (value(&was, key), value(&asked, key));
+            (was != asked).then_some(Self { key, was, asked })
+        });
+        Ok(changes.collect())
+    }
+}
+
 impl Experiment {
     /// The keys that a run keeps, and in which `asked` differs from this experiment; none if a run of
     /// this one can go on as `asked`.
@@ -51,12 +70,7 @@ impl Experiment {
     /// # Errors
     /// If one of them cannot be written as TOML.
     pub fn identity_changes(&self, asked: &Self) -> Result<Vec<KeyChange>, ConfigError> {
-        let (was, asked) = (table(self)?, table(asked)?);
-        let changes = IDENTITY.into_iter().filter_map(|key| {
-            let (was, asked) = (value(&was, key), value(&asked, key));
-            (was != asked).then_some(KeyChange { key, was, asked })
-        });
-        Ok(changes.collect())
+        KeyChange::among(IDENTITY, self, asked)
     }
 }
 

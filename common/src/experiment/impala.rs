@@ -52,8 +52,8 @@ impl MethodRules for ImpalaSettings {
         true
     }
 
-    fn shares_experience(&self) -> bool {
-        true
+    fn replay_keys(&self) -> Option<&'static [&'static str]> {
+        Some(&["method.t_max", "method.batch_size"])
     }
 
     fn check(&self, _: &Surroundings<'_>, violations: &mut Violations) {

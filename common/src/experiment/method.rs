@@ -105,6 +105,11 @@ impl MethodSettings {
         self.rules().env_steps_before_gradient(environments)
     }
 
+    /// Its keys that say what a replay holds which workers share, and how it is drawn.
+    pub(super) fn replay_keys(&self) -> &'static [&'static str] {
+        self.rules().replay_keys().unwrap_or_default()
+    }
+
     /// Whether it takes `model.lstm`.
     pub fn is_recurrent(&self) -> bool {
         self.rules().is_recurrent()

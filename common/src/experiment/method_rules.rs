@@ -45,9 +45,10 @@ pub(super) trait MethodRules {
         false
     }
 
-    /// Whether it can learn from a replay that workers share.
-    fn shares_experience(&self) -> bool {
-        false
+    /// Keys of `[method]` that say what a replay holds which workers share, and how it is drawn; none if it cannot learn
+    /// from one.
+    fn replay_keys(&self) -> Option<&'static [&'static str]> {
+        None
     }
 
     /// When its target network is refreshed, if it has one.

@@ -37,6 +37,7 @@ mod preset;
 mod preset_tests;
 mod r2d2;
 mod reference;
+mod replay_identity;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;

@@ -72,8 +72,8 @@ impl MethodRules for PpoSettings {
         true
     }
 
-    fn shares_experience(&self) -> bool {
-        true
+    fn replay_keys(&self) -> Option<&'static [&'static str]> {
+        Some(&["method.t_max", "method.batch_size"])
     }
 
     fn env_steps_per_gradient(&self, environments: u64) -> f64 {

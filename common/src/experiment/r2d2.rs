@@ -74,8 +74,18 @@ impl MethodRules for R2d2Settings {
         true
     }
 
-    fn shares_experience(&self) -> bool {
-        true
+    fn replay_keys(&self) -> Option<&'static [&'static str]> {
+        Some(&[
+            "method.t_max",
+            "method.sequence_env_steps",
+            "method.overlap_env_steps",
+            "method.burn_in_env_steps",
+            "method.batch_size",
+            "method.replay_ratio",
+            "method.replay_start_env_steps",
+            "method.priority_exponent",
+            "method.priority_epsilon",
+        ])
     }
 
     /// Until it replays, until there is a first sequence, and until a batch is earned.

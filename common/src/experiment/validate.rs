@@ -51,8 +51,11 @@ impl Experiment {
         self.learner.check(violations);
         self.actor.check(violations);
         let rules = self.method.rules();
-        self.topology
-            .check(rules.shares_experience(), self.method.name(), violations);
+        self.topology.check(
+            rules.replay_keys().is_some(),
+            self.method.name(),
+            violations,
+        );
         self.wire.check(self.learner.publish, violations);
         self.checkpoint.check(violations);
         self.telemetry.check(violations);

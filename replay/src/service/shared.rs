@@ -17,7 +17,7 @@ use super::room::Room;
 use super::seats::Seats;
 use super::settings_limits::{self, Portions};
 use crate::available_memory::{self, ReplayDemand};
-use crate::codec::settings_from_text;
+use crate::codec::{settings_difference, settings_from_text};
 use crate::replay::{Replay, ReplayCounts};
 use crate::settings::ReplaySettings;
 
@@ -171,10 +171,7 @@ impl Shared {
         if let Some(made) = &*self.made.borrow() {
             return match made.settings == settings {
                 true => Ok(Arc::clone(made)),
-                false => Err(refused(&format!(
-                    "the replay is made for other experience: expected {:?}, found {settings:?}",
-                    made.settings
-                ))),
+                false => Err(refused(&other_experience(&made.settings, &settings))),
             };
         }
         let limit = self.settings.replay_bytes;
@@ -203,6 +200,13 @@ impl Shared {
             |why| why.status(),
         )
     }
+}
+
+/// What differs first, and how.
+fn other_experience(made: &ReplaySettings, found: &ReplaySettings) -> String {
+    let difference = settings_difference(made, found);
+    let what = difference.unwrap_or_else(|| "its settings differ".into());
+    format!("the replay is made for other experience: {what}")
 }
 
 /// It takes memory as it fills: it has to be there then.

@@ -6,6 +6,7 @@ use troop_common::proto::v1;
 use troop_common::proto::v1::draw_request::Kind;
 use troop_common::wire::{Outgoing, Rope};
 use troop_replay::ReplaySettings;
+use troop_replay::codec::settings_difference;
 
 use super::stream_end::StreamEnd;
 use crate::link::closed::LinkClosed;
@@ -140,8 +141,8 @@ impl Shelf {
         let mut state = self.lock();
         let known = state.settings.get_or_insert_with(|| settings.clone());
         if known != settings {
-            let why =
-                format!("it is made for other experience: expected {known:?}, found {settings:?}");
+            let what = settings_difference(known, settings).unwrap_or_default();
+            let why = format!("it is made for other experience than the others: {what}");
             return Err(StreamEnd::Refused(why));
         }
         if let Some(source) = state.sources.get_mut(index) {
