@@ -13,7 +13,10 @@ pub use closed::LinkClosed;
 pub use contribution::Contribution;
 pub use grpc::{AsyncLink, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LearnerNews};
 pub use rejections::Rejections;
-pub use remote_replay::{RemoteReplayReader, RemoteReplaySettings, RemoteReplayWriter};
+pub use remote_replay::{
+    AsyncReplayReader, AsyncReplayWriter, RemoteReplayReader, RemoteReplaySettings,
+    RemoteReplayWriter,
+};
 pub use reports::ReportLink;
 pub use to_learner::Link;
 pub use to_replay::{ReplayReader, ReplayWriter};

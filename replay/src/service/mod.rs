@@ -18,6 +18,11 @@ pub use closing::Closing;
 pub use metrics::ReplayMetrics;
 pub use shared::{ReplayService, ServiceSettings};
 
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_stream::Stream;
+use tonic::transport::server::Connected;
 use troop_common::connections::Gate;
 use troop_common::serving::{self, Listener, Served, ServerTls};
 use troop_common::token::BearerToken;
@@ -34,10 +39,29 @@ pub async fn serve(
     tls: Option<ServerTls>,
 ) -> Result<(), tonic::transport::Error> {
     let closed = service.closed();
-    let served = Served {
+    serving::serve(listener, served(service, token), gate, tls, closed).await
+}
+
+/// [`serve`] for connections that come from elsewhere than a [`Listener`].
+///
+/// # Errors
+/// If the transport fails.
+pub async fn serve_connections<IO>(
+    incoming: impl Stream<Item = io::Result<IO>>,
+    service: ReplayService,
+    token: Option<BearerToken>,
+) -> Result<(), tonic::transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let closed = service.closed();
+    serving::serve_connections(incoming, served(service, token), closed).await
+}
+
+fn served(service: ReplayService, token: Option<BearerToken>) -> Served<Calls> {
+    Served {
         wire: service.wire().clone(),
         calls: Calls(service),
         token,
-    };
-    serving::serve(listener, served, gate, tls, closed).await
+    }
 }

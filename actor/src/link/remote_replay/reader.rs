@@ -1,114 +1,32 @@
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
-use troop_common::proto::v1;
+use tokio::runtime::Handle;
 use troop_common::spaces::Spaces;
-use troop_replay::codec::decode_drawn;
-use troop_replay::{Drawn, DrawnItems, ReplaySettings};
+use troop_replay::Drawn;
 
-use super::drawn_stream::hold;
-use super::keys::Keys;
+use super::async_reader::AsyncReplayReader;
 use super::settings::RemoteReplaySettings;
-use super::shelf::{Ready, Shelf};
 use crate::link::closed::LinkClosed;
 use crate::link::to_replay::ReplayReader;
 
-/// The way of a worker that trains to the replays of other processes.
-///
-/// Draws are asked for before they are needed: `topology.prefetch` are always on their way, from all replays in turns.
-/// A replay that is away is looked for while the others go on; what it was asked for, others are.
+/// [`AsyncReplayReader`] for a worker's thread, which blocks while it waits.
 pub struct RemoteReplayReader {
-    settings: RemoteReplaySettings,
-    shelf: Arc<Shelf>,
-    tasks: Vec<JoinHandle<()>>,
-    keys: Keys,
-    replay: Option<ReplaySettings>,
+    reader: AsyncReplayReader,
+    runtime: Handle,
 }
 
 impl RemoteReplayReader {
     /// Connects to all replays; a task on the settings' runtime does so for each.
     pub fn new(settings: RemoteReplaySettings) -> Self {
-        let replays = settings.urls.len();
-        let shelf = Arc::new(Shelf::new(replays));
-        let hold = |index| hold(Arc::clone(&shelf), settings.clone(), index);
-        let tasks = (0..replays).map(|index| settings.runtime.spawn(hold(index)));
         Self {
-            tasks: tasks.collect(),
-            shelf,
-            settings,
-            keys: Keys::default(),
-            replay: None,
+            runtime: settings.runtime.clone(),
+            reader: AsyncReplayReader::new(settings),
         }
-    }
-
-    /// Waits until something has changed.
-    fn wait(&self) -> Result<(), LinkClosed> {
-        self.settings.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                closed = self.settings.ended() => Err(closed),
-                () = self.shelf.changed() => Ok(()),
-            }
-        })
-    }
-
-    /// The same for the first worker that adds something, which is not waited for for ever.
-    fn wait_for_somebody(&self, deadline: Instant) -> Result<(), LinkClosed> {
-        if Instant::now() >= deadline {
-            return Err(LinkClosed::Failed(format!(
-                "no worker that acts has come within {} s (`actor.give_up_after_s`)",
-                self.settings.actor.give_up_after_s
-            )));
-        }
-        self.settings.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                closed = self.settings.ended() => Err(closed),
-                () = self.shelf.changed() => Ok(()),
-                () = sleep_until(deadline) => Ok(()),
-            }
-        })
-    }
-
-    fn replay(&mut self) -> Result<&ReplaySettings, LinkClosed> {
-        let give_up_after = Duration::from_secs(self.settings.actor.give_up_after_s);
-        let deadline = Instant::now() + give_up_after;
-        while self.replay.is_none() {
-            self.replay = self.shelf.settings();
-            if self.replay.is_none() {
-                self.check_open()?;
-                self.wait_for_somebody(deadline)?;
-            }
-        }
-        let none = || LinkClosed::Failed("there is no replay".into());
-        self.replay.as_ref().ok_or_else(none)
-    }
-
-    fn check_open(&self) -> Result<(), LinkClosed> {
-        self.shelf.closed().map_or(Ok(()), Err)
-    }
-
-    /// A draw that has come, of so many items; none if it is of another number.
-    fn unpack(&mut self, ready: Ready, items: usize) -> Result<Option<Drawn>, LinkClosed> {
-        let drawn = decode_drawn(ready.bytes, self.replay()?);
-        let mut drawn = drawn.map_err(|error| LinkClosed::Failed(error.to_string()))?;
-        let keys = match &mut drawn.items {
-            DrawnItems::Transitions(transitions) => &mut transitions.keys,
-            DrawnItems::Stretches(stretches) => &mut stretches.keys,
-        };
-        self.keys.mark(ready.life, keys);
-        Ok((keys.len() == items).then_some(drawn))
     }
 }
 
 impl ReplayReader for RemoteReplayReader {
     fn spaces(&mut self) -> Result<Spaces, LinkClosed> {
-        Ok(self.replay()?.spaces.clone())
+        self.runtime.block_on(self.reader.spaces())
     }
 
     fn draw(
@@ -118,48 +36,11 @@ impl ReplayReader for RemoteReplayReader {
         version: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Drawn, LinkClosed> {
-        let asked = u32::try_from(items).unwrap_or(u32::MAX);
-        let mut demand = || v1::Demand {
-            demand: 0,
-            items: asked,
-            importance_exponent,
-            version,
-            seed: rng.random(),
-        };
-        let prefetch = self.settings.prefetch.max(1);
-        loop {
-            let ready = self.shelf.take();
-            // Those that are to come while the worker computes.
-            self.shelf.ask(prefetch, &mut demand);
-            let Some(ready) = ready else {
-                self.check_open()?;
-                self.wait()?;
-                continue;
-            };
-            if let Some(drawn) = self.unpack(ready, items)? {
-                return Ok(drawn);
-            }
-        }
+        let drawn = self.reader.draw(items, importance_exponent, version, rng);
+        self.runtime.block_on(drawn)
     }
 
     fn reprioritise(&mut self, keys: &[u64], td_errors: &[f32]) {
-        let mut by_life: BTreeMap<(usize, u64), v1::Priorities> = BTreeMap::new();
-        for (key, error) in keys.iter().zip(td_errors) {
-            if let Some((life, key)) = self.keys.owner(*key) {
-                let priorities = by_life.entry(life).or_default();
-                priorities.life = life.1;
-                priorities.keys.push(key);
-                priorities.td_errors.push(*error);
-            }
-        }
-        for (life, priorities) in by_life {
-            self.shelf.reprioritise(life, priorities);
-        }
-    }
-}
-
-impl Drop for RemoteReplayReader {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.reader.reprioritise(keys, td_errors);
     }
 }
