@@ -14,8 +14,8 @@ use troop_common::proto::v1::Episode;
 use crate::environment::{self, EnvironmentError, VectorEnvironment};
 use crate::episodes::EpisodeStatistics;
 use crate::method::{self, Behaviour, Decision, MethodError, Purpose, Setting};
-use crate::nn::{self, Model, ModelBackend, Network};
-use crate::normalizer::{Normalizer, NormalizerError};
+use crate::nn::{self, Model, ModelBackend, Network, NormalizingModel};
+use crate::normalization::{Normalization, NormalizationError};
 use crate::reward_shaping::RewardShaping;
 
 /// What a run has learned, as its checkpoint holds it.
@@ -40,7 +40,7 @@ pub enum EvaluationError {
     Method(#[from] MethodError),
     /// Its observations cannot be normalised.
     #[error(transparent)]
-    Normalizer(#[from] NormalizerError),
+    Normalization(#[from] NormalizationError),
     /// They are to be normalised by nobody knows what.
     #[error(
         "environment.normalize_observations is set, but the checkpoint has no moments of observations: \
@@ -139,9 +139,9 @@ pub struct Player {
     behaviour: Box<dyn Behaviour>,
     rng: ChaCha8Rng,
     network: Arc<Network>,
-    online: Box<dyn Model>,
-    normalizer: Normalizer,
-    normalizes_observations: bool,
+    online: NormalizingModel,
+    /// None if observations are used as they are.
+    normalization: Option<Normalization>,
     newest: ObservationBuffer,
     state: RecurrentState,
     /// Rewards as they are learnt from, which networks may take of the step before.
@@ -175,10 +175,8 @@ impl Player {
             .model(&network);
         let space = &environment.spaces().observation;
         Ok(Self {
-            online,
-            // Nothing is learnt: no rewards are counted.
-            normalizer: Normalizer::new(&settings, space, (1.0, 0))?,
-            normalizes_observations: settings.normalize_observations,
+            online: NormalizingModel::new(online),
+            normalization: Normalization::new(&settings, space)?,
             rewards: RewardShaping::new(&settings),
             newest: ObservationBuffer::new(space),
             state: RecurrentState::new(environment.count(), network.state_len()),
@@ -204,9 +202,9 @@ impl Player {
         observations: Option<&Moments>,
     ) -> Result<(), EvaluationError> {
         self.online.load(parameters);
-        if self.normalizes_observations {
-            let moments = observations.ok_or(EvaluationError::NoMoments)?;
-            self.normalizer.load(moments)?;
+        if let Some(normalization) = &mut self.normalization {
+            normalization.load(observations.ok_or(EvaluationError::NoMoments)?)?;
+            self.online.normalize_by(normalization);
         }
         Ok(())
     }
@@ -299,14 +297,13 @@ impl Play<'_> {
     fn step(&mut self) -> Result<(), EnvironmentError> {
         let player = &mut *self.player;
         let step = player.environment.last();
-        let observations = player.normalizer.normalize(step.observations);
         player.newest.clear();
-        player.newest.extend(observations, step.masks);
+        player.newest.extend(step.observations, step.masks);
         let purpose = Purpose::Evaluate {
             greedy: self.plan.greedy,
         };
         let decision = player.behaviour.act(
-            &mut *player.online,
+            &mut player.online,
             &player.newest,
             &player.state,
             purpose,

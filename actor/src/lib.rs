@@ -11,6 +11,7 @@ pub mod link;
 pub mod method;
 pub mod metrics;
 pub mod nn;
+pub mod normalization;
 pub mod normalizer;
 mod reward_shaping;
 pub mod role;

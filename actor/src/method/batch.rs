@@ -33,6 +33,12 @@ impl<'a> Batch<'a> {
         matches!(self, Self::Fresh(_))
     }
 
+    /// Whether it may be of long ago. Its observations are shown as they count at the moment; those of a segment that has just been
+    /// acted as they did then, which the policy that acted depends on.
+    pub fn is_remembered(self) -> bool {
+        !matches!(self, Self::Fresh(_) | Self::Part(_))
+    }
+
     /// The segment.
     ///
     /// # Errors

@@ -70,6 +70,19 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The same with other observations, as many.
+    pub(super) fn showing<'b>(&'b self, observations: &'b ObservationBuffer) -> Input<'b> {
+        Input {
+            observations: Cow::Borrowed(observations),
+            state: Cow::Borrowed(&self.state),
+            ends: self.ends,
+            done: self.done.as_ref().map(|done| Done {
+                actions: Cow::Borrowed(&done.actions),
+                rewards: Cow::Borrowed(&done.rewards),
+            }),
+        }
+    }
+
     /// Rows, `T·E`.
     pub fn rows(&self) -> usize {
         self.observations.len()

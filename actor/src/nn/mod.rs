@@ -11,6 +11,7 @@ mod model;
 mod model_tests;
 mod native;
 mod network;
+mod normalizing_model;
 mod outputs;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,4 +23,5 @@ pub use input::{Done, Input};
 pub use model::Model;
 pub use native::peak_multiply_adds;
 pub use network::{Arithmetic, Head, HeadKind, ModelError, Network, PreviousStep};
+pub use normalizing_model::NormalizingModel;
 pub use outputs::{OutputGradients, Outputs};

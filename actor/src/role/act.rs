@@ -16,7 +16,7 @@ use crate::environment;
 use crate::link::{ReplayWriter, ReportLink};
 use crate::method::{MethodError, SharedExperience};
 use crate::metrics::ActorMetrics;
-use crate::nn::{ModelBackend, Network};
+use crate::nn::Network;
 
 /// A worker that acts: takes the newest weights, lives through a segment, tells the learner of it, hands it
 /// to the replay, and again. It holds one session with the learner, and sends no gradients.
@@ -49,7 +49,7 @@ impl Act {
         let environments = environment.count();
         let (parts, rng) = worker_parts(experiment, environment.spaces(), identity)?;
         let network = parts.network;
-        let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
+        let weights = LoadedWeights::new(&network, experiment, environment.spaces(), false)?;
         let acting = Acting::new(
             experiment,
             environment,
@@ -60,7 +60,7 @@ impl Act {
         )?
         .keeping_states(parts.keeps_states);
         Ok(Self {
-            weights: LoadedWeights::new(&network, backend, false),
+            weights,
             acting,
             shared: parts.shared.ok_or(MethodError::SharesNothing)?,
             environments,
@@ -97,6 +97,7 @@ impl Act {
             if taken.news.is_some() {
                 self.acting.load(&weights).map_err(WorkerError::from)?;
             }
+            self.weights.normalize_by(&weights)?;
             let online = self.weights.online();
             let Some(segment) = self.acting.collect(online, &weights, &mut self.rng)? else {
                 self.replay.interrupted()?;

@@ -13,7 +13,8 @@ use crate::episodes::EpisodeStatistics;
 use crate::method::{Behaviour, Decision, Purpose};
 use crate::metrics::ActorMetrics;
 use crate::nn::{Model, Network, PreviousStep};
-use crate::normalizer::{Normalizer, NormalizerError};
+use crate::normalization::NormalizationError;
+use crate::normalizer::Normalizer;
 use crate::reward_shaping::RewardShaping;
 
 /// The half of a worker that lives through segments: steps its environments as a behaviour says.
@@ -49,7 +50,7 @@ impl Acting {
         network: &Network,
         reset_seed: u64,
         metrics: ActorMetrics,
-    ) -> Result<Self, NormalizerError> {
+    ) -> Result<Self, NormalizationError> {
         let spaces = environment.spaces();
         let count = environment.count();
         let rewards = (experiment.method.discount(), count);
@@ -83,7 +84,7 @@ impl Acting {
     }
 
     /// Takes what else came with weights: the moments of what all workers lived through.
-    pub(super) fn load(&mut self, weights: &Weights) -> Result<(), NormalizerError> {
+    pub(super) fn load(&mut self, weights: &Weights) -> Result<(), NormalizationError> {
         match &weights.observations {
             Some(observations) => self.normalizer.load(observations),
             None => Ok(()),
@@ -176,10 +177,10 @@ impl Acting {
     ) -> Result<(), EnvironmentError> {
         let step = self.environment.last();
         self.normalizer.gather(step.observations);
-        let observations = self.normalizer.normalize(step.observations);
-        self.segment.observations.extend(observations, step.masks);
+        let own = &mut self.segment.observations;
+        own.extend(step.observations, step.masks);
         self.newest.clear();
-        self.newest.extend(observations, step.masks);
+        self.newest.extend(step.observations, step.masks);
         if self.keeps_states {
             self.segment.states.extend_from_slice(self.state.values());
         }
@@ -223,11 +224,10 @@ impl Acting {
         if !step.ends.contains(&End::Truncated) {
             return;
         }
-        let observations = self.normalizer.normalize(step.final_observations);
         for (environment, end) in step.ends.iter().enumerate() {
             if *end == End::Truncated {
                 self.segment.truncated_observations.extend_one(
-                    observations,
+                    step.final_observations,
                     step.final_masks,
                     environment,
                 );
@@ -238,10 +238,8 @@ impl Acting {
     /// Adds what lies behind the last steps, and counts the segment.
     fn finish(&mut self, online: &mut dyn Model, rng: &mut ChaCha8Rng) {
         let step = self.environment.last();
-        let observations = self.normalizer.normalize(step.observations);
-        self.segment
-            .bootstrap_observations
-            .extend(observations, step.masks);
+        let behind = &mut self.segment.bootstrap_observations;
+        behind.extend(step.observations, step.masks);
         let env_steps = self.segment.len() as u64;
         self.backlog
             .add_segment(env_steps, self.episodes.take_finished());

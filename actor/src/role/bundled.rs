@@ -18,9 +18,9 @@ use super::worker_parts::worker_parts;
 use super::working::working;
 use crate::environment::{self, VectorEnvironment};
 use crate::link::{Link, LinkClosed};
-use crate::method::{Advice, Batch, MethodError, MethodParts, OwnExperience};
+use crate::method::{Advice, Batch, MethodParts, OwnExperience};
 use crate::metrics::ActorMetrics;
-use crate::nn::{ModelBackend, Network};
+use crate::nn::Network;
 
 /// A worker that acts and trains: takes the newest weights, lives through a segment, computes the
 /// gradients that follow it, and again. It holds one session with the learner.
@@ -70,8 +70,8 @@ impl Bundled {
         metrics: ActorMetrics,
     ) -> Result<Self, WorkerError> {
         let network = parts.network;
-        let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
         let has_target = experiment.method.target_sync().is_some();
+        let weights = LoadedWeights::new(&network, experiment, environment.spaces(), has_target)?;
         let acting = Acting::new(
             experiment,
             environment,
@@ -83,7 +83,7 @@ impl Bundled {
         .keeping_states(parts.keeps_states);
         let objective = parts.objective;
         let halves = Halves {
-            weights: LoadedWeights::new(&network, backend, has_target),
+            weights,
             acting,
             training: Training::new(experiment, objective, &network, seed, metrics.clone()),
             link,
@@ -112,6 +112,7 @@ impl Bundled {
         self.halves.acting.reset()?;
         loop {
             let weights = self.halves.take_weights()?;
+            self.halves.normalize_by(&weights)?;
             match self.halves.collect(&weights, &mut self.rng)? {
                 Some(segment) => {
                     self.experience.append(segment);
@@ -135,6 +136,9 @@ impl Bundled {
             let drawing = started.elapsed();
             if !batch.is_of_acting_weights() {
                 weights = halves.take_weights()?;
+            }
+            if batch.is_remembered() {
+                halves.normalize_by(&weights)?;
             }
             let keys = batch.keys().to_vec();
             let computed = halves.compute(batch, drawing, &mut self.rng)?;
@@ -163,6 +167,14 @@ impl Halves {
                 .weights_loaded(&taken.weights.parameters, news.updates);
         }
         Ok(taken.weights)
+    }
+
+    /// Observations are shown by the moments that came with these weights; all networks hear of it.
+    fn normalize_by(&mut self, weights: &Weights) -> Result<(), WorkerError> {
+        if let Some(normalization) = self.weights.normalize_by(weights)? {
+            self.training.normalized_by(normalization);
+        }
+        Ok(())
     }
 
     fn collect(

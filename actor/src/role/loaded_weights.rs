@@ -1,25 +1,32 @@
 use std::sync::Arc;
 
+use troop_common::experiment::Experiment;
+use troop_common::spaces::Spaces;
 use troop_common::weights::Weights;
 
 use super::stop::Stop;
 use super::timed::timed;
 use super::worker_error::WorkerError;
 use crate::link::Link;
-use crate::method::Networks;
+use crate::method::{MethodError, Networks};
 use crate::metrics::ActorMetrics;
-use crate::nn::{Model, ModelBackend, Network};
+use crate::nn::{Model, ModelBackend, Network, NormalizingModel};
+use crate::normalization::Normalization;
 
 /// The newest weights that a worker has taken, in its networks.
 pub(super) struct LoadedWeights {
-    online: Box<dyn Model>,
+    online: NormalizingModel,
     target: Option<LoadedTarget>,
     /// Epoch and version.
     loaded: Option<(u64, u64)>,
+    /// How observations are shown; none if they are as they are.
+    normalization: Option<Normalization>,
+    /// Epoch and version that they are shown by.
+    normalized: Option<(u64, u64)>,
 }
 
 struct LoadedTarget {
-    model: Box<dyn Model>,
+    model: NormalizingModel,
     taken_at_version: Option<u64>,
 }
 
@@ -37,27 +44,39 @@ pub(super) struct News {
 }
 
 impl LoadedWeights {
-    /// For a network that `backend` computes, and for its target if there is one.
-    pub(super) fn new(network: &Arc<Network>, backend: ModelBackend, has_target: bool) -> Self {
-        Self {
-            online: backend.model(network),
+    /// For a network, and for its target if there is one, in environments of these spaces.
+    ///
+    /// # Errors
+    /// If nothing here computes it, or the environment's observations cannot be normalised.
+    pub(super) fn new(
+        network: &Arc<Network>,
+        experiment: &Experiment,
+        spaces: &Spaces,
+        has_target: bool,
+    ) -> Result<Self, WorkerError> {
+        let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
+        let model = || NormalizingModel::new(backend.model(network));
+        Ok(Self {
+            online: model(),
             target: has_target.then(|| LoadedTarget {
-                model: backend.model(network),
+                model: model(),
                 taken_at_version: None,
             }),
             loaded: None,
-        }
+            normalization: Normalization::new(&experiment.environment, &spaces.observation)?,
+            normalized: None,
+        })
     }
 
     pub(super) fn online(&mut self) -> &mut dyn Model {
-        &mut *self.online
+        &mut self.online
     }
 
     pub(super) fn networks(&mut self) -> Networks<'_> {
         Networks {
-            online: &mut *self.online,
+            online: &mut self.online,
             target: match &mut self.target {
-                Some(target) => Some(&mut *target.model),
+                Some(target) => Some(&mut target.model),
                 None => None,
             },
         }
@@ -79,6 +98,31 @@ impl LoadedWeights {
             self.load_target(&weights)?;
         }
         Ok(Taken { weights, news })
+    }
+
+    /// Shows observations from now on by the moments that came with these weights. None if that changes nothing.
+    ///
+    /// # Errors
+    /// If the moments are of something else.
+    pub(super) fn normalize_by(
+        &mut self,
+        weights: &Weights,
+    ) -> Result<Option<&Normalization>, WorkerError> {
+        let newest = (weights.epoch, weights.version);
+        let Some(own) = &mut self.normalization else {
+            return Ok(None);
+        };
+        if self.normalized.replace(newest) == Some(newest) {
+            return Ok(None);
+        }
+        if let Some(moments) = &weights.observations {
+            own.load(moments)?;
+        }
+        self.online.normalize_by(own);
+        if let Some(target) = &mut self.target {
+            target.model.normalize_by(own);
+        }
+        Ok(Some(own))
     }
 
     fn news(&mut self, weights: &Weights) -> Option<News> {

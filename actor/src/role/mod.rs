@@ -15,6 +15,8 @@ mod evaluate;
 mod evaluate_tests;
 mod identity;
 mod loaded_weights;
+#[cfg(test)]
+mod normalization_tests;
 mod own_statistics;
 mod push_delay;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::working::working;
 use crate::link::{Link, LinkClosed, ReplayReader};
 use crate::method::{Advice, Batch, MethodError, SharedExperience};
 use crate::metrics::ActorMetrics;
-use crate::nn::{ModelBackend, Network};
+use crate::nn::Network;
 
 /// A worker that trains: takes the newest weights, draws experience that others have lived through, sends its
 /// gradient, and again. It holds one session with the learner, and has no environment.
@@ -52,10 +52,9 @@ impl Train {
     ) -> Result<Self, WorkerError> {
         let (parts, rng) = worker_parts(experiment, spaces, identity)?;
         let network = parts.network;
-        let backend = ModelBackend::of(&experiment.model).map_err(MethodError::from)?;
         let has_target = experiment.method.target_sync().is_some();
         Ok(Self {
-            weights: LoadedWeights::new(&network, backend, has_target),
+            weights: LoadedWeights::new(&network, experiment, spaces, has_target)?,
             training: Training::new(
                 experiment,
                 parts.objective,
@@ -103,6 +102,9 @@ impl Train {
         if let Some(news) = taken.news {
             self.training
                 .weights_loaded(&taken.weights.parameters, news.updates);
+        }
+        if let Some(normalization) = self.weights.normalize_by(&taken.weights)? {
+            self.training.normalized_by(normalization);
         }
         Ok(taken.weights)
     }

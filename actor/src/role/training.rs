@@ -16,6 +16,7 @@ use crate::link::{Contribution, Link, LinkClosed};
 use crate::method::{Advice, Batch, Loss, Objective};
 use crate::metrics::ActorMetrics;
 use crate::nn::{Model, Network};
+use crate::normalization::Normalization;
 
 /// The half of a worker that turns batches into gradients and sends them.
 pub(super) struct Training {
@@ -65,6 +66,11 @@ impl Training {
     /// Other weights were loaded, see [`Objective::weights_loaded`].
     pub(super) fn weights_loaded(&mut self, online: &[f32], updates: Option<u64>) {
         self.objective.weights_loaded(online, updates);
+    }
+
+    /// Observations are shown so from now on, see [`Objective::normalized_by`].
+    pub(super) fn normalized_by(&mut self, normalization: &Normalization) {
+        self.objective.normalized_by(normalization);
     }
 
     /// Computes the gradient of a batch. `drawing` is the time that it took to get that.

@@ -4,7 +4,7 @@ use super::divergence::Diverged;
 use crate::environment::EnvironmentError;
 use crate::evaluation::EvaluationError;
 use crate::method::{MethodError, ObjectiveError};
-use crate::normalizer::NormalizerError;
+use crate::normalization::NormalizationError;
 
 /// Why a worker ended before the run did.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum WorkerError {
     Method(#[from] MethodError),
     /// The environment's observations cannot be normalised.
     #[error(transparent)]
-    Normalizer(#[from] NormalizerError),
+    Normalization(#[from] NormalizationError),
     /// The learner is gone or refuses it.
     #[error("{0}")]
     Link(String),

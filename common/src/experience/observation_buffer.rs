@@ -42,6 +42,17 @@ impl ObservationBuffer {
         }
     }
 
+    /// Appends whole observations by their numbers.
+    ///
+    /// # Panics
+    /// If the buffer is one of bytes.
+    pub fn extend_numbers(&mut self, numbers: impl Iterator<Item = f32>) {
+        match &mut self.values {
+            Values::F32(all) => all.extend(numbers),
+            Values::U8(_) => panic!("numbers in a buffer of bytes"),
+        }
+    }
+
     /// Appends one observation that comes in pieces, as [`bytes`](Self::bytes) gives them, with its
     /// mask `[M]`.
     pub fn extend_pieces<'a>(

@@ -2,13 +2,12 @@ use troop_common::experiment::EnvironmentSettings;
 use troop_common::spaces::{ElementType, ObservationSpace};
 
 /// Frames that an observation of this environment stacks along its first axis: each step moves
-/// them down by one and adds one. 1 where nothing is known to be stacked, and where observations
-/// are normalised: statistics move, and with them every frame of a stack.
+/// them down by one and adds one. 1 if nothing is known to be stacked. Observations that are normalised are kept
+/// raw, with what they stack.
 pub fn stack(environment: &EnvironmentSettings) -> usize {
-    match (environment.is_atari(), environment.normalize_observations) {
-        (true, _) => environment.atari.stack as usize,
-        (false, true) => 1,
-        (false, false) => environment.frame_stack,
+    match environment.is_atari() {
+        true => environment.atari.stack as usize,
+        false => environment.frame_stack,
     }
 }
 

@@ -1,4 +1,5 @@
-use crate::nn::Model;
+use crate::nn::{Model, NormalizingModel};
+use crate::normalization::Normalization;
 
 /// The average network θ_avg, which the trust region is centred on (Wang et al. 2017, §3.3).
 ///
@@ -6,7 +7,7 @@ use crate::nn::Model;
 /// sees some of those updates only: if Δ of them lie between two weights that it takes, it takes
 /// Δ such steps towards the newer ones at once, `θ_avg ← α^Δ θ_avg + (1 − α^Δ) θ`.
 pub(super) struct AverageNetwork {
-    model: Box<dyn Model>,
+    model: NormalizingModel,
     parameters: Vec<f32>,
     decay: f64,
 }
@@ -16,7 +17,7 @@ impl AverageNetwork {
     pub(super) fn new(model: Box<dyn Model>, decay: f64) -> Self {
         Self {
             parameters: Vec::new(),
-            model,
+            model: NormalizingModel::new(model),
             decay,
         }
     }
@@ -25,8 +26,13 @@ impl AverageNetwork {
     pub(super) fn model(&mut self) -> Option<&mut dyn Model> {
         match self.parameters.is_empty() {
             true => None,
-            false => Some(&mut *self.model),
+            false => Some(&mut self.model),
         }
+    }
+
+    /// Shows observations so from now on.
+    pub(super) fn normalize_by(&mut self, normalization: &Normalization) {
+        self.model.normalize_by(normalization);
     }
 
     /// Moves towards weights that are `updates` newer than the last ones; none if nothing

@@ -21,6 +21,7 @@ use crate::method::objective::Objective;
 use crate::method::objective_error::ObjectiveError;
 use crate::method::setting::Setting;
 use crate::nn::{Input, Model, ModelBackend};
+use crate::normalization::Normalization;
 
 /// What it descends, with the average network.
 pub struct Acer {
@@ -130,6 +131,10 @@ fn variant(
 impl Objective for Acer {
     fn weights_loaded(&mut self, online: &[f32], updates: Option<u64>) {
         self.average.follow(online, updates);
+    }
+
+    fn normalized_by(&mut self, normalization: &Normalization) {
+        self.average.normalize_by(normalization);
     }
 
     fn loss(

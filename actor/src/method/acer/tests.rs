@@ -1,5 +1,8 @@
 use rand::RngExt;
-use troop_common::experiment::{A3cSettings, Experiment, MethodSettings, Reduction};
+use troop_common::experiment::{
+    A3cSettings, EnvironmentSettings, Experiment, MethodSettings, Reduction,
+};
+use troop_common::moments::Moments;
 use troop_common::spaces::{ActionSpace, ElementType};
 
 use super::super::taken_actions::TakenActions;
@@ -11,7 +14,7 @@ use crate::method::testing::{
 };
 use crate::method::{Purpose, n_step_returns};
 use crate::nn::testing::assert_output_gradient;
-use crate::nn::{OutputGradients, Outputs};
+use crate::nn::{NormalizingModel, OutputGradients, Outputs};
 use troop_common::experience::{Actions, End, ObservationBuffer, Observations, RecurrentState};
 use troop_replay::{SegmentReplay, SegmentShape};
 
@@ -309,6 +312,31 @@ fn on_policy_nothing_is_truncated_and_the_terms_say_so() {
                 .all(|(name, _)| *name != "importance_weight")
         );
     }
+}
+
+/// With the same parameters it is the same policy, whatever observations are normalised by.
+#[test]
+fn the_average_network_is_shown_what_the_online_one_is() {
+    let spaces = spaces::continuous(2);
+    let settings = EnvironmentSettings {
+        normalize_observations: true,
+        ..EnvironmentSettings::default()
+    };
+    let by = Normalization::new(&settings, &spaces.observation);
+    let mut by = by.unwrap().unwrap();
+    let moments = Moments::from_parts(10, vec![3.0; 4], vec![90.0; 4]);
+    by.load(&moments.unwrap()).unwrap();
+    let mut method = acer(&AcerSettings::default(), &[5], &spaces);
+    let mut online = NormalizingModel::new(model(&method, 3));
+    online.normalize_by(&by);
+    method.weights_loaded(online.parameters(), None);
+    let segment = off_policy_segment(&spaces, 7);
+    let kl = |method: &mut Acer, online: &mut NormalizingModel| {
+        term(&method.learn(online, &segment, &mut seeded(1)), "kl")
+    };
+    assert!(kl(&mut method, &mut online) > 1e-6);
+    method.normalized_by(&by);
+    assert!(kl(&mut method, &mut online).abs() < 1e-12);
 }
 
 /// What the step moves the policy away from the average one is at most δ in every row.
