@@ -104,7 +104,10 @@ impl A3c {
             heads,
             judgements: Vec::new(),
         };
-        Loss::new(rows.total, gradients, at.terms(targets))
+        let loss = Loss::new(rows.total, gradients, at.terms(targets));
+        let share = weight(self.settings.reduction, segment.len());
+        let critic = &self.actor_critic;
+        critic.penalized(loss, statistics, share, None)
     }
 
     /// The loss and its derivatives, row by row.

@@ -4,7 +4,7 @@ use crate::method::testing::{
     loss_and_gradient, seeded, segment_with, setting, shown_at, spaces,
 };
 use crate::nn::distribution::Policy;
-use crate::nn::testing::assert_output_gradient;
+use crate::nn::testing::{BACKENDS, assert_output_gradient, reference_heads, slope};
 use troop_common::experiment::{Experiment, MethodSettings, ModelSettings, Reduction};
 use troop_common::spaces::Spaces;
 
@@ -154,5 +154,49 @@ fn values_of_the_uniform_policy_on_m1() {
             v(0),
             v(1)
         );
+    }
+}
+
+/// What means beyond the bounds cost reaches the parameters, whatever computes the network.
+#[test]
+fn the_bounds_penalty_passes_finite_differences_in_every_backend() {
+    let spaces = spaces::apart_from_zero();
+    let settings = A3cSettings {
+        reduction: Reduction::Sum,
+        ..A3cSettings::default()
+    };
+    let methods =
+        [0.0, 0.7].map(|weight| a3c(&settings, |model| model.bounds_penalty = weight, &spaces));
+    let network = Arc::clone(methods[0].actor_critic.network());
+    let segment = segment_with(&spaces, 0, false, 7);
+    let first = network.layout().initialize(3);
+    let cost = |parameters: &[f64]| -> f64 {
+        let heads = reference_heads(&network, parameters, &Input::segment(&segment));
+        let rows = heads[0].chunks_exact(2);
+        rows.map(|mean| 0.7 * ((0.4 - mean[0]).powi(2) + (mean[1] + 0.3).powi(2)))
+            .sum()
+    };
+    let parameters: Vec<f64> = first.iter().map(|value| f64::from(*value)).collect();
+    for backend in BACKENDS {
+        let [free, bound] = methods.each_ref().map(|method| {
+            let mut model = backend.model(&network);
+            model.load(&first);
+            model.forward(&Input::segment(&segment));
+            let open = method.actor_critic.open_values(&mut *model, &segment);
+            let v_t = method.actor_critic.split(model.outputs(), &[]).1;
+            let targets = method.targets(v_t, &segment, &open);
+            let loss = method.descend(model.outputs(), &segment, &targets);
+            let mut gradient = vec![f32::NAN; first.len()];
+            model.backward(&loss.gradients, &mut gradient);
+            (loss.total, gradient)
+        });
+        assert!((bound.0 - free.0 - cost(&parameters)).abs() < 1e-4);
+        for (index, (bound, free)) in bound.1.iter().zip(&free.1).enumerate() {
+            let (found, expected) = (f64::from(bound - free), slope(cost, &parameters, index));
+            assert!(
+                (found - expected).abs() < 1e-3 * (1.0 + expected.abs()),
+                "parameter {index}: {found} for {expected}"
+            );
+        }
     }
 }

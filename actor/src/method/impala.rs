@@ -145,7 +145,9 @@ impl Impala {
             heads,
             judgements: Vec::new(),
         };
-        Loss::new(rows.total, gradients, of.terms(targets))
+        let loss = Loss::new(rows.total, gradients, of.terms(targets));
+        let critic = &self.actor_critic;
+        critic.penalized(loss, of.statistics, rows.share, learnt)
     }
 
     /// The loss and its derivatives, row by row; nothing is learnt from rows that only fill the batch up.
@@ -156,7 +158,10 @@ impl Impala {
         let share = weight(settings.reduction, count.max(1));
         let of_value = share * settings.value_weight;
         let of_entropy = share * settings.entropy_weight;
-        let mut rows = Rows::default();
+        let mut rows = Rows {
+            share,
+            ..Rows::default()
+        };
         for (row, (likelihood, v)) in of.likelihoods.iter().zip(of.v_t).enumerate() {
             if !is_learnt(row) {
                 rows.of_policy.push(Likelihood::default());
@@ -225,6 +230,8 @@ impl Evaluated<'_> {
 /// A loss, and its derivatives in each of `B` rows.
 #[derive(Default)]
 struct Rows {
+    /// What each row counts for in the whole.
+    share: f64,
     total: f64,
     of_policy: Vec<Likelihood>,
     of_v: Vec<f32>,

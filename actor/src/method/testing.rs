@@ -221,9 +221,10 @@ pub(super) type Change = fn(&mut ModelSettings);
 
 /// Every kind of actions on every kind of network that actor-critics have.
 pub(super) fn actor_critics() -> Vec<(Spaces, Change)> {
-    let changes: [Change; 5] = [
+    let changes: [Change; 6] = [
         |_| {},
         |model| model.deviation = Deviation::Parameter,
+        |model| model.bounds_penalty = 0.7,
         |model| model.separate_value = true,
         |model| model.lstm = Some(3),
         |model| {
@@ -235,7 +236,7 @@ pub(super) fn actor_critics() -> Vec<(Spaces, Change)> {
         [
             spaces::discrete(3),
             spaces::multi_discrete(&[2, 3]),
-            spaces::continuous(2),
+            spaces::apart_from_zero(),
         ]
     };
     let with = |change: &Change| actions().map(|spaces| (spaces, *change));
@@ -278,6 +279,14 @@ pub(super) mod spaces {
 
     pub(crate) fn multi_discrete(n: &[usize]) -> Spaces {
         with(ActionSpace::MultiDiscrete { n: n.to_vec() })
+    }
+
+    /// Two dimensions whose bounds leave out 0, about what means are at first: one lies below, one above.
+    pub(crate) fn apart_from_zero() -> Spaces {
+        with(ActionSpace::Box {
+            low: vec![0.4, -1.0],
+            high: vec![1.0, -0.3],
+        })
     }
 
     pub(crate) fn continuous(dimensions: usize) -> Spaces {

@@ -6,14 +6,8 @@ use troop_common::experience::{ObservationBuffer, Observations};
 use troop_common::experiment::{Body, ModelSettings};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
-use super::testing::HEADS;
+use super::testing::{BACKENDS, HEADS};
 use super::{Input, Model, ModelBackend, Network};
-
-const BACKENDS: &[ModelBackend] = &[
-    ModelBackend::Native,
-    #[cfg(feature = "torch")]
-    ModelBackend::Torch,
-];
 
 fn space(shape: &[usize], element: ElementType) -> ObservationSpace {
     ObservationSpace {

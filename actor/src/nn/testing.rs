@@ -1,7 +1,14 @@
 //! What tests of networks share.
 
 use super::native::reference;
-use super::{Head, HeadKind, Input, Network};
+use super::{Head, HeadKind, Input, ModelBackend, Network};
+
+/// All that compute a network here.
+pub(crate) const BACKENDS: &[ModelBackend] = &[
+    ModelBackend::Native,
+    #[cfg(feature = "torch")]
+    ModelBackend::Torch,
+];
 
 /// A policy's head, one that stands on nothing, and a value's.
 pub(crate) const HEADS: [Head; 3] = [

@@ -67,6 +67,8 @@ pub enum Deviation {
 const SMALLEST_DEVIATION: f64 = 1e-3;
 const LARGEST_DEVIATION: f64 = 1e3;
 
+const LARGEST_BOUNDS_PENALTY: f64 = 1e6;
+
 settings! {
     /// `[model]`: the network.
     pub struct ModelSettings {
@@ -101,6 +103,9 @@ settings! {
         /// σ at the start, if it is a parameter, in units of the actions that the policy gives.
         #[unit = "action"]
         pub initial_deviation: f64 = 1.0,
+        /// Continuous actions: what the square of each mean's distance beyond its bounds counts in the loss, in each dimension of
+        /// each row, see [below](#means-beyond-the-bounds); 0 leaves it out.
+        pub bounds_penalty: f64 = 0.0,
         /// Whether action values are `V + A − mean A` (Wang et al. 2016, eq. 9).
         pub dueling: bool = false,
         /// Whether observations in bytes are divided by 255, as brightness is; `false` takes them as numbers from 0
@@ -134,6 +139,11 @@ impl ModelSettings {
             (SMALLEST_DEVIATION..=LARGEST_DEVIATION).contains(&self.initial_deviation),
             "model.initial_deviation",
             "must be from 0.001 to 1000: a policy without noise learns nothing, one of noise alone acts at random",
+        );
+        violations.expect(
+            (0.0..=LARGEST_BOUNDS_PENALTY).contains(&self.bounds_penalty),
+            "model.bounds_penalty",
+            "must be from 0 to 1e6: it is what the square of a mean's distance beyond its bounds counts in the loss",
         );
         let name = method.name();
         violations.expect(

@@ -18,7 +18,7 @@ use troop_common::spaces::Spaces;
 use super::ascent::sampled_correction;
 use super::taken_actions::TakenActions;
 use super::variant::{Derivatives, Judgement, Samples, States, Truncation, Variant};
-use crate::nn::distribution::{Family, Taken, standard_normal};
+use crate::nn::distribution::{BoundsPenalty, Family, Taken, standard_normal};
 use crate::nn::{Head, HeadKind, Model, ModelError, Network, OutputGradients, Outputs};
 
 /// Heads for the mean and for `V(s)`, and one for `A(s, a)`.
@@ -28,6 +28,8 @@ pub(super) struct Continuous {
     /// Bounds of actions, `[D]` each.
     low: Vec<f32>,
     high: Vec<f32>,
+    /// None if means may be anywhere.
+    penalty: Option<BoundsPenalty>,
     deviation: f64,
     /// n
     duelling_samples: usize,
@@ -65,6 +67,7 @@ impl Continuous {
             dimensions,
             low: low.to_vec(),
             high: high.to_vec(),
+            penalty: BoundsPenalty::new(&spaces.action, model),
             deviation: settings.action_deviation,
             duelling_samples: settings.duelling_samples,
             network: Arc::new(network),
@@ -101,6 +104,10 @@ impl Variant for Continuous {
         Family::Gaussian {
             deviation: self.deviation,
         }
+    }
+
+    fn bounds_penalty(&self) -> Option<&BoundsPenalty> {
+        self.penalty.as_ref()
     }
 
     fn statistics(&self) -> usize {

@@ -24,6 +24,8 @@ fn experiment(settings: &AcerSettings, hidden: &[usize]) -> Experiment {
         ..Experiment::default()
     };
     experiment.model.hidden = hidden.to_vec();
+    // Of means beyond the bounds, which few tests have.
+    experiment.model.bounds_penalty = 0.7;
     experiment
 }
 
@@ -102,7 +104,11 @@ fn with_outputs(method: &Acer, of: &Evaluated, outputs: &[Vec<f32>]) -> Evaluate
 /// At every output, with what the loss holds constant.
 #[test]
 fn the_full_loss_passes_finite_differences() {
-    for spaces in [spaces::discrete(3), spaces::continuous(2)] {
+    for spaces in [
+        spaces::discrete(3),
+        spaces::continuous(2),
+        spaces::apart_from_zero(),
+    ] {
         for reduction in [Reduction::Sum, Reduction::Mean] {
             let settings = AcerSettings {
                 reduction,

@@ -6,6 +6,7 @@ use troop_common::experiment::AcerSettings;
 use super::ascent::{importance, truncate, truncated};
 use super::taken_actions::TakenActions;
 use super::variant::{Derivatives, Judgement, Samples, States, Truncation, Variant};
+use crate::method::actor_critic::BOUNDS_TERM;
 use crate::method::loss::{Loss, mean, weight};
 use crate::method::retrace::retrace;
 use crate::method::trust_region;
@@ -222,6 +223,7 @@ pub(super) fn descend(
     let share = weight(settings.reduction, rows);
     let mut derivatives = Derivatives::default();
     let (mut total, mut value_losses, mut entropies) = (0.0, Vec::new(), Vec::new());
+    let mut penalties = Vec::new();
     for row in 0..rows {
         let ascent = descend_policy(settings, variant, of, targets, row, &mut derivatives.phi);
         let errors = ValueErrors::of(of, targets, row);
@@ -233,11 +235,15 @@ pub(super) fn descend(
         total += share * (settings.value_weight * errors.squared() - ascent.whole(settings));
         value_losses.push(errors.squared());
         entropies.push(ascent.entropy);
+        penalties.extend(ascent.penalty);
     }
     derivatives.scale(share);
     let mut terms = targets.terms.clone();
     terms.push(("value", mean(value_losses.into_iter())));
     terms.push(("entropy", mean(entropies.into_iter())));
+    if !penalties.is_empty() {
+        terms.push((BOUNDS_TERM, mean(penalties.into_iter())));
+    }
     let gradients = variant.gradients(&of.states, &of.actions, &derivatives);
     Loss::new(total, gradients, terms)
 }
@@ -247,11 +253,13 @@ struct Ascent {
     /// `φᵀz`
     step: f64,
     entropy: f64,
+    /// What it descends of means beyond the bounds, if they cost anything.
+    penalty: Option<f64>,
 }
 
 impl Ascent {
     fn whole(&self, settings: &AcerSettings) -> f64 {
-        self.step + settings.entropy_weight * self.entropy
+        self.step + settings.entropy_weight * self.entropy - self.penalty.unwrap_or(0.0)
     }
 }
 
@@ -275,9 +283,15 @@ fn descend_policy(
     for (of, z) in of_phi[start..].iter_mut().zip(z) {
         *of = -(z + settings.entropy_weight * *of);
     }
+    let penalty = variant.bounds_penalty();
+    if let Some(penalty) = penalty {
+        let to = of_phi[start..].iter_mut();
+        to.zip(penalty.gradient(phi)).for_each(|(of, by)| *of += by);
+    }
     Ascent {
         step: phi.iter().zip(z).map(|(phi, z)| phi * z).sum(),
         entropy: family.entropy(phi),
+        penalty: penalty.map(|penalty| penalty.of(phi)),
     }
 }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Actions;
 
 use super::taken_actions::TakenActions;
-use crate::nn::distribution::Family;
+use crate::nn::distribution::{BoundsPenalty, Family};
 use crate::nn::{Model, Network, OutputGradients, Outputs};
 
 /// What a network makes of `B` states.
@@ -62,6 +62,11 @@ pub(super) trait Variant: Debug + Send + Sync {
 
     /// The family of its policies.
     fn family(&self) -> Family;
+
+    /// What means beyond the bounds of actions cost, if they do.
+    fn bounds_penalty(&self) -> Option<&BoundsPenalty> {
+        None
+    }
 
     /// Numbers of a policy's statistics, `K`.
     fn statistics(&self) -> usize;

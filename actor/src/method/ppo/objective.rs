@@ -157,7 +157,9 @@ impl Ppo {
             heads,
             judgements: Vec::new(),
         };
-        self.whole(&rows, count, gradients)
+        let loss = self.whole(&rows, count, gradients);
+        let critic = &self.actor_critic;
+        critic.penalized(loss, statistics, 1.0 / count as f64, learnt)
     }
 
     /// The loss of one row, and its share of the gradient of the mean of `count`.
