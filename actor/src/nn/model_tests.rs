@@ -184,6 +184,13 @@ mod beside_torch {
             (
                 settings(|model| {
                     model.body = Body::A3cConv;
+                    model.spatial_softmax = true;
+                }),
+                pixels(84),
+            ),
+            (
+                settings(|model| {
+                    model.body = Body::A3cConv;
                     model.lstm = Some(16);
                 }),
                 pixels(42),

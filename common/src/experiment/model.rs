@@ -74,6 +74,9 @@ settings! {
     pub struct ModelSettings {
         /// The layers that every head shares: fully connected, or the nets of Mnih et al. 2016 or 2015 for pixels.
         pub body: Body = Body::Mlp,
+        /// Whether a convolutional body goes on with the place where each channel of its last convolution sees something, the mean of a
+        /// softmax over its places (Levine et al. 2016, §5.1), in place of all its numbers.
+        pub spatial_softmax: bool = false,
         /// Units of each hidden layer of an `mlp` body; empty for a linear one.
         #[unit = "units"]
         pub hidden: Vec<usize> = vec![64, 64],
@@ -129,6 +132,11 @@ impl ModelSettings {
             self.hidden.iter().all(|units| *units >= 1),
             "model.hidden",
             "must be at least 1 each: a layer without units passes nothing on",
+        );
+        violations.expect(
+            !self.spatial_softmax || self.body != Body::Mlp,
+            "model.spatial_softmax",
+            "must be false with `model.body = \"mlp\"`, which has no convolutions",
         );
         violations.expect(
             self.lstm.is_none_or(|units| units >= 1),

@@ -606,6 +606,20 @@ fn values_of_r2d2() {
     assert_eq!(experiment.validate().err(), None);
 }
 
+#[test]
+fn a_spatial_softmax_stands_behind_convolutions() {
+    use crate::experiment::Body;
+    let refused = |body: Body| {
+        let found = violations(|experiment| {
+            experiment.model.spatial_softmax = true;
+            experiment.model.body = body;
+        });
+        found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(Body::Mlp), ["model.spatial_softmax"]);
+    assert_eq!(refused(Body::A3cConv), [""; 0]);
+}
+
 /// What went before is an LSTM's, and its reward has to keep its scale.
 #[test]
 fn the_previous_step_needs_an_lstm_and_rewards_that_stay_what_they_are() {

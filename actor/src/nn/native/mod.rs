@@ -20,6 +20,7 @@ mod pictures;
 #[cfg(test)]
 pub(super) mod reference;
 mod span;
+mod spatial_softmax;
 #[cfg(test)]
 mod tests;
 

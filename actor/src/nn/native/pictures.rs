@@ -1,4 +1,4 @@
-//! A body's convolutions, one after the other.
+//! A body's convolutions, one after the other, and what stands behind them.
 
 use std::ops::Range;
 
@@ -10,12 +10,15 @@ use super::convolution::{Convolution, Order};
 use super::kernel::{Activate, derivative, transpose, widen};
 use super::observed::Observed;
 use super::span::Span;
+use super::spatial_softmax::SpatialSoftmax;
 use crate::nn::network;
 
 /// Convolutions, and what makes one row of their last picture. A row is in torch's order, `[C, H, W]`.
 #[derive(Debug)]
 pub(super) struct Pictures {
     layers: Vec<Convolution>,
+    /// What makes the row, if it is not all of the picture.
+    softmax: Option<SpatialSoftmax>,
     /// An observation of bytes as numbers.
     numbers: Buffer,
     /// `dL/dy` of a layer, and of the one before it.
@@ -27,13 +30,16 @@ pub(super) struct Pictures {
 pub(super) struct PicturesPass {
     /// After their activations, `[N, H, W, C]` each.
     layers: Vec<Buffer>,
-    /// The last ones, `[N, C·H·W]`.
+    /// Of a spatial softmax, `[N, H, W, C]`; empty without.
+    probabilities: Buffer,
+    /// The last ones, `[N, C·H·W]`, or their points, `[N, C·2]`.
     pub(super) flat: Buffer,
 }
 
 impl PicturesPass {
     pub(super) fn clear(&mut self) {
         self.layers.iter_mut().for_each(Buffer::clear);
+        self.probabilities.clear();
         self.flat.clear();
     }
 }
@@ -71,6 +77,7 @@ impl Pictures {
         };
         Self {
             layers: body.convolutions.iter().enumerate().map(layer).collect(),
+            softmax: body.spatial_softmax.map(SpatialSoftmax::new),
             numbers: Buffer::default(),
             gradients: Default::default(),
         }
@@ -108,14 +115,45 @@ impl Pictures {
                 let activation = Activation::Relu;
                 arch.dispatch(Activate { activation, values });
             }
-            if let (Some(layer), Some(made)) = (self.layers.last(), pass.layers.last()) {
-                let (len, [_, channels]) = (layer.outputs(), layer.shape());
-                transpose(&made[row * len..], channels, pass.flat.append(len));
+            self.end(arch, row, pass);
+        }
+    }
+
+    /// Makes a row of the last picture.
+    fn end(&self, arch: Arch, row: usize, pass: &mut PicturesPass) {
+        let (Some(layer), Some(made)) = (self.layers.last(), pass.layers.last()) else {
+            return;
+        };
+        let (len, [_, channels]) = (layer.outputs(), layer.shape());
+        let picture = &made[row * len..(row + 1) * len];
+        match &self.softmax {
+            None => transpose(picture, channels, pass.flat.append(len)),
+            Some(softmax) => {
+                let probabilities = pass.probabilities.append(len);
+                let points = pass.flat.append(softmax.outputs());
+                softmax.forward(arch, picture, probabilities, points);
             }
         }
     }
 
-    /// Writes the parameters' gradient from `dL/d` of the rows, `[N, C·H·W]`.
+    /// Writes `dL/d` of the last pictures from that of the rows.
+    fn begin_backward(&mut self, last: usize, pass: &PicturesPass, rows: &[f32]) {
+        let ([positions, _], len) = (self.layers[last].shape(), self.layers[last].outputs());
+        let above = self.gradients[0].resize(pass.layers[last].len());
+        let above = above.chunks_exact_mut(len);
+        let Some(softmax) = &self.softmax else {
+            let rows = rows.chunks_exact(len).zip(above);
+            return rows.for_each(|(row, above)| transpose(row, positions, above));
+        };
+        let width = softmax.outputs();
+        let points = pass.flat.chunks_exact(width).zip(rows.chunks_exact(width));
+        let made = pass.probabilities.chunks_exact(len).zip(points);
+        for ((probabilities, points), above) in made.zip(above) {
+            softmax.backward(probabilities, points, above);
+        }
+    }
+
+    /// Writes the parameters' gradient from `dL/d` of the rows, `[N, C·H·W]` or `[N, C·2]`.
     pub(super) fn backward(
         &mut self,
         arch: Arch,
@@ -124,14 +162,10 @@ impl Pictures {
         rows: &[f32],
         gradient: &mut [f32],
     ) {
-        let Some(last) = self.layers.last() else {
+        let Some(last) = self.layers.len().checked_sub(1) else {
             return;
         };
-        let ([positions, _], len) = (last.shape(), last.outputs());
-        let above = self.gradients[0].resize(rows.len());
-        for (row, above) in rows.chunks_exact(len).zip(above.chunks_exact_mut(len)) {
-            transpose(row, positions, above);
-        }
+        self.begin_backward(last, pass, rows);
         for index in (0..self.layers.len()).rev() {
             let before = index.checked_sub(1).map(|index| &pass.layers[index][..]);
             derivative(

@@ -4,7 +4,7 @@ use troop_common::experience::{End, Observations};
 use troop_common::experiment::Activation;
 
 use crate::nn::input::Input;
-use crate::nn::network::{Body, Layer, Network, Output};
+use crate::nn::network::{Body, Layer, Network, Output, SpatialSoftmax};
 use crate::nn::outputs::OutputGradients;
 
 /// Rows of numbers.
@@ -76,6 +76,27 @@ fn layer(layer: Layer, x: &[f64], parameters: &mut &[f64]) -> Vec<f64> {
     }
 }
 
+/// `Σ_ij (x_ij, y_ij) e^{a_cij} / Σ_ij e^{a_cij}` of each channel of a picture `[C, H, W]`.
+fn expected_places(softmax: SpatialSoftmax, picture: &[f64]) -> Vec<f64> {
+    let [height, width] = softmax.size;
+    let along = |index: usize, count: usize| match count {
+        1 => 0.0,
+        _ => -1.0 + 2.0 * index as f64 / (count - 1) as f64,
+    };
+    let channels = picture.chunks_exact(height * width);
+    channels
+        .flat_map(|channel| {
+            let sum: f64 = channel.iter().map(|a| a.exp()).sum();
+            let mean = |place: &dyn Fn(usize) -> f64| {
+                let terms = channel.iter().enumerate();
+                terms.map(|(i, a)| a.exp() / sum * place(i)).sum::<f64>()
+            };
+            let x = mean(&|i| along(i % width, width));
+            [x, mean(&|i| along(i / width, height))]
+        })
+        .collect()
+}
+
 /// Features of each row, state after the last step, and after truncations.
 fn body(
     body: &Body,
@@ -100,6 +121,11 @@ fn body(
             x = layer(*this, &x, parameters);
             x.iter_mut()
                 .for_each(|x| *x = activate(*x, body.activation));
+            if let Some(softmax) = body.spatial_softmax
+                && index + 1 == body.convolutions.len()
+            {
+                x = expected_places(softmax, &x);
+            }
         }
         features.push(x);
     }

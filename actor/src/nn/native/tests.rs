@@ -472,14 +472,18 @@ fn steps_after_other_actions_or_rewards_are_computed() {
 
 fn convolutions() -> Vec<(ModelSettings, ObservationSpace)> {
     let mut all = Vec::new();
-    for (body, shape, element, lstm) in [
-        (Body::A3cConv, [2, 28, 36], ElementType::U8, None),
-        (Body::A3cConv, [1, 24, 20], ElementType::F32, Some(6)),
-        (Body::NatureConv, [3, 36, 44], ElementType::U8, None),
+    for (body, shape, element, lstm, spatial_softmax) in [
+        (Body::A3cConv, [2, 28, 36], ElementType::U8, None, false),
+        (Body::A3cConv, [1, 24, 20], ElementType::F32, Some(6), false),
+        (Body::NatureConv, [3, 36, 44], ElementType::U8, None, false),
+        (Body::A3cConv, [2, 36, 44], ElementType::U8, None, true),
+        (Body::A3cConv, [1, 20, 36], ElementType::F32, Some(6), true),
+        (Body::NatureConv, [3, 52, 44], ElementType::U8, None, true),
     ] {
         let settings = ModelSettings {
             body,
             lstm,
+            spatial_softmax,
             ..ModelSettings::default()
         };
         all.push((settings, space(&shape, element)));

@@ -7,6 +7,7 @@ use troop_common::spaces::{ElementType, ObservationSpace};
 use super::error::ModelError;
 use super::layer::Layer;
 use super::lstm::Lstm;
+use super::spatial_softmax::SpatialSoftmax;
 
 /// √2, the orthogonal gain of hidden layers.
 const HIDDEN_GAIN: f32 = std::f32::consts::SQRT_2;
@@ -15,6 +16,8 @@ const HIDDEN_GAIN: f32 = std::f32::consts::SQRT_2;
 #[derive(Clone, Debug)]
 pub(in crate::nn) struct Body {
     pub(in crate::nn) convolutions: Vec<Layer>,
+    /// What stands behind the convolutions in place of all their numbers.
+    pub(in crate::nn) spatial_softmax: Option<SpatialSoftmax>,
     pub(in crate::nn) linears: Vec<Layer>,
     pub(in crate::nn) lstm: Option<Lstm>,
     /// What stands between its layers.
@@ -40,7 +43,14 @@ impl Body {
             Kind::A3cConv => &[256],
             Kind::NatureConv => &[512],
         };
-        let mut inputs = flattened(&convolutions, observation);
+        let spatial_softmax = convolutions
+            .last()
+            .filter(|_| settings.spatial_softmax)
+            .and_then(|last| spatial_softmax(*last));
+        let mut inputs = match spatial_softmax {
+            Some(softmax) => softmax.outputs(),
+            None => flattened(&convolutions, observation),
+        };
         let mut linear = |outputs: usize| {
             let layer = Layer::Linear { inputs, outputs };
             inputs = outputs;
@@ -58,6 +68,7 @@ impl Body {
                 Activation::Relu
             },
             convolutions,
+            spatial_softmax,
             linears,
             inputs: observation.len(),
             outputs: lstm.map_or(inputs, |lstm| lstm.units),
@@ -123,6 +134,17 @@ fn convolutions(body: Kind, observation: &ObservationSpace) -> Result<Vec<Layer>
         layer
     };
     Ok(shapes.iter().map(layer).collect())
+}
+
+/// What stands behind this convolution.
+fn spatial_softmax(last: Layer) -> Option<SpatialSoftmax> {
+    match last {
+        Layer::Convolution { outputs, .. } => Some(SpatialSoftmax {
+            channels: outputs,
+            size: last.output_size(),
+        }),
+        Layer::Linear { .. } => None,
+    }
 }
 
 /// Elements of one observation after the convolutions.

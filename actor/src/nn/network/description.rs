@@ -164,6 +164,19 @@ mod tests {
         check(Body::NatureConv, nature);
     }
 
+    /// Two numbers a channel go on in place of 9 × 9.
+    #[test]
+    fn a_spatial_softmax_leaves_two_numbers_a_channel() {
+        let settings = ModelSettings {
+            spatial_softmax: true,
+            ..settings(Body::A3cConv)
+        };
+        let network = Network::new(&settings, &pixels(84, 84), &[HEADS[0], HEADS[2]]).unwrap();
+        let convolutions = 4 * 16 * 64 + 16 + 16 * 32 * 16 + 32;
+        let expected = convolutions + 64 * 256 + 256 + 256 * 7 + 7;
+        assert_eq!(network.layout().len(), expected);
+    }
+
     #[test]
     fn a_free_head_is_one_tensor_that_stands_where_it_was_named() {
         let heads = Network::new(&settings(Body::Mlp), &pixels(2, 2), &HEADS).unwrap();

@@ -10,6 +10,7 @@ mod layer;
 mod lstm;
 mod output;
 mod previous_step;
+mod spatial_softmax;
 
 pub(super) use action_head::ActionHead;
 pub use arithmetic::Arithmetic;
@@ -21,3 +22,4 @@ pub(super) use layer::Layer;
 pub(super) use lstm::Lstm;
 pub(super) use output::Output;
 pub use previous_step::PreviousStep;
+pub(super) use spatial_softmax::SpatialSoftmax;

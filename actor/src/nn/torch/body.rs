@@ -3,6 +3,7 @@ use troop_common::experience::End;
 
 use super::layer::{activate, forward};
 use super::lstm::{self, Unrolled};
+use super::spatial_softmax;
 use crate::nn::network::Body;
 
 /// Tensors of an LSTM.
@@ -54,6 +55,11 @@ fn feed_forward(body: &Body, tensors: &[Tensor], observations: Tensor) -> Tensor
         let scaled = (index == 0 && body.scales_bytes).then(|| weight * (1.0 / 255.0));
         let weight = scaled.as_ref().unwrap_or(weight);
         x = activate(&forward(*layer, &x, weight, bias), body.activation);
+        if let Some(softmax) = body.spatial_softmax
+            && index + 1 == body.convolutions.len()
+        {
+            x = spatial_softmax::forward(softmax, &x);
+        }
     }
     x
 }

@@ -7,6 +7,7 @@ mod layer;
 mod lstm;
 mod model;
 mod parameters;
+mod spatial_softmax;
 mod tensors;
 
 pub(crate) use device::use_one_thread;

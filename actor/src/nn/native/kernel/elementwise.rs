@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use troop_common::experiment::Activation;
 
-use super::functions::{mul_add, tanh};
+use super::functions::{exp, mul_add, tanh};
 
 /// Replaces numbers by their activations.
 pub(in crate::nn) struct Activate<'a> {
@@ -27,6 +27,20 @@ impl WithSimd for Activate<'_> {
                     *value = if *value < 0.0 { 0.0 } else { *value };
                 }
             }
+        }
+    }
+}
+
+/// Replaces numbers of at most 0 by their exponentials.
+pub(in crate::nn) struct Exponentiate<'a>(pub(in crate::nn) &'a mut [f32]);
+
+impl WithSimd for Exponentiate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for value in self.0 {
+            *value = exp::<S>(*value);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! tanh and the logistic function without branches, so that loops over them are vectorised.
+//! Exponentials, tanh and the logistic function without branches, so that loops over them are vectorised.
 
 use pulp::Simd;
 
@@ -46,6 +46,13 @@ fn exponential<S: Simd>(x: f32) -> (f32, f32) {
 #[inline(always)]
 fn at_most(x: f32, limit: f32) -> f32 {
     if x > limit { limit } else { x }
+}
+
+/// `e^x` of what is at most 0; what is below −87 counts as that.
+#[inline(always)]
+pub(in crate::nn) fn exp<S: Simd>(x: f32) -> f32 {
+    let (power, rest) = exponential::<S>(-at_most(-x, LARGEST));
+    mul_add::<S>(power, rest, power)
 }
 
 /// tanh, within 3 units in the last place; ±1 exactly from 9.02 on.

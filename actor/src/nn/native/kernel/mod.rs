@@ -14,7 +14,9 @@ mod packing;
 mod product;
 mod tile;
 
-pub(in crate::nn) use elementwise::{Activate, add_rows, derivative, sum_rows, widen};
+pub(in crate::nn) use elementwise::{
+    Activate, Exponentiate, add_rows, derivative, sum_rows, widen,
+};
 pub(in crate::nn) use functions::{mul_add, sigmoid, tanh};
 pub(in crate::nn) use left::{Columns, Patches, Rows};
 pub(in crate::nn) use packing::{pack_columns, pack_rows, packed_len, transpose};
