@@ -33,9 +33,13 @@ without() { # PACKAGES…: uv's options that leave them out
 readonly python_only=(torch cuda-bindings cuda-pathfinder filelock fsspec jinja2 markupsafe mpmath networkx setuptools
     sympy triton typing-extensions)
 
+# What MinAtar draws its games with, which nobody here asks it to.
+readonly drawing=(contourpy cycler fonttools kiwisolver matplotlib pandas pyparsing python-dateutil pytz scipy seaborn
+    six tzdata)
+
 pin actor/python/requirements-build
-pin actor/python/requirements
-pin actor/python/requirements-dev
+pin actor/python/requirements $(without "${drawing[@]}" packaging)
+pin actor/python/requirements-dev $(without "${drawing[@]}")
 pin tests/browser/requirements $(without greenlet playwright pyee)
 pin tests/clusters/requirements
 pin tests/containers/requirements

@@ -12,7 +12,7 @@ use troop_actor::environment::{
     CartPole, EnvironmentError, GymnasiumHost, VectorEnvironment, make,
 };
 use troop_common::experience::{Actions, End, Observations};
-use troop_common::experiment::{EnvironmentSettings, Host};
+use troop_common::experiment::{EnvironmentSettings, Host, Wrapper};
 use troop_common::spaces::{ActionSpace, ElementType};
 
 /// What tests/python/unruly.py does.
@@ -419,6 +419,30 @@ fn an_unknown_id_ends_it() {
     let expected = "environment `NoSuchThing-v0` cannot start: there is no such environment: gymnasium.error.NameNotFound:";
     assert!(message.starts_with(expected), "{message}");
     assert!(message.contains("environment.imports"), "{message}");
+}
+
+#[test]
+fn wrappers_are_put_around_environments() {
+    let wrapper = |class: &str, kwargs: &str| Wrapper {
+        class: class.into(),
+        kwargs: kwargs.parse().unwrap(),
+    };
+    let stack = "gymnasium.wrappers:FrameStackObservation";
+    let mut settings = settings("CartPole-v1", 1);
+    settings.wrappers = vec![
+        wrapper(stack, "stack_size = 3"),
+        wrapper("gymnasium.wrappers:FlattenObservation", ""),
+    ];
+    let host = start(&settings);
+    assert_eq!(host.spaces().observation.shape, [12]);
+    settings.host = Host::Auto;
+    assert!(!troop_actor::environment::is_native(&settings));
+    settings.wrappers = vec![wrapper(stack, "stack_size = nan")];
+    let message = fatal(GymnasiumHost::start(&settings));
+    assert!(
+        message.contains("environment.wrappers.kwargs.stack_size is NaN"),
+        "{message}"
+    );
 }
 
 #[test]

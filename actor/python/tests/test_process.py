@@ -53,7 +53,7 @@ class Host:
 
     def start(self, id: str, imports: list[str]) -> dict[str, Any]:
         atari = {"frame_skip": 4}
-        return self.ask({"protocol": PROTOCOL, "id": id, "count": 1, "kwargs": {}, "imports": imports, "atari": atari})
+        return self.ask({"protocol": PROTOCOL, "id": id, "count": 1, "kwargs": {}, "wrappers": [], "imports": imports, "atari": atari})
 
     def share(self, arrays: dict[str, int]) -> dict[str, np.ndarray]:
         self._file.write_bytes(bytes(64 * len(arrays)))

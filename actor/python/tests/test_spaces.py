@@ -51,6 +51,18 @@ def test_observations_become_floats(space: spaces.Space[Any], observation: Any, 
     assert target == expected
 
 
+def test_truth_values_of_an_image_become_black_and_white() -> None:
+    image = np.zeros((10, 10, 4), np.bool_)
+    image[3, 7, 2] = True
+    expected = np.zeros((4, 10, 10), np.uint8)
+    expected[2, 3, 7] = 255
+    for given in (image, image.astype(np.int64), image.astype(np.float32)):
+        described, target = written(spaces.Box(0.0, 1.0, (10, 10, 4), np.bool_), given)
+        assert described == {"shape": [4, 10, 10], "element": "u8"}
+        assert target == expected.tolist()
+    assert written(spaces.Box(0, 1, (2,), np.bool_), np.array([True, False]))[1] == [1, 0]
+
+
 def test_channels_that_come_last_are_moved_first() -> None:
     image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     described, target = written(spaces.Box(0, 255, (4, 5, 3), np.uint8), image)

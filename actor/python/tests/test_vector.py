@@ -10,7 +10,7 @@ import pytest
 
 from troop_gym_host.failure import HostError, describe
 from troop_gym_host.seeding import seed_of
-from troop_gym_host.settings import AtariSettings, Settings
+from troop_gym_host.settings import AtariSettings, Settings, Wrapper
 from troop_gym_host.shared_arrays import SharedArrays, specify
 from troop_gym_host.vector import GymnasiumVector, import_modules, make_vector
 
@@ -64,6 +64,47 @@ def test_mujoco_runs_without_a_screen() -> None:
     vector.step()
     assert np.isfinite(arrays.observations).all()
     assert not arrays.terminated[0]
+    vector.close()
+
+
+def wrapped(*wrappers: Wrapper) -> GymnasiumVector:
+    settings = Settings(
+        id="CartPole-v1", count=1, kwargs={}, imports=[], atari=AtariSettings(), wrappers=wrappers
+    )
+    return GymnasiumVector(settings)
+
+
+def test_wrappers_stand_around_each_environment_the_first_innermost() -> None:
+    stacked = Wrapper("gymnasium.wrappers:FrameStackObservation", {"stack_size": 3})
+    flat = Wrapper("gymnasium.wrappers:FlattenObservation")
+    assert wrapped(stacked, flat).observation.shape == (12,)
+    assert wrapped(flat).observation.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "expected"),
+    [
+        (Wrapper("no_such_module:Class"), "`no_such_module:Class` does not import: ModuleNotFoundError"),
+        (Wrapper("gymnasium.wrappers:NoSuchClass"), "`gymnasium.wrappers:NoSuchClass` does not import: AttributeError"),
+        (Wrapper("gymnasium.wrappers:FrameStackObservation"), "cannot be put around it: TypeError"),
+        (Wrapper("builtins:type"), "the wrapper `builtins:type` gave type"),
+    ],
+)
+def test_wrappers_that_do_not_work(wrapper: Wrapper, expected: str) -> None:
+    with pytest.raises(HostError) as error:
+        wrapped(wrapper)
+    failure = describe(error.value)
+    assert expected in failure["error"]
+    assert failure["hint"]
+
+
+def test_a_plug_in_registers_its_ids_once_they_are_asked_for() -> None:
+    vector, arrays = started("MinAtar/Breakout-v1", 2)
+    assert (vector.observation.shape, vector.action.choices) == ((4, 10, 10), (3,))
+    vector.reset(1)
+    assert set(np.unique(arrays.observations)) == {0, 255}
+    with pytest.raises(HostError, match="there is no such environment"):
+        started("MinAtar/NoSuchGame-v1", 1)
     vector.close()
 
 

@@ -22,7 +22,7 @@ import json
 import os
 from typing import Any
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Must be the actor's: the first line of each side says so."""
 
 RESET, STEP, CLOSE = b"R", b"S", b"C"

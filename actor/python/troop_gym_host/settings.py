@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -21,6 +21,16 @@ class AtariSettings:
 
 
 @dataclass(frozen=True)
+class Wrapper:
+    """A class that wraps an environment."""
+
+    class_name: str
+    """``module:Class``."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Its arguments behind the environment."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Which environments to run, and how many of them."""
 
@@ -29,6 +39,8 @@ class Settings:
     kwargs: dict[str, Any]
     imports: list[str]
     atari: AtariSettings
+    wrappers: tuple[Wrapper, ...] = ()
+    """What is put around each environment, the innermost first."""
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> Settings:
@@ -39,4 +51,5 @@ class Settings:
             kwargs=message["kwargs"],
             imports=message["imports"],
             atari=AtariSettings(**message["atari"]),
+            wrappers=tuple(Wrapper(one["class"], one.get("kwargs", {})) for one in message["wrappers"]),
         )

@@ -4,6 +4,7 @@
 Gymnasium observation                    what Troop sees
 =======================================  ==========================================================================
 ``Box`` uint8 with three axes            bytes ``[C, H, W]``; channels that come last are moved first
+``Box`` bool with three axes             the same, 255 where it is true: 1 once bytes are scaled
 other ``Box``                            floats ``[D]``, flattened row by row
 ``Discrete``                             floats ``[n]``, one-hot
 ``MultiBinary``, ``MultiDiscrete``       floats ``[D]``, flattened by Gymnasium (one-hot for each choice)
@@ -63,7 +64,7 @@ class PixelObservation:
     dtype: DTypeLike = np.uint8
 
     def __init__(self, space: spaces.Box, channels_first: bool | None = None) -> None:
-        self._observed = Observed(space.shape, np.uint8)
+        self._observed = Observed(space.shape, space.dtype)
         first, second, third = space.shape
         # Gymnasium's images end with their channels; what plainly begins with them is left alone.
         self._move = first >= third if channels_first is None else not channels_first
@@ -77,6 +78,15 @@ class PixelObservation:
     def describe(self) -> dict[str, Any]:
         """``[C, H, W]`` bytes."""
         return {"shape": list(self.shape), "element": "u8"}
+
+
+class TruthObservation(PixelObservation):
+    """Truth values with three axes, as black and white."""
+
+    def write(self, target: NDArray[Any], observation: Any) -> None:
+        """Writes one image, channels first: 255 where it is true."""
+        super().write(target, observation)
+        np.multiply(target != 0, np.uint8(255), out=target)
 
 
 class Floats:
@@ -257,6 +267,8 @@ def _observation_codec(space: gymnasium.Space[Any]) -> ObservationCodec:
     if isinstance(space, spaces.Box):
         if space.dtype == np.uint8 and len(space.shape) == 3:
             return PixelObservation(space)
+        if space.dtype == np.bool_ and len(space.shape) == 3:
+            return TruthObservation(space)
         if space.dtype == np.uint8 and len(space.shape) == 2:
             warnings.warn(
                 f"observations are uint8 of shape {space.shape}: they are taken as {int(np.prod(space.shape))} numbers from"

@@ -15,6 +15,7 @@ import numpy as np
 
 from .failure import HostError, import_hint
 from .masks import ActionMasks
+from .registry import make
 from .seeding import seed_of
 from .settings import Settings
 from .shared_arrays import SharedArrays
@@ -52,7 +53,7 @@ class GymnasiumVector:
     frame_skip = 1
 
     def __init__(self, settings: Settings) -> None:
-        self._environments = [make(settings.id, settings.kwargs) for _ in range(settings.count)]
+        self._environments = [make(settings) for _ in range(settings.count)]
         self.observation = observation_codec(self._environments[0].observation_space)
         self.action = action_codec(self._environments[0].action_space)
         self._masks = ActionMasks(self.action.choices)
@@ -135,7 +136,7 @@ class ByteHint:
     _LARGEST_OF_NUMBERS = 32
 
     def __init__(self, codec: ObservationCodec) -> None:
-        self._left = self._LOOKS if isinstance(codec, PixelObservation) else 0
+        self._left = self._LOOKS if type(codec) is PixelObservation else 0
         self._largest = 0
 
     def look(self, observation: Any) -> None:
@@ -177,21 +178,6 @@ def _step(environment: gymnasium.Env[Any, Any], action: Any) -> tuple[Any, Any, 
     except Exception as error:
         raise unpacking(error) or error
     return step_result(result)
-
-
-def make(id: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    """``gymnasium.make``, with a word about what to do where it fails."""
-    try:
-        return gymnasium.make(id, **kwargs)
-    except gymnasium.error.UnregisteredEnv as error:
-        hint = "set environment.id to a registered id, or add the module that registers it to environment.imports"
-        raise HostError("there is no such environment", hint) from error
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise HostError("it needs more packages", f"install them for {sys.executable}") from error
-    except ImportError as error:
-        raise HostError("it does not import", import_hint("environment.imports")) from error
-    except Exception as error:
-        raise HostError("it cannot be made", "check environment.id and environment.kwargs") from error
 
 
 def import_modules(modules: list[str]) -> None:

@@ -83,6 +83,10 @@ pub(super) fn make(
     }
     let native = ALL.iter().find(|native| native.id == settings.id);
     let made = match native {
+        Some(_) if !settings.wrappers.is_empty() => Err(format!(
+            "`{}` takes no environment.wrappers there",
+            settings.id
+        )),
         Some(native) => (native.make)(settings.envs_per_worker, &settings.kwargs),
         None => Err(format!(
             "`{}` is not native, only {} are",

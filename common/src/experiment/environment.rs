@@ -6,6 +6,7 @@ use super::AtariSettings;
 use super::checks::is_positive;
 use super::settings::settings;
 use super::violation::Violations;
+use super::wrapper::{Wrapper, is_dotted};
 
 /// A longer sleep than this keeps a worker from noticing that it is to stop.
 const LONGEST_STEP_SLEEP_US: u64 = 60_000_000;
@@ -71,6 +72,9 @@ settings! {
         pub imports: Vec<String> = Vec::new(),
         /// Keyword arguments for `gymnasium.make`.
         pub kwargs: toml::Table = toml::Table::new(),
+        /// What is put around each environment of `gymnasium.make`, the innermost first, see [below](#wrappers): a class
+        /// `module:Class` and its arguments behind the environment.
+        pub wrappers: Vec<Wrapper> = Vec::new(),
         /// A host that has not started after this long is given up, and one is replaced whose first reset, of all its
         /// environments, takes longer.
         #[unit = "ms"]
@@ -120,11 +124,7 @@ impl EnvironmentSettings {
             "must be at most 60000000: a worker that sleeps does not notice that it is to stop",
         );
         self.check_observations(violations);
-        violations.expect(
-            self.imports.iter().all(|import| is_module(import)),
-            "environment.imports",
-            "must be dotted names of Python modules",
-        );
+        self.check_python(violations);
         for (key, timeout) in [
             ("environment.start_timeout_ms", self.start_timeout_ms),
             ("environment.step_timeout_ms", self.step_timeout_ms),
@@ -157,6 +157,24 @@ impl EnvironmentSettings {
         }
     }
 
+    fn check_python(&self, violations: &mut Violations) {
+        violations.expect(
+            self.imports.iter().all(|import| is_dotted(import)),
+            "environment.imports",
+            "must be dotted names of Python modules",
+        );
+        violations.expect(
+            self.wrappers.iter().all(Wrapper::is_named),
+            "environment.wrappers",
+            "must have classes like `module:Class`",
+        );
+        violations.expect(
+            self.wrappers.is_empty() || !self.is_atari(),
+            "environment.wrappers",
+            "must be empty for `ALE/…` ids: their frames are prepared by `environment.atari`",
+        );
+    }
+
     fn check_observations(&self, violations: &mut Violations) {
         violations.expect(
             (1..=LARGEST_STACK).contains(&self.frame_stack),
@@ -174,16 +192,4 @@ impl EnvironmentSettings {
             "must be false for `ALE/…` ids: they show pixels, which the model scales to [0, 1] by itself",
         );
     }
-}
-
-fn is_module(name: &str) -> bool {
-    let is_part = |part: &str| {
-        part.chars()
-            .next()
-            .is_some_and(|first| first.is_alphabetic() || first == '_')
-            && part
-                .chars()
-                .all(|letter| letter.is_alphanumeric() || letter == '_')
-    };
-    name.split('.').all(is_part)
 }

@@ -6,9 +6,10 @@ use super::{ConfigError, Experiment};
 
 /// What the parameters belong to. With another value of one of these a checkpoint's tensors would have
 /// other shapes, or another meaning.
-const IDENTITY: [&str; 17] = [
+const IDENTITY: [&str; 19] = [
     "environment.id",
     "environment.frame_stack",
+    "environment.wrappers",
     "environment.normalize_rewards",
     "environment.rescale_actions",
     "environment.atari.stack",
@@ -17,6 +18,7 @@ const IDENTITY: [&str; 17] = [
     "method.name",
     "model.body",
     "model.hidden",
+    "model.spatial_softmax",
     "model.activation",
     "model.lstm",
     "model.previous_step",

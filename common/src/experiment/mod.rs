@@ -57,6 +57,7 @@ mod value_check;
 mod value_kind;
 mod violation;
 mod wire;
+mod wrapper;
 
 pub use a3c::A3cSettings;
 pub use acer::AcerSettings;
@@ -90,3 +91,4 @@ pub use telemetry::{LogFormat, TelemetrySettings};
 pub use topology::TopologySettings;
 pub use violation::{Violation, Violations};
 pub use wire::{SendWeights, WireEncoding, WireSettings};
+pub use wrapper::Wrapper;

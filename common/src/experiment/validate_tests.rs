@@ -89,6 +89,17 @@ fn ranges() {
             &["['a b']", "['']", "['a..b']", "['1a']"],
             &["['a._b.c1']"],
         ),
+        (
+            "environment.wrappers",
+            &[
+                "[{ class = 'a.b' }]",
+                "[{ class = 'a.b:' }]",
+                "[{ class = ':B' }]",
+                "[{ class = 'a b:C' }]",
+                "[{ class = 'a/b.py:C' }]",
+            ],
+            &["[]", "[{ class = 'a.b:C.D', kwargs = { x = 1 } }]"],
+        ),
         ("environment.start_timeout_ms", &["0"], &["1"]),
         ("environment.step_timeout_ms", &["0"], &["1"]),
         ("environment.max_consecutive_restarts", &[], &["0"]),

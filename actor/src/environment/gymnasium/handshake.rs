@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use troop_common::experiment::AtariSettings;
+use troop_common::experiment::{AtariSettings, EnvironmentSettings, Wrapper};
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 
 /// Must be the host's; see `actor/python/troop_gym_host/protocol.py`.
-pub(super) const PROTOCOL: u32 = 3;
+pub(super) const PROTOCOL: u32 = 4;
 
 /// The actor's first line: what to run.
 #[derive(Serialize)]
@@ -17,15 +17,20 @@ pub(super) struct Request<'a> {
     pub(super) id: &'a str,
     pub(super) count: usize,
     pub(super) kwargs: &'a toml::Table,
+    pub(super) wrappers: &'a [Wrapper],
     pub(super) imports: &'a [String],
     pub(super) atari: &'a AtariSettings,
 }
 
-/// Says which of `kwargs` has no equal in JSON, if any.
-pub(super) fn check_kwargs(kwargs: &toml::Table) -> Result<(), String> {
-    kwargs
-        .iter()
-        .try_for_each(|(key, value)| check_value(&format!("environment.kwargs.{key}"), value))
+/// Says which of the arguments for Python has no equal in JSON, if any.
+pub(super) fn check_kwargs(settings: &EnvironmentSettings) -> Result<(), String> {
+    let check = |section: &str, kwargs: &toml::Table| {
+        let mut pairs = kwargs.iter();
+        pairs.try_for_each(|(key, value)| check_value(&format!("{section}.{key}"), value))
+    };
+    check("environment.kwargs", &settings.kwargs)?;
+    let mut wrappers = settings.wrappers.iter();
+    wrappers.try_for_each(|wrapper| check("environment.wrappers.kwargs", &wrapper.kwargs))
 }
 
 fn check_value(key: &str, value: &toml::Value) -> Result<(), String> {

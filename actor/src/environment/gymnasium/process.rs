@@ -34,7 +34,7 @@ impl HostProcess {
     /// # Errors
     /// What went wrong and what to do about it, for a person.
     pub(super) fn start(settings: &EnvironmentSettings) -> Result<Self, String> {
-        check_kwargs(&settings.kwargs)?;
+        check_kwargs(settings)?;
         let deadline = Instant::now() + Phase::Start.limit(settings);
         let mut child = RunningChild::spawn(settings)?;
         let result = Self::shake_hands(&mut child, settings, deadline);
@@ -59,6 +59,7 @@ impl HostProcess {
             id: &settings.id,
             count: settings.envs_per_worker,
             kwargs: &settings.kwargs,
+            wrappers: &settings.wrappers,
             imports: &settings.imports,
             atari: &settings.atari,
         })?;
