@@ -181,6 +181,7 @@ mod beside_torch {
             ),
             (settings(|model| model.body = Body::A3cConv), pixels(84)),
             (settings(|model| model.body = Body::NatureConv), pixels(84)),
+            (settings(|model| model.body = Body::MinatarConv), pixels(10)),
             (
                 settings(|model| {
                     model.body = Body::A3cConv;

@@ -15,6 +15,8 @@ pub enum Body {
     A3cConv,
     /// Mnih et al. 2015: conv 32 8×8/4, conv 64 4×4/2, conv 64 3×3/1, fc 512.
     NatureConv,
+    /// Young and Tian 2019: conv 16 3×3/1, fc 128.
+    MinatarConv,
 }
 
 /// What stands between two layers.
@@ -72,7 +74,8 @@ const LARGEST_BOUNDS_PENALTY: f64 = 1e6;
 settings! {
     /// `[model]`: the network.
     pub struct ModelSettings {
-        /// The layers that every head shares: fully connected, or the nets of Mnih et al. 2016 or 2015 for pixels.
+        /// The layers that every head shares: fully connected, or the nets of Mnih et al. 2016 or 2015 for pixels, or that of
+        /// Young and Tian 2019 for grids.
         pub body: Body = Body::Mlp,
         /// Whether a convolutional body goes on with the place where each channel of its last convolution sees something, the mean of a
         /// softmax over its places (Levine et al. 2016, §5.1), in place of all its numbers.

@@ -252,7 +252,7 @@ fn every_problem_is_named_at_once() {
              `wire.gradients`?",
             "unknown key `method.tmax` in --set; did you mean `method.t_max`?",
             "unknown key `learner.stripe` in --set; did you mean `learner.stripes`?",
-            "`model.body` in --set: expected `mlp`, `a3c_conv`, `nature_conv`, found string \
+            "`model.body` in --set: expected `mlp`, `a3c_conv`, `nature_conv`, `minatar_conv`, found string \
              \"mpl\"; did you mean `mlp`?",
         ]
     );

@@ -42,6 +42,7 @@ impl Body {
             Kind::Mlp => &settings.hidden,
             Kind::A3cConv => &[256],
             Kind::NatureConv => &[512],
+            Kind::MinatarConv => &[128],
         };
         let spatial_softmax = convolutions
             .last()
@@ -106,6 +107,7 @@ fn convolutions(body: Kind, observation: &ObservationSpace) -> Result<Vec<Layer>
         Kind::Mlp => return Ok(Vec::new()),
         Kind::A3cConv => ("a3c_conv", 20, &[(16, 8, 4), (32, 4, 2)]),
         Kind::NatureConv => ("nature_conv", 36, &[(32, 8, 4), (64, 4, 2), (64, 3, 1)]),
+        Kind::MinatarConv => ("minatar_conv", 3, &[(16, 3, 1)]),
     };
     let [channels, height, width] = observation.shape[..] else {
         return Err(ModelError::NeedsPixels {

@@ -162,6 +162,11 @@ mod tests {
             + 512 * 7
             + 7;
         check(Body::NatureConv, nature);
+        // conv 4→16 3×3, fc 1024→128, heads
+        let heads = [HEADS[0], HEADS[2]];
+        let network = Network::new(&settings(Body::MinatarConv), &pixels(10, 10), &heads);
+        let minatar = 4 * 16 * 9 + 16 + 1024 * 128 + 128 + 128 * 7 + 7;
+        assert_eq!(network.unwrap().layout().len(), minatar);
     }
 
     /// Two numbers a channel go on in place of 9 × 9.
