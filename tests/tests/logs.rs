@@ -103,3 +103,33 @@ fn text_is_for_people_and_has_no_colours_in_a_file() {
     assert!(!train.stderr.contains('\u{1b}'), "{}", train.stderr);
     assert!(!train.stderr.contains("{\""), "{}", train.stderr);
 }
+
+/// A target network that is refreshed every 2 updates of all of two workers is as young as their gradients are old.
+#[test]
+fn a_young_target_network_is_warned_of_with_both_numbers_and_what_to_set() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let settings = "--steps 4000 --set method.target_sync={updates=2}";
+    let options = format!("--run-dir one --workers 2 {settings}");
+    let train = scratch.run(&format!("troop train cartpole-onestepq {options}"));
+    let options = format!("--experiment cartpole-onestepq --run-dir two {settings}");
+    let learner = Learner::start(&scratch, &options);
+    let actor = format!("troop-actor --learner {} --workers 2", learner.url);
+    scratch.run(&actor).expect_code(0);
+    for process in [train, learner.process.wait()] {
+        process
+            .expect_code(0)
+            .expect_text("the target network is about as young as the gradients are old")
+            .expect_text("updates=2")
+            .expect_text("workers=")
+            .expect_text("set method.target_sync = { updates_per_worker = N } with N above 3");
+    }
+    for run in ["one", "two"] {
+        let events = scratch.run_files(run).events();
+        let of_target = |event: &&Value| event.to_string().contains("target network");
+        assert_eq!(events.iter().filter(of_target).count(), 1, "{run}");
+    }
+    let quiet = "troop train cartpole-onestepq --workers 8 --steps 4000 --run-dir quiet";
+    let quiet = scratch.run(quiet).expect_code(0);
+    assert_eq!(quiet.count_lines("target network"), 0);
+}
