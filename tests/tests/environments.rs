@@ -168,6 +168,46 @@ fn pong_trains_and_counts_four_frames_a_step() {
     check_losses(&run.progress());
 }
 
+/// Presets of packages beside Gymnasium, some steps each: their ids, wrappers, bodies and methods go together.
+#[test]
+fn small_games_mazes_and_cars_train() {
+    let _serial = serial();
+    let games = [
+        "asterix",
+        "breakout",
+        "freeway",
+        "seaquest",
+        "space-invaders",
+    ];
+    let names = games.map(|game| [format!("minatar-{game}"), format!("minatar-{game}-dqn")]);
+    let mut presets: Vec<(String, u64)> = names
+        .into_iter()
+        .flatten()
+        .map(|name| (name, 2_000))
+        .collect();
+    presets.push(("minigrid-doorkey".into(), 2_000));
+    // PyPI has CarRacing's physics for no other machine. A track takes a second to make.
+    if cfg!(target_arch = "x86_64") {
+        presets.push(("carracing".into(), 40));
+        presets.push(("carracing-discrete".into(), 40));
+    }
+    for (preset, env_steps) in presets {
+        let scratch = Scratch::new();
+        let method = match preset.ends_with("-dqn") {
+            true => "method.replay_start_env_steps=1000 method.replay_ratio=4",
+            false => "environment.envs_per_worker=2",
+        };
+        let settings = format!("{method} experiment.total_env_steps={env_steps}");
+        train(&scratch, &preset, &settings).expect_code(0);
+        let summary = scratch.run_files("run").summary();
+        let count = |key: &str| summary[key].as_u64().unwrap();
+        assert!(
+            count("env_steps") >= env_steps && count("updates") > 0,
+            "{preset}: {summary}"
+        );
+    }
+}
+
 #[test]
 fn the_documented_environment_of_ones_own_is_solved() {
     let _serial = serial();
