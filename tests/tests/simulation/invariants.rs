@@ -3,7 +3,7 @@ use std::sync::Arc;
 use troop_common::experiment::StalenessPolicy;
 use troop_learner::ParameterServer;
 
-use crate::ledger::{Ledger, elements};
+use crate::ledger::{Ledger, Made, elements};
 use crate::scenario::Scenario;
 use crate::trace::Happening;
 use crate::turns::Turns;
@@ -44,8 +44,8 @@ impl Invariants {
     }
 
     /// A worker is about to hand a gradient to its link.
-    pub(crate) fn send(&mut self, worker: usize, number: u64, epoch: u64, version: u64) {
-        self.ledger.send(worker, number, epoch, version);
+    pub(crate) fn send(&mut self, made: Made, epoch: u64, version: u64) {
+        self.ledger.send(made, epoch, version);
     }
 
     /// The learner begins a life.

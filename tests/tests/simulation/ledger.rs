@@ -11,28 +11,35 @@ const SLOTS: usize = 64;
 /// What may be rounded away: rates and means are not powers of two.
 const TOLERANCE: f32 = 2e-3;
 
+/// A worker's gradient, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Made {
+    pub(crate) worker: usize,
+    pub(crate) number: u64,
+}
+
 /// Elements of the parameter vector.
 pub(crate) fn elements(workers: usize) -> usize {
     workers * SLOTS + 1
 }
 
-/// A worker's gradient, by its number.
-pub(crate) fn gradient(worker: usize, number: u64, workers: usize) -> Vec<f32> {
+/// A gradient of one of so many workers.
+pub(crate) fn gradient(made: Made, workers: usize) -> Vec<f32> {
     let mut gradient = vec![0.0; elements(workers)];
-    gradient[slot(worker, number)] = 1.0;
+    gradient[slot(made)] = 1.0;
     gradient[elements(workers) - 1] = 1.0;
     gradient
 }
 
-fn slot(worker: usize, number: u64) -> usize {
-    worker * SLOTS + number as usize % SLOTS
+/// The element that is a gradient's own.
+pub(crate) fn slot(made: Made) -> usize {
+    made.worker * SLOTS + made.number as usize % SLOTS
 }
 
 /// What a worker handed to its link.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    worker: usize,
-    number: u64,
+    made: Made,
     epoch: u64,
     version: u64,
     applied: bool,
@@ -73,15 +80,15 @@ impl Ledger {
         self.applied
     }
 
-    pub(crate) fn send(&mut self, worker: usize, number: u64, epoch: u64, version: u64) {
+    /// A worker hands it to its link; it is computed on `version` of that life.
+    pub(crate) fn send(&mut self, made: Made, epoch: u64, version: u64) {
         let sent = Sent {
-            worker,
-            number,
+            made,
             epoch,
             version,
             applied: false,
         };
-        self.sent.insert(slot(worker, number), sent);
+        self.sent.insert(slot(made), sent);
     }
 
     /// A life begins with `parameters`.
@@ -92,8 +99,8 @@ impl Ledger {
         self.applied = 0;
     }
 
-    /// The learner is at `version` now.
-    pub(crate) fn see(&mut self, version: u64, parameters: Vec<f32>) -> Result<(), String> {
+    /// The learner is at `version` now; gives what it has applied since the last look.
+    pub(crate) fn see(&mut self, version: u64, parameters: Vec<f32>) -> Result<Vec<Made>, String> {
         let updates = version
             .checked_sub(self.version)
             .ok_or_else(|| format!("version {version} came after {}", self.version))?;
@@ -113,7 +120,7 @@ impl Ledger {
         (self.version, self.parameters) = (version, parameters);
         let shared = self.parameters.last().copied().unwrap_or_default();
         self.shared.insert(version, shared);
-        Ok(())
+        Ok(moved.iter().map(|slot| self.sent[slot].made).collect())
     }
 
     /// A round is one update, and needs longer than there is between two looks.
@@ -142,7 +149,7 @@ impl Ledger {
             Err(format!(
                 "worker {}'s gradient {} (epoch {}, version {}) moved its element by {step} in epoch \
                  {epoch} after version {version}: {why}",
-                sent.worker, sent.number, sent.epoch, sent.version
+                sent.made.worker, sent.made.number, sent.epoch, sent.version
             ))
         };
         let staleness = version.saturating_sub(sent.version);

@@ -1,76 +1,63 @@
-//! Learner and actors in one thread and in virtual time: the real service, the real links and the
+//! Learners and actors in one thread and in virtual time: the real service, the real links and the
 //! real transport over a simulated network that loses, delays and holds messages, with processes
 //! that crash and come back. Everything that happens follows from one seed.
 
+mod connection;
 mod faults;
 mod invariants;
 mod ledger;
+mod network;
 mod scenario;
+mod seeds;
+mod sharded;
+mod stage;
 mod trace;
 mod turns;
+mod worker;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-
 use scenario::Scenario;
+use seeds::Sweep;
 use world::{run, simulate};
-
-/// Runs this one seed.
-const SEED: &str = "TROOP_SIMULATION_SEED";
-
-/// Runs so many seeds.
-const SEEDS: &str = "TROOP_SIMULATION_SEEDS";
-
-const DEFAULT_SEEDS: u64 = 200;
-
-fn variable(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{name} is `{text}`; expected a number")))
-}
-
-/// Why a seed's run failed; none where it did not.
-fn failure(seed: u64) -> Option<String> {
-    let result = catch_unwind(AssertUnwindSafe(|| simulate(seed)));
-    let why = match result {
-        Ok(Ok(_)) => return None,
-        Ok(Err(why)) => why,
-        Err(_) => "a panic, see above".into(),
-    };
-    Some(format!(
-        "seed {seed}: {why}\nrepeat it with: {SEED}={seed} cargo test --release -p troop-tests \
-         --test simulation runs_keep -- --nocapture"
-    ))
-}
-
-/// Runs on all cores; every run stays on one of them.
-fn failures(seeds: u64) -> Vec<String> {
-    let next = AtomicU64::new(0);
-    let work = || {
-        let claim = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds);
-        std::iter::from_fn(claim)
-            .filter_map(failure)
-            .collect::<Vec<_>>()
-    };
-    thread::scope(|scope| {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let found = threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap());
-        found.collect()
-    })
-}
 
 #[test]
 fn runs_keep_what_is_promised_and_go_on_once_faults_are_over() {
-    let failed = match variable(SEED) {
-        Some(seed) => failure(seed).into_iter().collect(),
-        None => failures(variable(SEEDS).unwrap_or(DEFAULT_SEEDS)),
+    let sweep = Sweep {
+        filter: "runs_keep",
+        simulate,
+        expected: &["life begins", "session ends", "the learner is back"],
+        counted: &[],
     };
-    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    sweep.run();
+}
+
+#[test]
+fn several_shards_keep_what_is_promised_and_go_on_once_faults_are_over() {
+    let sweep = Sweep {
+        filter: "several_shards_keep",
+        simulate: sharded::simulate,
+        expected: &[
+            "life begins",
+            "life goes on from a cut",
+            "cut made",
+            "cut failed",
+            "fault in a cut",
+            "gradients in part",
+            "Replaced",
+        ],
+        // Of cuts that somebody was late in.
+        counted: &["within 20 s"],
+    };
+    sweep.run();
+}
+
+#[test]
+fn without_faults_each_cut_of_several_shards_is_made_and_holds_whole_gradients() {
+    for seed in 0..30 {
+        if let Err(why) = sharded::run(sharded::Scenario::quiet(seed)) {
+            panic!("seed {seed}: {why}");
+        }
+    }
 }
 
 #[test]
@@ -92,9 +79,9 @@ fn by_moment(mut run: Vec<String>) -> Vec<String> {
     run
 }
 
-#[test]
-fn a_seed_gives_the_same_run_each_time_and_another_seed_another_run() {
-    for seed in 0..12 {
+/// Makes sure that each of so many seeds makes one run, and another one another.
+fn expect_same_runs(seeds: u64, simulate: fn(u64) -> Result<Vec<String>, String>) {
+    for seed in 0..seeds {
         let run = || by_moment(simulate(seed).unwrap());
         let (first, again) = (run(), run());
         let differs = first
@@ -112,4 +99,14 @@ fn a_seed_gives_the_same_run_each_time_and_another_seed_another_run() {
         assert_eq!(first.len(), again.len(), "seed {seed}");
         assert_ne!(first, by_moment(simulate(seed + 1_000).unwrap()));
     }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_each_time_and_another_seed_another_run() {
+    expect_same_runs(12, simulate);
+}
+
+#[test]
+fn a_seed_of_several_shards_gives_the_same_run_each_time_and_another_seed_another_run() {
+    expect_same_runs(12, sharded::simulate);
 }

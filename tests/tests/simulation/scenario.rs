@@ -78,7 +78,8 @@ pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn worker(rng: &mut ChaCha8Rng) -> WorkerPlan {
+/// A worker, often a quick one.
+pub(crate) fn worker(rng: &mut ChaCha8Rng) -> WorkerPlan {
     let slow = if rng.random_bool(0.2) { 10 } else { 1 };
     WorkerPlan {
         start: ms(rng.random_range(0..1_500)),
@@ -86,9 +87,8 @@ fn worker(rng: &mut ChaCha8Rng) -> WorkerPlan {
     }
 }
 
-/// Plain SGD at a rate of 1, so that what is applied can be read off the parameters.
-fn experiment(rng: &mut ChaCha8Rng, workers: usize) -> Experiment {
-    use StalenessPolicy::{Accept, Bound, Compensate, Drop, Scale, Synchronous};
+/// Plain SGD at a rate of 1, so that what is applied can be read off the parameters; how it is sent is chance's.
+pub(crate) fn plain_sgd(rng: &mut ChaCha8Rng) -> Experiment {
     let mut experiment = Experiment::default();
     experiment.experiment.name = "simulation".into();
     experiment.experiment.total_env_steps = u64::from(u32::MAX);
@@ -106,7 +106,12 @@ fn experiment(rng: &mut ChaCha8Rng, workers: usize) -> Experiment {
     if rng.random_bool(0.4) {
         wire.send_weights = SendWeights::AfterGradient;
     }
+    experiment
+}
 
+fn experiment(rng: &mut ChaCha8Rng, workers: usize) -> Experiment {
+    use StalenessPolicy::{Accept, Bound, Compensate, Drop, Scale, Synchronous};
+    let mut experiment = plain_sgd(rng);
     let learner = &mut experiment.learner;
     let policies = [Accept, Drop, Scale, Compensate, Bound, Synchronous];
     learner.staleness = policies[rng.random_range(0..policies.len())];
@@ -115,7 +120,7 @@ fn experiment(rng: &mut ChaCha8Rng, workers: usize) -> Experiment {
     learner.bound_updates = rng.random_range(0..4);
     learner.synchronous_workers = rng.random_range(1..=workers);
     learner.straggler_timeout_ms = rng.random_bool(0.5).then_some(100);
-    let together = wire.send_weights == SendWeights::AfterGradient;
+    let together = experiment.wire.send_weights == SendWeights::AfterGradient;
     if learner.staleness != Synchronous && !together {
         learner.publish = match rng.random_range(0..3) {
             0 => Publish::IntervalMs(rng.random_range(2..80)),

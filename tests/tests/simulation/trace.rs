@@ -5,19 +5,32 @@ use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::seeds;
+
+/// Where turmoil says which host runs.
+const HOSTS: &str = "turmoil::sim";
 
 /// Something that the learner, a link or a simulated worker said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Happening {
     /// Virtual time.
     pub(crate) at: Duration,
+    /// On which host, if one seed alone is run.
+    host: Option<Host>,
     pub(crate) message: String,
     pub(crate) fields: BTreeMap<&'static str, String>,
 }
+
+/// A host's name.
+#[derive(Clone, Debug, PartialEq)]
+struct Host(String);
 
 impl Happening {
     /// A field that is a number.
@@ -30,7 +43,11 @@ impl Happening {
 
 impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.at, self.message)?;
+        write!(f, "{:?} ", self.at)?;
+        if let Some(Host(name)) = &self.host {
+            write!(f, "{name} ")?;
+        }
+        write!(f, "{}", self.message)?;
         let mut fields = self.fields.iter();
         fields.try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
@@ -47,19 +64,39 @@ impl Trace {
 
     /// Notes what is said while `work` runs on this thread.
     pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let ours = ["troop_learner", "troop_actor", "simulation"];
-        let targets = ours.map(|target| (target, LevelFilter::TRACE));
-        let layer = self
-            .clone()
-            .with_filter(Targets::new().with_targets(targets));
+        let ours = ["troop_learner", "troop_actor", "troop_common", "simulation"];
+        let mut targets = Targets::new();
+        for target in ours {
+            targets = targets.with_target(target, LevelFilter::TRACE);
+        }
+        // It says so at each tick of each host.
+        if seeds::one().is_some() {
+            targets = targets.with_target(HOSTS, LevelFilter::INFO);
+        }
+        let layer = self.clone().with_filter(targets);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work)
     }
 }
 
-impl<S: Subscriber> Layer<S> for Trace {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Trace {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().target() != HOSTS {
+            return;
+        }
+        let mut said = Happening::default();
+        attributes.record(&mut said);
+        if let (Some(span), Some(name)) = (context.span(id), said.fields.get("name")) {
+            let host = Host(name.trim_matches('"').to_owned());
+            span.extensions_mut().insert(host);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let spans = context.event_scope(event).into_iter().flatten();
+        let mut hosts = spans.filter_map(|span| span.extensions().get::<Host>().cloned());
         let mut happening = Happening {
             at: turmoil::sim_elapsed().unwrap_or_default(),
+            host: hosts.next(),
             ..Happening::default()
         };
         event.record(&mut happening);
