@@ -1,5 +1,7 @@
 //! What a Gymnasium host tells its actor at the start, a JSON line each.
 
+use troop_common::experiment::EnvironmentSettings;
+
 use super::handshake::{Offer, Ready, Reply, check_kwargs, element_size};
 
 /// Environments of the host.
@@ -32,8 +34,14 @@ pub fn run(data: &[u8]) {
     }
     if let Ok(text) = std::str::from_utf8(data)
         && let Ok(kwargs) = text.parse::<toml::Table>()
-        && check_kwargs(&kwargs).is_ok()
     {
-        serde_json::to_string(&kwargs).expect("what was checked has an equal in JSON");
+        let settings = EnvironmentSettings {
+            kwargs,
+            ..EnvironmentSettings::default()
+        };
+        if check_kwargs(&settings).is_err() {
+            return;
+        }
+        serde_json::to_string(&settings.kwargs).expect("what was checked has an equal in JSON");
     }
 }

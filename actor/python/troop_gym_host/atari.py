@@ -39,11 +39,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from .failure import HostError, import_hint
+from .registry import make_registered
 from .seeding import seed_of
 from .settings import AtariSettings, Settings
 from .shared_arrays import SharedArrays
 from .spaces import ActionCodec, DiscreteAction, ObservationCodec, PixelObservation
-from .vector import make
 
 try:
     import ale_py
@@ -73,7 +73,7 @@ class AtariGame:
     """One game: acts, watches, and leaves its screen ``[H, W]`` where the actor reads it."""
 
     def __init__(self, id: str, kwargs: dict[str, Any], settings: AtariSettings) -> None:
-        environment: Any = make(
+        environment: Any = make_registered(
             id,
             {
                 **kwargs,

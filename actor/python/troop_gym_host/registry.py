@@ -18,13 +18,13 @@ _PLUG_INS = "gymnasium.envs"
 
 def make(settings: Settings) -> gymnasium.Env[Any, Any]:
     """One environment with its wrappers around it."""
-    environment = _make(settings.id, settings.kwargs)
+    environment = make_registered(settings.id, settings.kwargs)
     for wrapper in settings.wrappers:
         environment = _wrap(environment, wrapper)
     return environment
 
 
-def _make(id: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+def make_registered(id: str, kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     """``gymnasium.make``, with a word about what to do where it fails."""
     try:
         _register(id)

@@ -73,7 +73,7 @@ impl Sizing {
                 "weights out",
                 format!("{subscribers} subscribers × {publishes} /s × {vector} = {leaves}"),
             ),
-            ("to apply", self.to_apply(&enters, learner)),
+            ("to apply", self.applying(&enters, learner)),
             (
                 "to receive",
                 to_carry(&enters, learner, self.learners_to_receive),
@@ -88,7 +88,7 @@ impl Sizing {
         ]
     }
 
-    fn to_apply(&self, enters: &str, learner: &Learner) -> String {
+    fn applying(&self, enters: &str, learner: &Learner) -> String {
         let speed = readable(learner.gigabytes_per_second);
         let found = readable(self.learners_to_apply);
         format!(

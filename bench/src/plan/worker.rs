@@ -62,10 +62,9 @@ impl Worker {
 
     /// Takes the newest weights that are there at `now`; `version` says which one a shard had at a time.
     pub(super) fn take_weights(&mut self, now: f64, version: impl Fn(usize, f64) -> u32) {
-        let mut newest = None;
-        while let Some(there) = self.deliveries.pop_front_if(|it| it.arrives <= now) {
-            newest = Some(there);
-        }
+        let there = self.deliveries.iter().take_while(|it| it.arrives <= now);
+        let there = there.count();
+        let newest = self.deliveries.drain(..there).next_back();
         let begins = newest.into_iter().flat_map(|there| there.begins);
         for (shard, at) in begins.enumerate() {
             self.versions[shard] = version(shard, at);

@@ -1,3 +1,4 @@
+use crate::proto::v1::CutGivenUp;
 use crate::proto::v1::attach_replay_request::Kind as Up;
 use crate::proto::v1::attach_replay_response::Kind as Down;
 use tokio::sync::mpsc;
@@ -21,6 +22,14 @@ impl Exchange {
             return said;
         }
         std::future::pending().await
+    }
+
+    /// The connection is lost, and with it what was said in a cut.
+    pub(super) fn lost(exchange: &Option<Self>) {
+        if let Some(exchange) = exchange {
+            // One that has more to read than that is in no cut.
+            let _ = exchange.told.try_send(Down::GivenUp(CutGivenUp::default()));
+        }
     }
 
     /// Hands on what the lead has said.

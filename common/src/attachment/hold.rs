@@ -73,6 +73,7 @@ impl Holder {
             let lost = match self.attach().await {
                 Ok(stream) => {
                     let lost = stream.tell(counts, &mut self.exchange).await;
+                    Exchange::lost(&self.exchange);
                     // It was there until now.
                     self.outage = Outage::new();
                     lost

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::last_words::LastWords;
 use crate::address::Address;
 use crate::connections;
 use crate::wire::tune_if_local;
@@ -74,7 +75,7 @@ impl Tcp {
 }
 
 impl Service<Uri> for Tcp {
-    type Response = TokioIo<BufReader<TcpStream>>;
+    type Response = TokioIo<LastWords<BufReader<TcpStream>>>;
     type Error = StdError;
     type Future = BoxFuture<Self::Response, StdError>;
 
@@ -88,7 +89,8 @@ impl Service<Uri> for Tcp {
         Box::pin(async move {
             let stream = connecting.await?.into_inner();
             tune_if_local(&stream, stream.peer_addr()?)?;
-            Ok(TokioIo::new(BufReader::with_capacity(read_ahead, stream)))
+            let stream = BufReader::with_capacity(read_ahead, stream);
+            Ok(TokioIo::new(LastWords(stream)))
         })
     }
 }

@@ -3,6 +3,7 @@
 mod backoff;
 mod connector;
 mod dial;
+mod last_words;
 mod mismatch;
 mod no_connection;
 mod outage;

@@ -8,7 +8,7 @@ use super::Arrived;
 use crate::answers::SessionId;
 use crate::lock::lock;
 
-/// Where gradients wait while a cut is made. It is open but for that.
+/// Where gradients wait while a cut is made, before they take room. It is open but for that.
 #[derive(Debug, Default)]
 pub(crate) struct CutGate {
     state: Mutex<State>,
@@ -27,8 +27,8 @@ struct State {
 #[derive(Debug)]
 struct Member {
     lead_session: SessionId,
-    /// The last gradient that has come whole.
-    arrived: u64,
+    /// The last gradient that has begun to come.
+    begun: u64,
     /// The last one that has been applied, or refused.
     done: u64,
 }
@@ -48,7 +48,7 @@ impl CutGate {
     pub(crate) fn join(&self, session: SessionId, lead_session: SessionId) {
         let member = Member {
             lead_session,
-            arrived: 0,
+            begun: 0,
             done: 0,
         };
         lock(&self.state).members.insert(session, member);
@@ -61,8 +61,9 @@ impl CutGate {
         });
     }
 
-    /// Waits until a gradient that has come whole may pass.
-    pub(crate) async fn enter(&self, session: SessionId, sequence: u64) {
+    /// Waits until a gradient that begins to come may take room. From then on a cut waits for it: one that was held with room
+    /// would keep others from theirs.
+    pub(crate) async fn begin(&self, session: SessionId, sequence: u64) {
         self.until(|state| {
             let State {
                 members,
@@ -72,21 +73,15 @@ impl CutGate {
             let Some(member) = members.get_mut(&session) else {
                 return true;
             };
-            member.arrived = member.arrived.max(sequence);
-            match stage {
+            let passes = match stage {
                 Stage::All => !*closed,
                 Stage::Nobody => false,
                 Stage::UpTo(limit) => sequence <= limit.of(member.lead_session),
+            };
+            if passes {
+                member.begun = member.begun.max(sequence);
             }
-        })
-        .await;
-    }
-
-    /// Waits until a gradient that begins to come may take room: one that is held must not take what others need.
-    pub(crate) async fn begin(&self, session: SessionId, sequence: u64) {
-        self.until(|state| match (&state.stage, state.members.get(&session)) {
-            (Stage::UpTo(limit), Some(member)) => sequence <= limit.of(member.lead_session),
-            _ => true,
+            passes
         })
         .await;
     }
@@ -95,7 +90,7 @@ impl CutGate {
     pub(crate) fn done(&self, session: SessionId, sequence: u64) {
         self.change(|state| {
             if let Some(member) = state.members.get_mut(&session) {
-                member.arrived = member.arrived.max(sequence);
+                member.begun = member.begun.max(sequence);
                 member.done = member.done.max(sequence);
             }
         });
@@ -141,7 +136,7 @@ impl Held<'_> {
     pub(crate) fn arrived(&self) -> Arrived {
         let mut arrived = Arrived::default();
         for member in lock(&self.gate.state).members.values() {
-            arrived.raise(member.lead_session, member.arrived);
+            arrived.raise(member.lead_session, member.begun);
         }
         arrived
     }
@@ -197,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn all_pass_until_it_is_held_and_again_once_it_is_not() {
+    fn all_begin_until_it_is_held_and_again_once_it_is_not() {
         let gate = gate();
-        assert!(passes(gate.enter(1, 1)));
+        assert!(passes(gate.begin(1, 1)));
         let held = gate.hold();
-        assert!(!passes(gate.enter(1, 2)));
-        assert_eq!(held.arrived(), arrived(&[(11, 2), (12, 0)]));
+        assert!(!passes(gate.begin(1, 2)));
+        assert_eq!(held.arrived(), arrived(&[(11, 1), (12, 0)]));
         drop(held);
-        assert!(passes(gate.enter(1, 2)) && passes(gate.begin(1, 3)));
+        assert!(passes(gate.begin(1, 2)));
     }
 
     #[test]
@@ -214,22 +209,21 @@ mod tests {
         let held = gate.hold();
         let mut taken = pin!(held.take(arrived(&[(11, 4), (12, 1)])));
         assert!(!is_ready(taken.as_mut()));
-        assert!(passes(gate.begin(1, 4)) && passes(gate.enter(1, 4)));
-        assert!(!passes(gate.begin(1, 5)) && !passes(gate.enter(1, 5)));
+        assert!(passes(gate.begin(1, 4)) && !passes(gate.begin(1, 5)));
         gate.done(1, 4);
         assert!(!is_ready(taken.as_mut()), "the other one is not there");
-        assert!(passes(gate.enter(2, 1)));
+        assert!(passes(gate.begin(2, 1)));
         gate.done(2, 1);
         assert!(is_ready(taken));
     }
 
     #[test]
-    fn a_gradient_that_has_passed_is_waited_for_and_one_who_left_is_not() {
+    fn a_gradient_that_has_begun_is_waited_for_and_one_who_left_is_not() {
         let gate = gate();
-        assert!(passes(gate.enter(1, 1)));
+        assert!(passes(gate.begin(1, 1)));
         let held = gate.hold();
         let mut taken = pin!(held.take(held.arrived()));
-        assert!(!is_ready(taken.as_mut()), "it is being applied");
+        assert!(!is_ready(taken.as_mut()), "it is on its way");
         gate.leave(1);
         assert!(is_ready(taken));
     }
@@ -238,17 +232,17 @@ mod tests {
     fn once_it_is_closed_only_a_cut_takes_sessions_further() {
         let gate = gate();
         gate.close();
+        assert!(!passes(gate.begin(1, 1)));
         let held = gate.hold();
-        assert!(!passes(gate.enter(1, 1)));
         {
-            let mut taken = pin!(held.take(held.arrived()));
+            let mut taken = pin!(held.take(arrived(&[(11, 1)])));
             assert!(!is_ready(taken.as_mut()));
-            assert!(passes(gate.enter(1, 1)));
+            assert!(passes(gate.begin(1, 1)));
             gate.done(1, 1);
             assert!(is_ready(taken));
         }
         drop(held);
-        assert!(!passes(gate.enter(1, 2)));
+        assert!(!passes(gate.begin(1, 2)));
     }
 
     #[test]
@@ -257,20 +251,20 @@ mod tests {
         let held = gate.hold();
         assert!(passes(held.take(Arrived::default())));
         gate.join(3, 13);
-        assert!(!passes(gate.enter(3, 1)));
+        assert!(!passes(gate.begin(3, 1)));
     }
 
     #[tokio::test]
     async fn who_waits_is_woken() {
         let gate = gate();
         let held = gate.hold();
-        let entering = async {
-            gate.enter(1, 1).await;
+        let coming = async {
+            gate.begin(1, 1).await;
             gate.done(1, 1);
         };
         let taking = async {
             held.take(arrived(&[(11, 1)])).await;
         };
-        tokio::join!(entering, taking);
+        tokio::join!(coming, taking);
     }
 }

@@ -132,30 +132,53 @@ impl ParameterServer {
     }
 
     /// Takes part in cut number `cut`: says how far its sessions have come, and takes them as far as it is then told.
-    /// Gives what this shard holds then; none if the cut is given up.
     pub(crate) async fn take_part(
         &self,
         cut: u64,
         told: &mut mpsc::Receiver<Down>,
         tells: &mpsc::Sender<Up>,
-    ) -> Option<Part> {
-        let model = self.model.get()?;
-        let held = self.gate.hold();
-        let arrived = held.arrived().message(cut);
-        tells.send(Up::Arrived(arrived)).await.ok()?;
-        let next = timeout(CUT_PATIENCE, told.recv()).await;
-        let Ok(Some(Down::Arrived(limit))) = next else {
-            return None;
+    ) -> TakenPart {
+        let Some(model) = self.model.get() else {
+            return TakenPart::GivenUp;
         };
-        if limit.cut != cut {
-            return None;
+        let held = self.gate.hold();
+        let arrived = Up::Arrived(held.arrived().message(cut));
+        if tells.send(arrived).await.is_err() {
+            return TakenPart::GivenUp;
         }
+        let limit = match timeout(CUT_PATIENCE, told.recv()).await {
+            Ok(Some(Down::Arrived(limit))) if limit.cut == cut => limit,
+            Ok(other) => return other.into(),
+            Err(_) => return TakenPart::GivenUp,
+        };
         tokio::select! {
             biased;
-            taken = timeout(CUT_PATIENCE, held.take(limit.into())) => taken.ok()?,
-            _ = told.recv() => return None,
+            taken = timeout(CUT_PATIENCE, held.take(limit.into())) => match taken {
+                Ok(()) => TakenPart::Whole(self.copy_elsewhere(model).into_part()),
+                Err(_) => TakenPart::GivenUp,
+            },
+            other = told.recv() => other.into(),
         }
-        Some(self.copy_elsewhere(model).into_part())
+    }
+}
+
+/// What came of a shard's part in a cut.
+pub(crate) enum TakenPart {
+    /// What it holds.
+    Whole(Part),
+    /// There is none.
+    GivenUp,
+    /// The lead has begun another cut meanwhile.
+    Another(u64),
+}
+
+impl From<Option<Down>> for TakenPart {
+    /// Whatever the lead says in place of what was waited for, the cut is over.
+    fn from(said: Option<Down>) -> Self {
+        match said {
+            Some(Down::Hold(v1::Hold { cut })) => Self::Another(cut),
+            _ => Self::GivenUp,
+        }
     }
 }
 
@@ -177,13 +200,6 @@ impl ParameterServer {
     pub(crate) async fn begin_gradient(&self, session: SessionId, sequence: u64) {
         if self.shards() > 1 {
             self.gate.begin(session, sequence).await;
-        }
-    }
-
-    /// Waits while a cut is made that a gradient is not to be in.
-    pub(super) async fn pass_gate(&self, session: SessionId, sequence: u64) {
-        if self.shards() > 1 {
-            self.gate.enter(session, sequence).await;
         }
     }
 

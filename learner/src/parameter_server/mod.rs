@@ -28,6 +28,7 @@ mod turns;
 mod waiting;
 
 pub use checkpoint::{Checkpoint, CheckpointState};
+pub(crate) use cut::TakenPart;
 
 use std::sync::{Arc, Mutex, OnceLock};
 

@@ -190,7 +190,12 @@ impl GradientReader {
             encoding: chunk.encoding,
         };
         let (began, room) = match self.room.take() {
-            Some(room) => (Instant::now(), room),
+            Some(room) => {
+                if self.reading != Reading::Within(origin) {
+                    begin(&self.session, origin.sequence).await;
+                }
+                (Instant::now(), room)
+            }
             None => room(&self.session, origin.sequence).await,
         };
         let norm = &mut self.norm;
@@ -291,9 +296,14 @@ impl GradientReader {
 
 /// Room for a session's gradient, and since when it is its turn.
 async fn room(session: &OpenSession, sequence: u64) -> (Instant, Room) {
+    begin(session, sequence).await;
+    (Instant::now(), session.server().room().await)
+}
+
+/// Waits until a session's gradient may come, if a cut is made.
+async fn begin(session: &OpenSession, sequence: u64) {
     let server = session.server();
     server.begin_gradient(session.id(), sequence).await;
-    (Instant::now(), server.room().await)
 }
 
 /// When a gradient of so many elements must be whole whose first chunk came at `began`, and has room now. The

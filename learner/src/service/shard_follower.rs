@@ -9,7 +9,7 @@ use troop_common::proto::v1::attach_replay_request::Kind as Up;
 use troop_common::proto::v1::attach_replay_response::Kind as Down;
 
 use crate::cut::{Part, PartGathering};
-use crate::parameter_server::ParameterServer;
+use crate::parameter_server::{ParameterServer, TakenPart};
 
 /// The next piece of what a shard begins with comes within this time, or the lead is gone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,25 +65,30 @@ impl ShardFollower {
             return;
         }
         while let Some(said) = self.told.recv().await {
-            if let Down::Hold(v1::Hold { cut }) = said
-                && self.take_part(&server, cut).await.is_err()
-            {
-                return;
+            let Down::Hold(v1::Hold { cut }) = said else {
+                continue;
+            };
+            let mut next = Some(cut);
+            while let Some(cut) = next {
+                next = match self.take_part(&server, cut).await {
+                    Ok(another) => another,
+                    Err(_) => return,
+                };
             }
         }
     }
 
+    /// Gives the cut that the lead has begun meanwhile, if it has.
     async fn take_part(
         &mut self,
         server: &ParameterServer,
         cut: u64,
-    ) -> Result<(), mpsc::error::SendError<Up>> {
+    ) -> Result<Option<u64>, mpsc::error::SendError<Up>> {
+        let given_up = Up::GivenUp(v1::CutGivenUp { cut });
         match server.take_part(cut, &mut self.told, &self.tells).await {
-            Some(part) => self.send(cut, &part).await,
-            None => {
-                let given_up = v1::CutGivenUp { cut };
-                self.tells.send(Up::GivenUp(given_up)).await
-            }
+            TakenPart::Whole(part) => self.send(cut, &part).await.map(|()| None),
+            TakenPart::GivenUp => self.tells.send(given_up).await.map(|()| None),
+            TakenPart::Another(cut) => Ok(Some(cut)),
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) async fn serve(service: Service) -> turmoil::Result {
                 break;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let incoming = ReceiverStream::new(incoming);
     tokio::select! {
