@@ -167,11 +167,14 @@ fn shards_begin_anew_with_a_lead_that_comes_back() {
     let _serial = serial();
     let port = ReservedPort::new();
     let listen = format!("--listen {} --set checkpoint.interval_s=1", port.address);
-    let mut run = Sharded::start(2, &listen);
+    let mut run = Sharded::start(2, &format!("--steps 1000000000 {listen}"));
     let actor = run.actor();
     run.lead.process.wait_for("checkpoint written");
     run.lead.process.kill();
-    let line = format!("--run-dir run --resume --steps 400000 {listen}");
+    // So that the next life has something to do, however fast the first was.
+    let reached = &run.scratch.run_files("run").state()["counters"]["env_steps"];
+    let steps = reached.as_u64().unwrap() + 200_000;
+    let line = format!("--run-dir run --resume --steps {steps} {listen}");
     run.lead = Learner::start(&run.scratch, &line);
     run.lead.process.wait().expect_code(0);
     run.others.remove(0).wait().expect_code(0);
