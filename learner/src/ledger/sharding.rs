@@ -83,6 +83,11 @@ impl Ledger {
         self.done.subscribe()
     }
 
+    /// Whether the run is over but for its last checkpoint.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.borrow().is_some()
+    }
+
     /// A shard has what it begins with; whether all have.
     pub(crate) fn shard_has_begun(&self, index: usize) -> bool {
         lock(&self.shards).begun(index)

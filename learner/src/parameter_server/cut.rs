@@ -207,7 +207,7 @@ impl ParameterServer {
     pub(super) fn passed(&self, session: SessionId, sequence: u64) {
         if self.shards() > 1 {
             self.gate.done(session, sequence);
-            if self.ledger.done().borrow().is_some() {
+            if self.ledger.is_done() {
                 self.gate.close();
             }
         }
