@@ -22,7 +22,7 @@ mod web;
 pub use answers::{
     AttachError, Attachment, JoinError, Joined, OpenError, Outcome, Phase, ReplayIntroduction,
     ReplayMissing, ReplayView, ResumeError, SessionId, SessionView, ShardIntroduction,
-    ShardMissing, ShardRefused, Verdict,
+    ShardMissing, ShardRefused, Verdict, WorkerIntroduction,
 };
 pub use cut::CutFailed;
 pub use ledger::{Evaluation, ProgressView, learning};

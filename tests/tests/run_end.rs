@@ -2,12 +2,13 @@
 
 use tokio::runtime::Runtime;
 use troop_actor::link::{
-    Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, Link, LinkClosed,
+    Connector, Contribution, EndpointSettings, GrpcLink, Interrupt, Link, LinkClosed, ReportLink,
 };
 use troop_common::experiment::ActorSettings;
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::{Episode, LossTerm, Report};
-use troop_tests::{Learner, Scratch, Signal, poll_until, serial};
+use troop_common::role::Role;
+use troop_tests::{Learner, Relay, Scratch, Signal, poll_until, serial};
 
 /// The run is over and has not learnt.
 const NOT_LEARNT: i32 = 3;
@@ -23,13 +24,17 @@ struct Worker {
 
 impl Worker {
     fn open(learner: &Learner) -> Self {
+        Self::open_as(None, learner)
+    }
+
+    fn open_as(role: Option<Role>, learner: &Learner) -> Self {
         let runtime = Runtime::new().unwrap();
         let settings = EndpointSettings {
             url: learner.url.clone(),
             tls: None,
             token: None,
             worker: "test/0".into(),
-            role: None,
+            role,
             actor: ActorSettings::default(),
             interrupt: Interrupt::default(),
             connector: Connector::System,
@@ -57,6 +62,12 @@ impl Worker {
             gradient: vec![value; 4],
             report,
         })
+    }
+
+    /// Tells of a segment, as one that only acts.
+    fn report(&mut self) -> Result<(), LinkClosed> {
+        let weights = self.link.weights()?;
+        self.link.report(weights.epoch, &segment())
     }
 
     /// How the learner ends the session. Nothing more is sent meanwhile, for that would be counted.
@@ -107,7 +118,7 @@ fn a_learner_whose_gradients_were_mostly_wrong_ends_as_a_failure_and_says_so() {
         "9 of 10 gradients refused (9 non_finite)"
     );
     // A service that starts it again is not told for ever.
-    let again = "troop-learner --resume --run-dir run";
+    let again = "troop-learner --resume --run-dir run --set learner.linger_s=0";
     scratch.run(again).expect_code(0).expect_text("9 of 10");
 }
 
@@ -214,4 +225,95 @@ fn after_lies_the_run_goes_on_and_so_does_a_resumed_one() {
     assert!(matches!(honest.ended(), LinkClosed::Finished(_)));
     let finished = resumed.process.wait().expect_code(0);
     finished.expect_text("4 of 10 gradients refused (4 malformed)");
+}
+
+/// What the learner says if somebody may be looking for its run.
+const LINGERS: &str = "whoever looks for this run hears that it is over";
+
+/// What it says if somebody has not found it.
+const UNHEARD: &str = "somebody has not heard";
+
+/// Time enough to be found, and more than a test takes.
+const LONG: &str = "--set learner.linger_s=100 --set actor.reconnect_max_ms=100";
+
+/// Waits until so many sessions are open.
+fn expect_open(learner: &Learner, sessions: f64) {
+    let sample = "troop_learner_role_sessions{role=\"bundled\"}";
+    poll_until("sessions", || {
+        (learner.http.metrics().value(sample) == sessions).then_some(())
+    });
+}
+
+#[test]
+fn a_learner_whose_workers_all_know_ends_at_once() {
+    let scratch = Scratch::new();
+    let finished = run_of(&scratch, [1e-3; 10]).expect_code(0);
+    let lingers = finished.stderr.contains(LINGERS) || finished.stdout.contains(LINGERS);
+    assert!(!lingers, "{finished:?}");
+}
+
+#[test]
+fn an_actor_that_was_cut_off_at_the_end_hears_that_the_run_is_over() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let steps = 40 * SEGMENT;
+    let line = format!(
+        "--experiment cartpole --run-dir run --steps {steps} {LONG} --set environment.step_sleep_us=20000"
+    );
+    let learner = Learner::start(&scratch, &line);
+    let relay = Relay::to(&learner.url);
+    let start = |url: &str| scratch.start(&format!("troop-actor --learner {url} --workers 1"));
+    let actor = start(&relay.url());
+    expect_open(&learner, 1.0);
+    relay.cut();
+    expect_open(&learner, 0.0);
+    let another = start(&learner.url);
+    learner.process.wait_for(LINGERS);
+    another.wait().expect_code(0);
+    relay.join();
+    actor.wait().expect_code(0);
+    let finished = learner.process.wait().expect_code(0);
+    assert!(!finished.stderr.contains(UNHEARD), "{finished:?}");
+}
+
+#[test]
+fn a_replay_that_was_cut_off_at_the_end_hears_that_the_run_is_over() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let steps = 10 * SEGMENT;
+    let line = format!(
+        "--experiment cartpole-ape-x --run-dir run --steps {steps} {LONG} --set method.replay_start_env_steps=500"
+    );
+    let learner = Learner::start(&scratch, &line);
+    let relay = Relay::to(&learner.url);
+    let replay = scratch.start(&format!("troop-replay --learner {}", relay.url()));
+    replay.wait_for("replay ready");
+    let mut worker = Worker::open_as(Some(Role::Act), &learner);
+    relay.cut();
+    learner.process.wait_for("replay detached");
+    while worker.report().is_ok() {}
+    learner.process.wait_for(LINGERS);
+    relay.join();
+    replay.wait().expect_code(0);
+    let finished = learner.process.wait().expect_code(NOT_LEARNT);
+    assert!(!finished.stderr.contains(UNHEARD), "{finished:?}");
+}
+
+#[test]
+fn a_run_that_was_over_is_told_of_when_it_is_started_again_and_a_signal_ends_that() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    run_of(&scratch, [1e-3; 10]).expect_code(0);
+    let learner = Learner::start(&scratch, &format!("--resume --run-dir run {LONG}"));
+    let url = &learner.url;
+    for line in [
+        format!("troop-actor --learner {url}"),
+        format!("troop-replay --learner {url}"),
+        format!("troop-learner --shard 1 --lead {url}"),
+    ] {
+        scratch.run(&line).expect_code(0);
+    }
+    learner.process.wait_for(LINGERS);
+    learner.process.signal(Signal::TERM);
+    learner.process.wait().expect_code(0);
 }

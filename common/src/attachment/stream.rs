@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A call that is not answered after this time is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
+/// A goodbye that the learner does not answer within this time may not have come.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
 /// Messages that have not been sent; if the network is that slow, what is told later tells more.
 const MESSAGES_WAITING: usize = 2;
 
@@ -104,7 +107,10 @@ impl Stream {
             tokio::select! {
                 biased;
                 answer = next(&mut self.answers) => match answer {
-                    Ok(Some(Down::Control(control))) => return controlled(control),
+                    Ok(Some(Down::Control(control))) => {
+                        self.say_goodbye().await;
+                        return controlled(control);
+                    }
                     Ok(Some(Down::Attached(_))) => {
                         return Lost::Passing("`attached` came out of turn from the learner".into());
                     }
@@ -124,6 +130,19 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// Ends the stream in the learner's sight, which knows then that its last message has come.
+    async fn say_goodbye(self) {
+        let Self {
+            requests,
+            mut answers,
+            ..
+        } = self;
+        drop(requests);
+        let ended = async { while let Ok(Some(_)) = answers.next().await {} };
+        // If the learner is gone it needs no goodbye.
+        let _ = timeout(GOODBYE_LIMIT, ended).await;
     }
 }
 

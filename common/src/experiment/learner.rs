@@ -115,6 +115,11 @@ settings! {
         /// A draining learner waits this long for its sessions to leave.
         #[unit = "ms"]
         pub drain_timeout_ms: u64 = 5_000,
+        /// After the end of its run a learner goes on answering for this long, for workers, replays and shards whose connection
+        /// was just lost: they hear that the run is over. It ends as soon as all have heard. One that is resumed when
+        /// its run is over already knows nobody, and waits for all of this time; 0: it ends at once.
+        #[unit = "s"]
+        pub linger_s: u64 = 10,
     }
 }
 

@@ -1,4 +1,19 @@
+use troop_common::role::Role;
+
 use super::session_view::SessionId;
+
+/// A worker that wants to take part in the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerIntroduction {
+    /// What it is called in logs.
+    pub name: String,
+    /// Whence it calls.
+    pub peer: String,
+    /// What it does.
+    pub role: Role,
+    /// Drawn when it started, if it was: what it is known by after a lost connection, with name and role.
+    pub life: u64,
+}
 
 /// What a worker learns when it joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod shard;
 mod verdict;
 
 pub use attach::{AttachError, Attachment, ReplayIntroduction, ReplayMissing};
-pub use join::{JoinError, Joined};
+pub use join::{JoinError, Joined, WorkerIntroduction};
 pub use open_error::OpenError;
 pub use outcome::Outcome;
 pub use phase::Phase;

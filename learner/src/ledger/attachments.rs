@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use troop_common::proto::v1;
 
 use super::Ledger;
+use super::audience::Member;
 use super::journal::Occurrence;
 use super::replays::Replays;
 use crate::answers::{AttachError, Attachment, ReplayIntroduction, ReplayMissing, ReplayView};
@@ -14,6 +15,7 @@ impl Ledger {
     /// Gives a replay its place in the run.
     pub(crate) fn attach(&self, replay: &ReplayIntroduction) -> Result<Attachment, AttachError> {
         if let Some(reason) = self.life.closed_because() {
+            self.refused_replay(replay);
             return Err(AttachError::Closed(reason));
         }
         let mut replays = lock(&self.replays);
@@ -21,8 +23,12 @@ impl Ledger {
         if expected == 0 {
             return Err(AttachError::NoPlace);
         }
+        let was_there = replays.attached();
         let attachment = replays.attach(replay);
         let attachment = attachment.ok_or(AttachError::Full(expected))?;
+        if replays.attached() > was_there {
+            self.came(Member::Replay(attachment.index));
+        }
         self.show_replays(&replays);
         self.places.send_if_modified(|places| {
             let found = replays.places();
@@ -62,11 +68,14 @@ impl Ledger {
         metrics.replay_bytes.set(of_count(bytes));
     }
 
-    /// A replay is gone, for `cause`.
-    pub(crate) fn detach(&self, attachment: Attachment, cause: &str) {
+    /// A replay is gone, for `cause`; whether it has `heard` why, or may call again.
+    pub(crate) fn detach(&self, attachment: Attachment, cause: &str, heard: bool) {
         let mut replays = lock(&self.replays);
         let was_there = replays.detach(attachment);
         self.show_replays(&replays);
+        if was_there {
+            self.gone(&Member::Replay(attachment.index), heard);
+        }
         drop(replays);
         if !was_there || !self.life.is_running() {
             return;

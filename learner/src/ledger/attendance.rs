@@ -6,21 +6,27 @@ use tokio::sync::watch;
 use troop_common::role::Role;
 
 use super::Ledger;
+use super::audience::Member;
 use super::journal::Occurrence;
 use super::role_counts::RoleCounts;
 use super::session::{Session, Sessions};
-use crate::answers::{JoinError, Joined, OpenError, Refusal, SessionId, SessionView, Verdict};
+use crate::answers::{
+    JoinError, Joined, OpenError, Refusal, SessionId, SessionView, Verdict, WorkerIntroduction,
+};
 use crate::lock::lock;
 
 impl Ledger {
-    /// Opens a session for `worker`, which calls from `peer`.
-    pub(crate) fn join(
-        &self,
-        worker: String,
-        peer: String,
-        role: Role,
-    ) -> Result<Joined, JoinError> {
+    /// Opens a session for a worker.
+    pub(crate) fn join(&self, worker: WorkerIntroduction) -> Result<Joined, JoinError> {
+        let WorkerIntroduction {
+            name,
+            peer,
+            role,
+            life,
+        } = worker;
+        let member = Member::Worker(role, name.clone(), life);
         if let Some(reason) = self.life.closed_because() {
+            self.refused(&member);
             return Err(JoinError::Closed(reason));
         }
         let mut sessions = lock(&self.sessions);
@@ -28,10 +34,14 @@ impl Ledger {
             return Err(JoinError::Full(self.max_sessions));
         }
         let joined = Occurrence::info("session joined")
-            .with("worker", worker.as_str())
+            .with("worker", name.as_str())
             .with("peer", peer.as_str())
             .with("role", role.name());
-        let (session, worker_index) = sessions.join(worker, peer, role);
+        self.came(member);
+        let (session, worker_index) = sessions.join(name, peer, role);
+        if let Some(session) = sessions.get_mut(session) {
+            session.life = life;
+        }
         self.metrics().sessions_joined.inc();
         self.metrics().sessions.set(sessions.len() as i64);
         drop(sessions);
@@ -93,6 +103,7 @@ impl Ledger {
         and();
         drop(sessions);
         if let Some(left) = left {
+            self.gone(&left.member(), left.heard);
             let was_last = left.open && open.of(left.role) == 0;
             let role = left.role;
             self.note(farewell(session, left));

@@ -4,12 +4,14 @@
 pub(crate) mod admission;
 mod attachments;
 mod attendance;
+mod audience;
 mod carried;
 pub(crate) mod counters;
 mod evaluation;
 mod evaluation_check;
 mod goal;
 mod gradient_counts;
+mod hearing;
 pub(crate) mod journal;
 pub mod learning;
 mod life;
@@ -61,6 +63,7 @@ use crate::life_clock::LifeClock;
 use crate::lock::lock;
 use crate::metrics::{Metrics, of_count};
 use admission::Admission;
+use audience::Audience;
 use journal::Occurrence;
 use life::Life;
 use observations::ObservationMoments;
@@ -84,6 +87,10 @@ pub(crate) struct Ledger {
     admission: Admission,
     plausibility: Plausibility,
     sessions: Mutex<Sessions>,
+    /// Who is still to hear how the run ended.
+    audience: watch::Sender<Audience>,
+    /// Whoever was lost longer ago has given up.
+    patience: Duration,
     /// Open sessions by role.
     present: watch::Sender<RoleCounts>,
     replays: Mutex<Replays>,
@@ -122,6 +129,8 @@ impl Ledger {
             admission: Admission { epoch },
             plausibility: Plausibility::new(experiment),
             sessions: Mutex::default(),
+            audience: watch::Sender::default(),
+            patience: Duration::from_secs(experiment.actor.give_up_after_s),
             present: watch::Sender::default(),
             replays: Mutex::new(Replays::new(experiment.topology.replays_of_run())),
             places: watch::Sender::default(),

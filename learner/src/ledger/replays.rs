@@ -68,7 +68,8 @@ impl Replays {
         })
     }
 
-    fn index_for(&self, replay: &ReplayIntroduction) -> Option<usize> {
+    /// The index that a replay gets; none if all are taken.
+    pub(crate) fn index_for(&self, replay: &ReplayIntroduction) -> Option<usize> {
         let is_its_own = |slot: &Slot| {
             let last = slot.last.as_ref();
             last.is_some_and(|known| known.life == replay.life)

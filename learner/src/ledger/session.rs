@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use troop_common::role::Role;
 
+use super::audience::Member;
 use super::role_counts::RoleCounts;
 use crate::answers::{SessionId, SessionView};
 
@@ -14,6 +15,8 @@ pub(crate) struct Session {
     pub(crate) worker: String,
     pub(crate) peer: String,
     pub(crate) role: Role,
+    /// Drawn when its worker started.
+    pub(crate) life: u64,
     pub(crate) worker_index: u32,
     pub(crate) open: bool,
     pub(crate) last_sequence: u64,
@@ -24,9 +27,16 @@ pub(crate) struct Session {
     pub(crate) non_finite_in_a_row: u32,
     pub(crate) staleness_updates: u64,
     pub(crate) last_gradient_at: Option<Duration>,
+    /// Its worker has said goodbye, or knows that it cannot go on.
+    pub(crate) heard: bool,
 }
 
 impl Session {
+    /// Whom the end of the run concerns.
+    pub(crate) fn member(&self) -> Member {
+        Member::Worker(self.role, self.worker.clone(), self.life)
+    }
+
     /// What others are shown of it.
     pub(crate) fn view(&self, id: SessionId, now: Duration) -> SessionView {
         let silent = |at| now.saturating_sub(at).as_secs_f64();

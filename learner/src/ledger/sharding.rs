@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use troop_common::proto::v1;
 
 use super::Ledger;
+use super::audience::Member;
 use super::journal::Occurrence;
 use crate::answers::{Refusal, ShardIntroduction, ShardMissing, ShardRefused, Verdict};
 use crate::lock::lock;
@@ -26,9 +27,16 @@ impl Ledger {
     /// Takes a shard into the run; gives the attachment's number.
     pub(crate) fn attach_shard(&self, shard: &ShardIntroduction) -> Result<u64, ShardRefused> {
         if let Some(reason) = self.life.closed_because() {
+            self.refused(&Member::Shard(shard.index));
             return Err(ShardRefused::Closed(reason));
         }
-        let attached = lock(&self.shards).attach(shard);
+        let mut shards = lock(&self.shards);
+        let was_there = shards.is_there(shard.index);
+        let attached = shards.attach(shard);
+        if attached.is_ok() && !was_there {
+            self.came(Member::Shard(shard.index));
+        }
+        drop(shards);
         match attached {
             Ok(_) => {
                 let attached = Occurrence::info("shard attached").with("shard", shard.index);
@@ -40,9 +48,15 @@ impl Ledger {
         attached
     }
 
-    /// The connection of a shard is lost, for `cause`.
-    pub(crate) fn detach_shard(&self, index: usize, attachment: u64, cause: &str) {
-        if lock(&self.shards).detach(index, attachment) && self.life.is_running() {
+    /// The connection of a shard is lost, for `cause`; whether it has `heard` why, or may call again.
+    pub(crate) fn detach_shard(&self, index: usize, attachment: u64, cause: &str, heard: bool) {
+        let mut shards = lock(&self.shards);
+        let was_there = shards.detach(index, attachment);
+        if was_there {
+            self.gone(&Member::Shard(index), heard);
+        }
+        drop(shards);
+        if was_there && self.life.is_running() {
             let message = "shard is gone; workers wait for it";
             tracing::warn!(shard = index, cause, "{message}");
             let gone = Occurrence::warning(message).with("shard", index);
@@ -52,7 +66,7 @@ impl Ledger {
 
     /// Ends this life if a shard is still away.
     pub(crate) fn give_up_shard(&self, index: usize) {
-        if lock(&self.shards).is_away(index) {
+        if self.life.is_running() && lock(&self.shards).is_away(index) {
             self.lose_shard(index);
         }
     }

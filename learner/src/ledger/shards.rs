@@ -95,6 +95,12 @@ impl Shards {
         }
     }
 
+    /// Whether a shard has a connection.
+    pub(crate) fn is_there(&self, index: usize) -> bool {
+        let known = self.known.get(&index);
+        known.is_some_and(|known| known.attachment.is_some())
+    }
+
     /// Whether a shard is still without a connection since its `attachment` has ended.
     pub(crate) fn is_away(&self, index: usize) -> bool {
         let known = self.known.get(&index);

@@ -38,7 +38,9 @@ use troop_common::layout::Layout;
 use troop_common::role::Role;
 use troop_common::weights::{Target, Weights};
 
-use crate::answers::{JoinError, Joined, OpenError, Phase, SessionId, SessionView};
+use crate::answers::{
+    JoinError, Joined, OpenError, Phase, SessionId, SessionView, WorkerIntroduction,
+};
 use crate::cut::{CutGate, Lines};
 use crate::ledger::{Carried, Ledger, ProgressView};
 use crate::life_clock::LifeClock;
@@ -207,7 +209,20 @@ impl ParameterServer {
     /// # Errors
     /// If the learner is full, draining, or done.
     pub fn join_as(&self, role: Role, worker: String, peer: String) -> Result<Joined, JoinError> {
-        self.ledger.join(worker, peer, role)
+        self.take_in(WorkerIntroduction {
+            name: worker,
+            peer,
+            role,
+            life: 0,
+        })
+    }
+
+    /// Opens a session for a worker.
+    ///
+    /// # Errors
+    /// If the learner is full, draining, or done.
+    pub fn take_in(&self, worker: WorkerIntroduction) -> Result<Joined, JoinError> {
+        self.ledger.join(worker)
     }
 
     /// Says what a session's parameters look like. The first layout of a run defines it, and the
@@ -292,6 +307,17 @@ impl ParameterServer {
     /// Ends the run: no gradient is admitted any more, workers are told to stop.
     pub fn finish(&self, reason: String) {
         self.ledger.finish(reason);
+    }
+
+    /// How many of those who have come have not said goodbye and not heard how the run ended: workers, replays and shards.
+    /// One that was lost longer ago than `actor.give_up_after_s` has given up.
+    pub fn unheard(&self) -> usize {
+        self.ledger.unheard()
+    }
+
+    /// Completes once there is none of them.
+    pub async fn all_have_heard(&self) {
+        self.ledger.all_have_heard().await;
     }
 
     /// Lets this life end while the run may go on in another: workers are told to come back later.

@@ -18,6 +18,8 @@ pub(super) struct AttachedPart {
     line: Option<Arc<Line>>,
     /// Why it is gone, once somebody knows.
     cause: &'static str,
+    /// It has said goodbye, or was told that the learner closes.
+    has_heard: bool,
 }
 
 /// What it is in the run.
@@ -59,6 +61,7 @@ impl AttachedPart {
             place,
             line: None,
             cause: "its stream was dropped",
+            has_heard: false,
         }
     }
 
@@ -117,6 +120,11 @@ impl AttachedPart {
         }
     }
 
+    /// It has said goodbye, or was told that the learner closes: nobody misses it.
+    pub(super) fn hear(&mut self) {
+        self.has_heard = true;
+    }
+
     /// It goes, for `cause`. Gives the shard that has to come back, if it is one: without it the run cannot go on.
     pub(super) fn ends(mut self, cause: &'static str) -> Option<(Arc<ParameterServer>, usize)> {
         self.cause = cause;
@@ -132,12 +140,12 @@ impl Drop for AttachedPart {
     fn drop(&mut self) {
         let ledger = self.server.ledger();
         match self.place {
-            Place::Replay(attachment) => ledger.detach(attachment, self.cause),
+            Place::Replay(attachment) => ledger.detach(attachment, self.cause, self.has_heard),
             Place::Shard { index, attachment } => {
                 if let Some(line) = &self.line {
                     self.server.lines().disconnect(index, line);
                 }
-                ledger.detach_shard(index, attachment, self.cause);
+                ledger.detach_shard(index, attachment, self.cause, self.has_heard);
             }
         }
     }

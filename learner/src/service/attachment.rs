@@ -40,8 +40,11 @@ const LONGEST_ATTACH: usize = 16 << 10;
 /// What is sent down and not taken yet: one answer and one farewell, or chunks of what a shard begins with.
 const MESSAGES_DOWN: usize = 2;
 
-/// Whoever does not take its farewell within this time goes without.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+/// Whoever has not taken its farewell and said goodbye within this time may not have got it.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a replay or shard has done that ended its stream well.
+const LEFT: &str = "it left";
 
 impl Service {
     /// Takes a replay or a shard into the run.
@@ -106,14 +109,16 @@ impl Attachment {
         let cause = tokio::select! {
             biased;
             farewell = farewell(phase) => {
-                let farewell = self.down.send(Ok(message(Down::Control(farewell))));
-                let _ = timeout(FAREWELL_LIMIT, farewell).await;
+                self.part_with(farewell).await;
                 "the learner closes"
             }
             cause = self.read() => cause,
             () = telling => "it hung up",
             () = down.closed() => "it hung up",
         };
+        if cause == LEFT {
+            self.part.hear();
+        }
         let kind = self.part.kind();
         tracing::info!(index = self.part.index(), cause, "{kind} detached");
         // Its stream ends here.
@@ -125,11 +130,23 @@ impl Attachment {
         }
     }
 
+    /// Tells it that the learner closes; it has heard that if it says goodbye then.
+    async fn part_with(&mut self, farewell: v1::Control) {
+        let parting = async {
+            // If nobody takes it no goodbye comes.
+            let _ = self.down.send(Ok(message(Down::Control(farewell)))).await;
+            says_goodbye(&mut self.inbound).await
+        };
+        if timeout(FAREWELL_LIMIT, parting).await == Ok(true) {
+            self.part.hear();
+        }
+    }
+
     async fn read(&mut self) -> &'static str {
         loop {
             let next = match timeout(SILENCE, self.inbound.next()).await {
                 Err(_) => return self.refuse("it said nothing for too long"),
-                Ok(Ok(None)) => return "it left",
+                Ok(Ok(None)) => return LEFT,
                 Ok(Err(MessagesError::Call(_))) => return "the connection was lost",
                 Ok(Err(MessagesError::Wire(_))) => {
                     return self.refuse("it sent what is no message");
@@ -174,6 +191,17 @@ fn attach_open(first: Option<Rope>) -> Result<v1::AttachOpen, Status> {
     open.check_bounds()
         .map_err(|error| CallError::Stream.status(error))?;
     Ok(open)
+}
+
+/// Reads on to the end; whether that is one that was meant.
+async fn says_goodbye(inbound: &mut Messages<Body>) -> bool {
+    loop {
+        match inbound.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
 }
 
 /// What it is told once the learner closes.

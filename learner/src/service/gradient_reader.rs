@@ -56,7 +56,23 @@ enum Reading {
 }
 
 /// The session cannot go on: its stream has ended, or nobody reads the answers.
-struct Ended(&'static str);
+struct Ended {
+    cause: &'static str,
+    /// The worker has said goodbye, or was told that it cannot go on; else it may come again.
+    is_known: bool,
+}
+
+impl Ended {
+    fn known(cause: &'static str) -> Self {
+        let is_known = true;
+        Self { cause, is_known }
+    }
+
+    fn unknown(cause: &'static str) -> Self {
+        let is_known = false;
+        Self { cause, is_known }
+    }
+}
 
 impl GradientReader {
     pub(super) fn new(
@@ -86,18 +102,21 @@ impl GradientReader {
         let settings = &self.session.server().experiment().learner;
         let linger = Duration::from_millis(settings.drain_timeout_ms);
         let loneliness = self.session.loneliness();
-        let Ended(cause) = tokio::select! {
+        let Ended { cause, is_known } = tokio::select! {
             biased;
             ended = self.read() => ended,
-            () = answers.closed() => Ended("the worker hung up"),
-            () = stall.stopped() => Ended("the worker does not read its weights"),
-            () = closed_for(phase, linger) => Ended("the learner closes"),
+            () = answers.closed() => Ended::unknown("the worker hung up"),
+            () = stall.stopped() => Ended::unknown("the worker does not read its weights"),
+            () = closed_for(phase, linger) => Ended::unknown("the learner closes"),
             why = loneliness => {
                 // If it reads no answers it has ended all the same.
                 let _ = answers.try_send(Err(CallError::Alone.status(why)));
-                Ended("no worker of the other role was there for long")
+                Ended::known("no worker of the other role was there for long")
             }
         };
+        if is_known {
+            self.session.hear();
+        }
         tracing::info!(session = self.session.id(), cause, "session ends");
     }
 
@@ -112,11 +131,11 @@ impl GradientReader {
             };
             let step = match next {
                 Ok(Some(message)) => self.handle(message).await,
-                Ok(None) => return Ended("the worker left"),
+                Ok(None) => return Ended::known("the worker left"),
                 Err(MessagesError::Wire(error)) => self.refuse_stream(&error.to_string()).await,
                 Err(MessagesError::Call(status)) => {
                     tracing::debug!(%status, "stream broken");
-                    return Ended("the connection was lost");
+                    return Ended::unknown("the connection was lost");
                 }
             };
             if let Err(ended) = step {
@@ -133,7 +152,7 @@ impl GradientReader {
             session,
             "half a gradient came, and its rest did not in time"
         );
-        Ended("the rest of a gradient did not come in time")
+        Ended::unknown("the rest of a gradient did not come in time")
     }
 
     async fn handle(&mut self, message: Rope) -> Result<(), Ended> {
@@ -169,7 +188,7 @@ impl GradientReader {
     async fn refuse_stream(&mut self, why: &str) -> Result<(), Ended> {
         // If nobody reads it the session ends all the same.
         let _ = self.answers.send(Err(CallError::Stream.status(why))).await;
-        Err(Ended("the worker does not follow the protocol"))
+        Err(Ended::known("the worker does not follow the protocol"))
     }
 
     async fn accept(&mut self, chunk: GradientChunk, data: Rope) -> Result<(), Ended> {
@@ -286,7 +305,7 @@ impl GradientReader {
             version: turn.unwrap_or(version),
         };
         let sent = self.answers.send(Ok(Down::Acknowledgement(answer))).await;
-        sent.map_err(|_| Ended("the worker hung up"))?;
+        sent.map_err(|_| Ended::unknown("the worker hung up"))?;
         match because {
             Some(because) => self.refuse_stream(&because).await,
             None => Ok(()),

@@ -6,6 +6,7 @@ mod broadcast;
 mod calls;
 mod conversions;
 mod gradient_reader;
+mod lingering;
 mod loneliness;
 mod open_session;
 mod outbox;
@@ -20,6 +21,7 @@ mod weights_stream;
 mod whole_norm;
 
 pub use calls::Calls;
+pub use lingering::Lingering;
 pub use serve::{serve, serve_connections};
 pub use shard_follower::ShardFollower;
 pub use troop_common::serving::{Listener, ServerTls, bind};
@@ -44,10 +46,11 @@ use troop_common::serving::{Caller, MESSAGE_PATIENCE, first_message};
 use troop_common::telemetry::VERSION;
 use troop_common::wire::{self, Bounded, MAX_MESSAGE_BYTES, Messages, Outgoing, Request, Rope};
 
-use crate::answers::{JoinError, OpenError};
+use crate::answers::{JoinError, OpenError, WorkerIntroduction};
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
 use gradient_reader::GradientReader;
+use lingering::Closing;
 use open_session::OpenSession;
 use outbox::Outbox;
 use statuses::{join_status, open_status};
@@ -77,6 +80,7 @@ pub struct Service {
     /// Sessions whose stream is open.
     open: watch::Sender<usize>,
     watchers: Arc<Semaphore>,
+    closing: Closing,
 }
 
 impl Service {
@@ -96,6 +100,7 @@ impl Service {
             unopened: Unopened::new(Arc::clone(&server), OPEN_LIMIT),
             open: watch::Sender::new(0),
             watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
+            closing: Closing::default(),
             server,
         })
     }
@@ -106,6 +111,12 @@ impl Service {
             run: bounds::RUN.cut(name).into(),
             ..self
         }
+    }
+
+    /// The same, which goes on answering when its sessions have left, until the second is dropped.
+    pub fn lingering(self) -> (Self, Lingering) {
+        let (closing, lingering) = Closing::held();
+        (Self { closing, ..self }, lingering)
     }
 
     /// Sessions whose stream is open.
@@ -149,7 +160,13 @@ impl Service {
         let layout = Layout::try_from(open.layout.unwrap_or_default())
             .map_err(|error| CallError::Stream.status(error))?;
         let elements = layout.len();
-        let refused = |error| open_status(&error, &self.server.phase().borrow());
+        let refused = |error| {
+            let status = open_status(&error, &self.server.phase().borrow());
+            if CallError::of(&status).is_some_and(CallError::is_lasting) {
+                session.hear();
+            }
+            status
+        };
         self.server.prepare(&layout).await.map_err(refused)?;
         self.server.open(session.id(), layout).map_err(refused)?;
         tracing::debug!(session = session.id(), elements, "session opened");
@@ -166,7 +183,13 @@ impl Service {
         let shards = self.other_shards()?;
         let worker = bounds::WORKER.cut(&request.worker);
         let peer = &caller.name;
-        let join = || self.server.join_as(role, worker.clone(), peer.clone());
+        let introduction = WorkerIntroduction {
+            name: worker.clone(),
+            peer: peer.clone(),
+            role,
+            life: request.life,
+        };
+        let join = || self.server.take_in(introduction.clone());
         let joined = match join() {
             Err(JoinError::Full(_)) if self.unopened.make_room() => join(),
             joined => joined,

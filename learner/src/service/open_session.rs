@@ -35,6 +35,11 @@ impl OpenSession {
         self.id
     }
 
+    /// Its worker has said goodbye, or was told that it cannot go on: nobody misses it.
+    pub(super) fn hear(&self) {
+        self.server.ledger().heard(self.id);
+    }
+
     /// Completes once its worker waits for others who have not been there for long; gives what it is told.
     pub(super) fn loneliness(&self) -> impl Future<Output = String> + use<> {
         let ledger = self.server.ledger();

@@ -14,8 +14,8 @@ use super::calls::Calls;
 use crate::answers::Phase;
 
 /// Serves until the learner drains or the run is over. Sessions are told so and have
-/// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well. `gate` bounds the
-/// connections.
+/// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well, and longer if the service is
+/// [lingering](Service::lingering). `gate` bounds the connections.
 ///
 /// # Errors
 /// If the transport fails.
@@ -56,7 +56,12 @@ fn served(service: Service, token: Option<BearerToken>) -> Served<Calls> {
 
 fn closing(service: &Service) -> impl Future<Output = ()> + use<> {
     let limit = Duration::from_millis(service.server.experiment().learner.drain_timeout_ms);
-    left(service.server.phase(), service.open_sessions(), limit)
+    let left = left(service.server.phase(), service.open_sessions(), limit);
+    let closing = service.closing.clone();
+    async move {
+        left.await;
+        closing.sessions_left().await;
+    }
 }
 
 /// Completes once the learner has closed and its sessions have left, or had time enough to.

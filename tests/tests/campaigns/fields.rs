@@ -163,6 +163,7 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
         "JoinRequest.lead_session",
         Put::Number(|it, n| it.join.lead_session = n),
     ),
+    ("JoinRequest.life", Put::Number(|it, n| it.join.life = n)),
     (
         "LoneReport.sequence",
         Put::Number(|it, n| it.lone().sequence = n),

@@ -27,7 +27,7 @@ pub struct EndpointSettings {
     /// How the learner is dialled.
     pub connector: Connector,
     /// Of the jitter in the pauses between tries; each worker has another, so that they do not
-    /// come back at once.
+    /// come back at once. The learner knows a worker by it that comes back.
     pub jitter_seed: u64,
 }
 

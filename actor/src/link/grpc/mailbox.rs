@@ -1,45 +1,21 @@
 //! Where a worker and its session's task meet.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use tokio::sync::{Notify, watch};
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{self, Encoding, Report, Slice};
+use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
-use super::gradient_pool::Chunks;
 use super::join_info::JoinInfo;
+use super::lane::Lane;
+use super::outgoing::Outgoing;
 use super::window::Window;
 use crate::link::closed::LinkClosed;
-
-/// What is on its way to the learner.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Gradient(OutgoingGradient),
-    /// What happened, of a worker that sends no gradients, in a life of the learner.
-    Report {
-        epoch: u64,
-        report: Report,
-    },
-}
-
-/// A gradient on its way to the learner.
-#[derive(Debug)]
-pub(super) struct OutgoingGradient {
-    pub(super) epoch: u64,
-    pub(super) version: u64,
-    pub(super) elements: u64,
-    pub(super) encoding: Encoding,
-    pub(super) chunks: Chunks,
-    pub(super) report: Report,
-    /// What a shard must know of the whole gradient, if this is a slice.
-    pub(super) slice: Option<Slice>,
-}
 
 /// Holds the newest weights, and at most as many gradients as may be unanswered, of each learner that holds parameters.
 #[derive(Default)]
@@ -67,19 +43,11 @@ struct State {
     streams: Vec<Lane>,
     stopping: Option<String>,
     leaving: bool,
+    /// The worker was told that the run is over: nothing more is sent.
+    told: bool,
     closed: Option<LinkClosed>,
     /// The task is done.
     ended: bool,
-}
-
-/// What goes over one of a connection's streams.
-#[derive(Default)]
-struct Lane {
-    window: Window,
-    outgoing: VecDeque<Outgoing>,
-    /// Whoever sends the outgoing gradients.
-    sender: Option<Waker>,
-    weights: Option<Arc<Weights>>,
 }
 
 /// The worker's side.
@@ -251,6 +219,11 @@ impl Mailbox {
         self.lock().leaving
     }
 
+    /// Whether the worker leaves, or says goodbye: its streams end.
+    pub(super) fn is_parting(&self) -> bool {
+        self.lock().is_parting()
+    }
+
     /// Begins another connection, of so many streams; gives its number.
     pub(super) fn begin(&self, streams: usize) -> u64 {
         let mut state = self.lock();
@@ -299,7 +272,8 @@ impl Mailbox {
         context: &Context<'_>,
     ) -> Poll<Option<Outgoing>> {
         let mut state = self.lock();
-        let (of_another, leaving) = (state.connection != connection, state.leaving);
+        let of_another = state.connection != connection;
+        let leaving = state.is_parting();
         let lane = state.streams.get_mut(stream).filter(|_| !of_another);
         let Some(lane) = lane else {
             return Poll::Ready(None);
@@ -312,6 +286,13 @@ impl Mailbox {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ends what is sent, now that the worker was told that the run is over: the learner takes that for a goodbye.
+    pub(super) fn say_goodbye(&self) {
+        let mut state = self.lock();
+        state.told = true;
+        state.wake_senders();
     }
 
     /// Drops all that belongs to the connection.
@@ -336,6 +317,10 @@ impl Mailbox {
 }
 
 impl State {
+    fn is_parting(&self) -> bool {
+        self.leaving || self.told
+    }
+
     /// The error of a worker that is told to stop.
     fn stopped<T>(&self) -> Option<Result<T, LinkClosed>> {
         let reason = self.stopping.clone()?;
@@ -360,13 +345,5 @@ impl State {
 
     fn wake_senders(&mut self) {
         self.streams.iter_mut().for_each(Lane::wake_sender);
-    }
-}
-
-impl Lane {
-    fn wake_sender(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            sender.wake();
-        }
     }
 }

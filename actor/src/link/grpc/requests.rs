@@ -10,7 +10,8 @@ use troop_common::proto::v1::train_request::Kind;
 use troop_common::proto::v1::{GradientChunk, LoneReport, Open, Report, TrainRequest};
 use troop_common::wire;
 
-use super::mailbox::{Mailbox, Outgoing, OutgoingGradient};
+use super::mailbox::Mailbox;
+use super::outgoing::{Outgoing, OutgoingGradient};
 
 /// What a session sends: its layout, then gradients and reports, each taken from the mailbox when there is
 /// room to send it.

@@ -1,9 +1,7 @@
 //! One session: from joining to the end of its stream.
 
 use std::ops::Range;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tonic::Status;
@@ -22,21 +20,13 @@ use super::client::Client;
 use super::endpoint::EndpointSettings;
 use super::incoming::IncomingWeights;
 use super::join_info::JoinInfo;
+use super::leave_limit::LEAVE_LIMIT;
 use super::mailbox::Mailbox;
+use super::patience::{CALL_LIMIT, OPEN_LIMIT, saying_why_it_lasts, within};
 use super::requests::Requests;
 use super::session_end::SessionEnd;
 use super::window::Window;
 use crate::link::rejections::Rejections;
-
-/// A call that is not answered after this time is tried again.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
-
-/// The first sessions of a run wait for the learner to draw the first parameters. It refuses what
-/// would take it longer than this; where it is gone, keep-alive says so sooner.
-const OPEN_LIMIT: Duration = Duration::from_secs(300);
-
-/// A worker that waits for its stream for longer than this says what it waits for.
-const LONG_OPEN: Duration = Duration::from_secs(5);
 
 /// A session that has not opened its stream yet.
 pub(super) struct JoinedSession {
@@ -105,6 +95,7 @@ async fn call_join(
             .map_or(v1::Role::Unspecified, Into::into)
             .into(),
         lead_session,
+        life: settings.jitter_seed,
     };
     let answer = match within(CALL_LIMIT, client.join(request)).await {
         Ok(answer) => answer,
@@ -279,6 +270,12 @@ impl OpenSession {
                 while let Some(end) = receiving.join_next().await {
                     match end {
                         Ok(SessionEnd::Left) => {}
+                        Ok(SessionEnd::Finished(reason)) => {
+                            // Goodbye is said to the others as well.
+                            let ended = async { while receiving.join_next().await.is_some() {} };
+                            let _ = tokio::time::timeout(LEAVE_LIMIT, ended).await;
+                            return SessionEnd::Finished(reason);
+                        }
                         Ok(end) => return end,
                         Err(error) => return SessionEnd::Lost(error.to_string()),
                     }
@@ -305,14 +302,25 @@ impl OpenStream {
         loop {
             let response = match next(&mut self.inbound).await {
                 Ok(Some(response)) => response,
-                Ok(None) if self.mailbox.is_leaving() => return SessionEnd::Left,
+                Ok(None) if self.mailbox.is_parting() => return SessionEnd::Left,
                 Ok(None) => return SessionEnd::Lost("the learner ended the stream".into()),
                 Err(status) => return SessionEnd::from(*status),
             };
             if let Err(end) = self.handle(response) {
+                if matches!(end, SessionEnd::Finished(_)) {
+                    self.say_goodbye().await;
+                }
                 return end;
             }
         }
+    }
+
+    /// Ends the stream in the learner's sight, which knows then that the worker has heard how the run ended.
+    async fn say_goodbye(&mut self) {
+        self.mailbox.say_goodbye();
+        let ended = async { while let Ok(Some(_)) = self.inbound.next().await {} };
+        // If the learner is gone it needs no goodbye.
+        let _ = tokio::time::timeout(LEAVE_LIMIT, ended).await;
     }
 
     fn handle(&mut self, response: Response) -> Result<(), SessionEnd> {
@@ -371,30 +379,4 @@ fn unexpected(response: Option<&Response>) -> SessionEnd {
         Some(Response::Other(Some(Kind::Replays(_)))) => "places of replays",
     };
     SessionEnd::Lost(format!("{found} came out of turn from the learner"))
-}
-
-/// Waits for the learner to open the stream.
-async fn saying_why_it_lasts<T>(elements: usize, opening: impl Future<Output = T>) -> T {
-    let mut opening = pin!(opening);
-    match tokio::time::timeout(LONG_OPEN, &mut opening).await {
-        Ok(opened) => opened,
-        Err(_) => {
-            let limit_s = OPEN_LIMIT.as_secs();
-            tracing::info!(elements, limit_s, "the learner draws the first parameters");
-            opening.await
-        }
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, impl Into<SessionEnd>>>,
-) -> Result<T, SessionEnd> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(SessionEnd::Lost(format!(
-            "the learner did not answer within {} s",
-            limit.as_secs()
-        ))),
-    }
 }

@@ -3,7 +3,10 @@
 mod args;
 mod bookmark;
 mod cuts;
+mod linger;
+mod listeners;
 mod run;
+mod services;
 mod shard;
 
 use std::error::Error;

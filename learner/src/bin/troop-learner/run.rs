@@ -1,32 +1,24 @@
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle, block_in_place};
-use troop_common::address::Address;
-use troop_common::connections::Gate;
-use troop_common::descriptors;
+use tokio::task::{JoinError, block_in_place};
 use troop_common::experiment::{Experiment, resolve};
-use troop_common::process::{AddressFile, INTERRUPTED, NOT_LEARNT, Signals, Wish, say};
-use troop_common::telemetry;
-use troop_common::token::BearerToken;
-use troop_learner::dashboard::LiveRun;
+use troop_common::process::{AddressFile, INTERRUPTED, NOT_LEARNT, Signals, Wish};
 use troop_learner::learning::Learning;
 use troop_learner::metrics::Metrics;
 use troop_learner::run_directory::{RunDirectory, RunDirectoryError};
 use troop_learner::run_keeper::{RunKeeper, TICK};
-use troop_learner::service::{self, Listener, ServerTls, Service};
 use troop_learner::summary::Summary;
-use troop_learner::{ParameterServer, Phase, http, last_scrape};
+use troop_learner::{ParameterServer, Phase, last_scrape};
 
 use crate::args::Args;
-use crate::bookmark::Bookmark;
 use crate::cuts::{Closing, Cuts};
+use crate::linger::linger;
+use crate::listeners::start;
+use crate::services::Services;
 
 /// Why the learner ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,147 +117,6 @@ fn experiment_there(path: &Path, args: &Args) -> anyhow::Result<Experiment> {
     Ok(there)
 }
 
-/// Logging, and addresses that are listened on.
-pub(crate) async fn start(experiment: &Experiment) -> anyhow::Result<Listeners> {
-    telemetry::init_logging(&experiment.telemetry)?;
-    for warning in experiment.security.warnings(&experiment.learner) {
-        tracing::warn!("{warning}");
-    }
-    make_room_for(experiment.learner.max_sessions);
-    Listeners::bind(experiment).await
-}
-
-/// Each session is a connection, and each connection an open file.
-fn make_room_for(sessions: usize) {
-    let open_files = descriptors::raise_limit().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-        descriptors::limit()
-    });
-    let needed = (sessions as u64).saturating_add(descriptors::RESERVED);
-    if open_files < needed {
-        tracing::warn!(
-            open_files,
-            needed,
-            "`learner.max_sessions` needs more open files than this process may have: raise the limit \
-             (`ulimit -Hn`, LimitNOFILE=), or lower `learner.max_sessions`"
-        );
-    }
-}
-
-pub(crate) struct Listeners {
-    pub(crate) token: Option<BearerToken>,
-    pub(crate) tls: Option<ServerTls>,
-    pub(crate) grpc: Listener,
-    pub(crate) http: TcpListener,
-}
-
-impl Listeners {
-    /// Listens on the experiment's addresses.
-    pub(crate) async fn bind(experiment: &Experiment) -> anyhow::Result<Self> {
-        let Experiment {
-            security, learner, ..
-        } = experiment;
-        let token_file = security.token_file.as_deref();
-        let tls = ServerTls::read(security)?;
-        if let Some(complaint) = tls.as_ref().and_then(ServerTls::complaint) {
-            tracing::warn!("the certificate of `security.tls_certificate_file` {complaint}");
-        }
-        Ok(Self {
-            token: token_file.map(BearerToken::read).transpose()?,
-            tls,
-            grpc: Listener::bind(&learner.listen, "learner.listen").await?,
-            http: service::bind(learner.http, "learner.http").await?,
-        })
-    }
-
-    /// What workers are given.
-    pub(crate) fn url(&self) -> anyhow::Result<String> {
-        Ok(url(&self.grpc.address()?, self.tls.is_some()))
-    }
-}
-
-/// What serves while the run goes on.
-struct Services {
-    /// What actors are given.
-    grpc_url: String,
-    http_address: SocketAddr,
-    /// What people open.
-    page_url: String,
-    grpc: JoinHandle<Result<(), tonic::transport::Error>>,
-    http: JoinHandle<()>,
-    /// True tells HTTP to end.
-    closing: watch::Sender<bool>,
-}
-
-impl Services {
-    fn spawn(
-        server: &Arc<ParameterServer>,
-        keeper: &RunKeeper,
-        listeners: Listeners,
-    ) -> anyhow::Result<Self> {
-        let grpc_url = listeners.url()?;
-        let Listeners {
-            token,
-            tls,
-            grpc,
-            http,
-        } = listeners;
-        let service = Service::new(Arc::clone(server))?.of_run(&keeper.directory().name());
-        let http_address = http.local_addr()?;
-        let (closing, closed) = watch::channel(false);
-        let router = http::router(LiveRun::of(keeper), closed.clone(), token.clone());
-        let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
-        let door = http::door(&server.experiment().security, gate.clone());
-        Ok(Self {
-            grpc_url,
-            http_address,
-            page_url: http::page_url(http_address),
-            grpc: tokio::spawn(service::serve(grpc, service, gate, token, tls)),
-            // It is the last to go: until then it tells what goes on.
-            http: tokio::spawn(telemetry::serve(http, router, door, http::closed(closed))),
-            closing,
-        })
-    }
-
-    fn announce(&self, server: &ParameterServer, directory: &RunDirectory, bookmarks: &[Bookmark]) {
-        let run = &server.experiment().experiment;
-        tracing::info!(
-            experiment = run.name,
-            seed = run.seed,
-            epoch = server.epoch(),
-            version = server.version(),
-            grpc = self.grpc_url,
-            http = %self.http_address,
-            run_dir = %directory.path().display(),
-            "learner ready"
-        );
-        say(format_args!("gRPC  {}", self.grpc_url));
-        say(format_args!("HTTP  http://{}", self.http_address));
-        say(format_args!("run   {}", directory.path().display()));
-        if !bookmarks.iter().any(Bookmark::is_page) {
-            say(format_args!("page  {}", self.page_url));
-        }
-        for bookmark in bookmarks {
-            say(bookmark);
-        }
-    }
-
-    fn write(&self, file: &AddressFile) -> anyhow::Result<()> {
-        let http = format!("http://{}", self.http_address);
-        let context = || format!("cannot write {}", file.path().display());
-        file.write(&[("gRPC", &self.grpc_url), ("HTTP", &http)])
-            .with_context(context)
-    }
-}
-
-fn url(address: &Address, has_tls: bool) -> String {
-    match address {
-        Address::Tcp(address) if has_tls => format!("https://{address}"),
-        Address::Tcp(address) => format!("http://{address}"),
-        Address::Unix(_) => address.to_string(),
-    }
-}
-
 /// Looks after the run until its end, and leaves a checkpoint and a summary.
 async fn keep(
     server: &Arc<ParameterServer>,
@@ -285,7 +136,9 @@ async fn keep(
     if end == End::RunOver && !was_over && summary.learning() != Learning::Enough {
         end = End::NotLearnt;
     }
-    over.served.context("the gRPC service panicked")??;
+    if let Some(served) = over.served {
+        served.context("the gRPC service panicked")??;
+    }
     if let Some(shard) = server.lost_shard() {
         anyhow::bail!(
             "shard {shard} is gone, and its parameters with it; start the run again with --resume"
@@ -296,26 +149,27 @@ async fn keep(
         "the last checkpoint of all shards could not be made"
     );
     if matches!(end, End::RunOver | End::NotLearnt) {
+        let told = async { tokio::join!(linger(server, was_over), last_scrape(server)) };
         tokio::select! {
-            () = last_scrape(server) => {}
+            _ = told => {}
             _ = signals.next() => {}
         }
     }
-    services.closing.send_replace(true);
-    services.http.await.context("the HTTP service panicked")?;
+    services.close().await?;
     Ok(end.exit_code())
 }
 
 /// How this life of the run has ended.
 struct Over {
-    served: Result<Result<(), tonic::transport::Error>, JoinError>,
+    /// How its service has ended, if it has.
+    served: Option<Result<Result<(), tonic::transport::Error>, JoinError>>,
     end: End,
     /// The last checkpoint of several shards was made.
     has_last_cut: bool,
 }
 
-/// Looks after the run until its service ends: by itself once the run does, or the learner drains. None if another signal
-/// comes meanwhile.
+/// Looks after the run until its sessions have left: by themselves once the run is over, or the learner drains. None if
+/// another signal comes meanwhile.
 async fn until_over(
     server: &Arc<ParameterServer>,
     services: &mut Services,
@@ -329,8 +183,12 @@ async fn until_over(
     loop {
         tokio::select! {
             served = &mut services.grpc => {
-                // If all sessions leave at once the service has ended before the end of the run was seen here.
-                let end = end.unwrap_or(End::RunOver);
+                let (served, end) = (Some(served), end.unwrap_or(End::RunOver));
+                return Some(Over { served, end, has_last_cut });
+            }
+            () = services.lingering.sessions_left() => {
+                // If all of them leave at once that is seen here before the end of the run.
+                let (served, end) = (None, end.unwrap_or(End::RunOver));
                 return Some(Over { served, end, has_last_cut });
             }
             _ = ticks.tick() => {

@@ -22,7 +22,8 @@ use troop_learner::service::{self, Service, ShardFollower};
 use troop_learner::{ParameterServer, http};
 
 use crate::args::Args;
-use crate::run::{End, Listeners, start};
+use crate::listeners::{Listeners, start};
+use crate::run::End;
 
 /// How old what `/metrics` shows may be.
 const REFRESH: Duration = Duration::from_millis(500);
