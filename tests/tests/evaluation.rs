@@ -1,7 +1,7 @@
 //! Evaluations beside a training run, in one process and over the network.
 
 use serde_json::Value;
-use troop_tests::{Endpoint, Learner, Scratch, Signal, poll_until, serial};
+use troop_tests::{Endpoint, Learner, Process, Scratch, Signal, poll_until, serial};
 
 const EVERY: &str = "--set experiment.evaluate.every_env_steps=10000";
 
@@ -142,6 +142,35 @@ fn over_the_network_an_actor_of_its_own_evaluates() {
     evaluating.wait().expect_code(0);
     let summary = scratch.run_files("run").summary();
     assert!(summary["evaluations"].as_u64() >= Some(1), "{summary}");
+}
+
+#[test]
+fn over_the_network_the_weights_that_the_run_ended_with_are_evaluated() {
+    let _serial = serial();
+    for shards in [1, 2] {
+        let scratch = Scratch::new();
+        let line = format!(
+            "--experiment cartpole --run-dir run --steps 40000 {EVERY} --set learner.shards={shards} \
+             --set learner.publish.interval_ms=1000"
+        );
+        let learner = Learner::start(&scratch, &line);
+        let url = &learner.url;
+        let mut others: Vec<Process> = (1..shards)
+            .map(|shard| scratch.start(&format!("troop-learner --shard {shard} --lead {url}")))
+            .collect();
+        let evaluating = scratch.start(&format!("troop-actor --learner {url} --role evaluate"));
+        evaluating.wait_for("actor joined");
+        others.push(evaluating);
+        others.push(scratch.start(&format!("troop-actor --learner {url} --workers 1")));
+        learner.process.wait().expect_code(0);
+        for process in others {
+            process.wait().expect_code(0);
+        }
+        let summary = scratch.run_files("run").summary();
+        let last = &summary["last_evaluation"];
+        assert_eq!(last["version"], summary["updates"], "{summary}");
+        assert_eq!(last["env_steps"], summary["env_steps"], "{summary}");
+    }
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn message(kind: Up) -> Outgoing {
 fn controlled(control: v1::Control) -> Lost {
     match control.kind() {
         ControlKind::Stop => Lost::Finished(control.reason),
-        ControlKind::Drain | ControlKind::Unspecified => {
+        ControlKind::Drain | ControlKind::LastWeights | ControlKind::Unspecified => {
             Lost::Passing(format!("the learner goes away: {}", control.reason))
         }
     }

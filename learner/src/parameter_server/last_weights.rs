@@ -8,11 +8,11 @@ use super::ParameterServer;
 use crate::answers::Phase;
 
 impl ParameterServer {
-    /// The weights that the run ended with, those of its last checkpoint: once it is over, and no session is left
+    /// The weights that the run ended with, those of its last checkpoint: once it is over, and no open session is left
     /// that trains. None before.
     pub fn last_weights(&self) -> Option<Weights> {
         let is_over = matches!(&*self.phase().borrow(), Phase::Finished(_));
-        if !is_over || self.ledger.sessions().trainers() > 0 {
+        if !is_over || self.ledger.sessions().open().training() > 0 {
             return None;
         }
         let shard = &self.model.get()?.shard;

@@ -16,7 +16,7 @@ use troop_common::serving::{MESSAGE_PATIENCE, first_message};
 use troop_common::wire::{Bounded, MAX_MESSAGE_BYTES, Messages, MessagesError, Outgoing, Rope};
 
 use super::attached_part::AttachedPart;
-use super::outbox::control;
+use super::ending::control;
 use super::shard_news::{ShardNews, message, tell};
 use super::statuses::{attach_status, shard_status};
 use super::{Service, refuse_other_protocol};

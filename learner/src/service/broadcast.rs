@@ -26,6 +26,13 @@ pub(super) struct EncodedWeights {
     pub(super) observations: Option<Box<v1::ObservationMoments>>,
 }
 
+impl EncodedWeights {
+    /// What a run ended with may have the version of its last publish, and be counted further.
+    fn is_as_new_as(&self, weights: &Weights) -> bool {
+        self.version >= weights.version && self.env_steps >= weights.env_steps
+    }
+}
+
 /// Encodes each publish once, for the first session that asks.
 #[derive(Debug)]
 pub(super) struct Broadcast {
@@ -48,7 +55,7 @@ impl Broadcast {
     pub(super) fn encode(&self, weights: &Weights) -> Arc<EncodedWeights> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*newest {
-            Some(encoded) if encoded.version >= weights.version => Arc::clone(encoded),
+            Some(encoded) if encoded.is_as_new_as(weights) => Arc::clone(encoded),
             earlier => {
                 let encode = || Arc::new(self.encode_after(earlier.as_deref(), weights));
                 let encoded = blocking::run(weights.parameters.len(), encode);

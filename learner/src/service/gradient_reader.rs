@@ -7,10 +7,12 @@ use tonic::body::Body;
 use troop_common::call_error::CallError;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
+use troop_common::role::Role;
 use troop_common::wire::{
     Elements, Gathering, Messages, MessagesError, Place, Request, Rope, WireError,
 };
 
+use super::ending::Ending;
 use super::open_session::OpenSession;
 use super::stall::Stall;
 use super::whole_norm::whole_norm;
@@ -42,6 +44,7 @@ pub(super) struct GradientReader {
     /// When the rest of the gradient whose chunks come now must be here.
     due: Option<Instant>,
     stall: Stall,
+    ending: watch::Receiver<Ending>,
 }
 
 /// Where the reader is in the sequence of chunks.
@@ -79,11 +82,12 @@ impl GradientReader {
         session: OpenSession,
         inbound: Messages<Body>,
         answers: mpsc::Sender<Result<Down, Status>>,
-        stall: Stall,
+        (stall, ending): (Stall, watch::Receiver<Ending>),
     ) -> Self {
         Self {
             due: None,
             stall,
+            ending,
             session,
             inbound,
             answers,
@@ -98,16 +102,15 @@ impl GradientReader {
     /// closed for a while.
     pub(super) async fn run(mut self) {
         let stall = std::mem::take(&mut self.stall);
-        let (answers, phase) = (self.answers.clone(), self.session.server().phase());
-        let settings = &self.session.server().experiment().learner;
-        let linger = Duration::from_millis(settings.drain_timeout_ms);
+        let answers = self.answers.clone();
+        let closed = self.closed();
         let loneliness = self.session.loneliness();
         let Ended { cause, is_known } = tokio::select! {
             biased;
             ended = self.read() => ended,
             () = answers.closed() => Ended::unknown("the worker hung up"),
             () = stall.stopped() => Ended::unknown("the worker does not read its weights"),
-            () = closed_for(phase, linger) => Ended::unknown("the learner closes"),
+            () = closed => Ended::unknown("the learner closes"),
             why = loneliness => {
                 // If it reads no answers it has ended all the same.
                 let _ = answers.try_send(Err(CallError::Alone.status(why)));
@@ -118,6 +121,15 @@ impl GradientReader {
             self.session.hear();
         }
         tracing::info!(session = self.session.id(), cause, "session ends");
+    }
+
+    /// Completes once the session has had time to leave since the learner closed.
+    fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let server = self.session.server();
+        let linger = Duration::from_millis(server.experiment().learner.drain_timeout_ms);
+        let evaluates = self.session.role() == Role::Evaluate;
+        let ending = evaluates.then(|| self.ending.clone());
+        closed_for(server.phase(), ending, linger)
     }
 
     async fn read(&mut self) -> Ended {
@@ -342,10 +354,19 @@ fn origin(chunk: &GradientChunk) -> Origin {
     }
 }
 
-/// Completes once the learner has been closed for as long as `linger`.
-async fn closed_for(mut phase: watch::Receiver<Phase>, linger: Duration) {
-    // The sender lives as long as the session.
-    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+/// Completes once the learner has been closed for as long as `linger`; at the end of a run, of a session that evaluates, once
+/// nobody has waited for it for as long.
+async fn closed_for(
+    mut phase: watch::Receiver<Phase>,
+    ending: Option<watch::Receiver<Ending>>,
+    linger: Duration,
+) {
+    // The senders live as long as the session.
+    let closed = phase.wait_for(|phase| *phase != Phase::Running).await;
+    let is_finished = closed.is_ok_and(|phase| matches!(*phase, Phase::Finished(_)));
+    if let Some(mut ending) = ending.filter(|_| is_finished) {
+        let _ = ending.wait_for(|it| matches!(it, Ending::Over)).await;
+    }
     tokio::time::sleep(linger).await;
 }
 
@@ -419,7 +440,8 @@ mod tests {
         let (answers, _answers) = mpsc::channel(64);
         // One that never tells of a stall, for nothing is sent.
         let sending = crate::service::stall::SharedSending::new();
-        let reader = GradientReader::new(open, inbound, answers, sending.stall());
+        let ending = watch::Sender::default().subscribe();
+        let reader = GradientReader::new(open, inbound, answers, (sending.stall(), ending));
         (reader, Stream { frames, _answers })
     }
 

@@ -5,10 +5,16 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Lingering {
     left: watch::Receiver<bool>,
-    _held: watch::Sender<()>,
+    /// Whether it is in a hurry.
+    held: watch::Sender<bool>,
 }
 
 impl Lingering {
+    /// Those who evaluate what the run ended with are not waited for any more.
+    pub fn hurry(&self) {
+        self.held.send_replace(true);
+    }
+
     /// Completes once the learner has closed and its sessions have left, or had time enough to; never if the service ends
     /// before.
     pub async fn sessions_left(&mut self) {
@@ -23,20 +29,29 @@ impl Lingering {
 pub(super) struct Closing {
     left: watch::Sender<bool>,
     /// None if nobody holds it.
-    held: Option<watch::Receiver<()>>,
+    held: Option<watch::Receiver<bool>>,
 }
 
 impl Closing {
     /// One that is held.
     pub(super) fn held() -> (Self, Lingering) {
         let left = watch::Sender::new(false);
-        let (_held, held) = watch::channel(());
+        let (sender, held) = watch::channel(false);
         let lingering = Lingering {
             left: left.subscribe(),
-            _held,
+            held: sender,
         };
         let held = Some(held);
         (Self { left, held }, lingering)
+    }
+
+    /// Completes once it is in a hurry.
+    pub(super) async fn hurried(&self) {
+        let Some(mut held) = self.held.clone() else {
+            return std::future::pending().await;
+        };
+        // Whoever lets it go waits for nobody.
+        let _ = held.wait_for(|hurry| *hurry).await;
     }
 
     /// The sessions have left. Completes once nobody holds the service any more.

@@ -5,6 +5,7 @@ mod attachment;
 mod broadcast;
 mod calls;
 mod conversions;
+mod ending;
 mod gradient_reader;
 mod lingering;
 mod loneliness;
@@ -49,6 +50,7 @@ use troop_common::wire::{self, Bounded, MAX_MESSAGE_BYTES, Messages, Outgoing, R
 use crate::answers::{JoinError, OpenError, WorkerIntroduction};
 use crate::parameter_server::ParameterServer;
 use broadcast::Broadcast;
+use ending::{Ending, Partings};
 use gradient_reader::GradientReader;
 use lingering::Closing;
 use open_session::OpenSession;
@@ -81,6 +83,8 @@ pub struct Service {
     open: watch::Sender<usize>,
     watchers: Arc<Semaphore>,
     closing: Closing,
+    /// For those who evaluate.
+    ending: watch::Sender<Ending>,
 }
 
 impl Service {
@@ -101,6 +105,7 @@ impl Service {
             open: watch::Sender::new(0),
             watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
             closing: Closing::default(),
+            ending: watch::Sender::default(),
             server,
         })
     }
@@ -271,9 +276,12 @@ impl Service {
         let span = tracing::info_span!("session", id = session.id());
         let weights = self.weights(self.server.experiment().wire.send_weights);
         let replays = self.server.ledger().replays_elsewhere();
-        let reader = GradientReader::new(session, inbound, answers, weights.stall());
+        let (role, ending) = (session.role(), self.ending.subscribe());
+        let partings = Partings::new(role, self.server.phase(), ending);
+        let ending = self.ending.subscribe();
+        let reader = GradientReader::new(session, inbound, answers, (weights.stall(), ending));
         tokio::spawn(reader.run().instrument(span));
-        Ok(Outbox::new(unsent, self.server.phase(), replays, weights))
+        Ok(Outbox::new(unsent, partings, replays, weights))
     }
 
     fn watch(&self) -> Result<impl Stream<Item = Result<Outgoing, Status>> + Send + use<>, Status> {

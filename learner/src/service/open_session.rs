@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use troop_common::role::Role;
 
 use super::loneliness::loneliness;
 use super::unopened::Ticket;
@@ -35,6 +36,11 @@ impl OpenSession {
         self.id
     }
 
+    /// What its worker does.
+    pub(super) fn role(&self) -> Role {
+        self.server.ledger().role(self.id)
+    }
+
     /// Its worker has said goodbye, or was told that it cannot go on: nobody misses it.
     pub(super) fn hear(&self) {
         self.server.ledger().heard(self.id);
@@ -45,7 +51,7 @@ impl OpenSession {
         let ledger = self.server.ledger();
         let give_up_after_s = self.server.experiment().actor.give_up_after_s;
         let limit = Duration::from_secs(give_up_after_s);
-        loneliness(ledger.role(self.id), ledger.present(), limit)
+        loneliness(self.role(), ledger.present(), limit)
     }
 
     pub(super) fn server(&self) -> &ParameterServer {

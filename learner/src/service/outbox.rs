@@ -5,13 +5,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
 use tonic::Status;
-use troop_common::bounds::REASON;
 use troop_common::proto::v1::train_response::Kind;
-use troop_common::proto::v1::{Control, ControlKind, Replays, TrainResponse};
+use troop_common::proto::v1::{Control, Replays, TrainResponse};
 use troop_common::wire::{self, Outgoing};
 
+use super::ending::{Parting, Partings};
 use super::weights_stream::WeightsStream;
-use crate::answers::Phase;
 
 /// What a session is answered. It is asked for the next message only when there is room to send
 /// one, and chooses then: answers, then control, then where replays are, then weights, so that an answer waits for one
@@ -20,35 +19,38 @@ use crate::answers::Phase;
 /// It ends with the session's answers.
 pub(super) struct Outbox {
     answers: mpsc::Receiver<Result<Kind, Status>>,
-    phase: WatchStream<Phase>,
+    partings: Partings,
     /// Where replays are; none before all have been there, and if there are none.
     replays: WatchStream<Option<Replays>>,
     /// None once the session has been told that the learner closes.
     weights: Option<WeightsStream>,
+    /// What goes before the weights that the run ended with.
+    before_last: Option<Control>,
 }
 
 impl Outbox {
     pub(super) fn new(
         answers: mpsc::Receiver<Result<Kind, Status>>,
-        phase: watch::Receiver<Phase>,
+        partings: Partings,
         replays: watch::Receiver<Option<Replays>>,
         weights: WeightsStream,
     ) -> Self {
         Self {
             answers,
-            phase: WatchStream::new(phase),
+            partings,
             replays: WatchStream::new(replays),
             weights: Some(weights),
+            before_last: None,
         }
     }
 
-    fn poll_control(&mut self, context: &mut Context<'_>) -> Option<Control> {
-        while let Poll::Ready(Some(phase)) = Pin::new(&mut self.phase).poll_next(context) {
-            if let Some(control) = control(phase) {
-                return Some(control);
-            }
-        }
-        None
+    /// Begins with the weights that the run ended with: the publish before them has been sent whole.
+    fn poll_last(&mut self) -> Poll<Option<Result<Outgoing, Status>>> {
+        let Some((control, weights)) = self.before_last.take().zip(self.weights.as_mut()) else {
+            return Poll::Pending;
+        };
+        weights.begin_last();
+        message(Kind::Control(control))
     }
 }
 
@@ -62,19 +64,6 @@ where
         newest = next.or(newest);
     }
     newest
-}
-
-/// What sessions are told of a phase.
-pub(super) fn control(phase: Phase) -> Option<Control> {
-    let (kind, reason) = match phase {
-        Phase::Running => return None,
-        Phase::Draining(reason) => (ControlKind::Drain, reason),
-        Phase::Finished(reason) => (ControlKind::Stop, reason),
-    };
-    Some(Control {
-        kind: kind.into(),
-        reason: REASON.cut(&reason),
-    })
 }
 
 fn message(kind: Kind) -> Poll<Option<Result<Outgoing, Status>>> {
@@ -102,9 +91,18 @@ impl Stream for Outbox {
         if this.weights.is_none() {
             return Poll::Pending;
         }
-        if let Some(control) = this.poll_control(context) {
-            this.weights = None;
-            return message(Kind::Control(control));
+        match this.partings.poll(context) {
+            Some(Parting::Control(control)) => {
+                this.weights = None;
+                return message(Kind::Control(control));
+            }
+            Some(Parting::LastWeights(control, last)) => {
+                this.before_last = Some(control);
+                if let Some(weights) = &mut this.weights {
+                    weights.end_with(last);
+                }
+            }
+            None => {}
         }
         if let Some(replays) = newest(&mut this.replays, context) {
             return message(Kind::Replays(replays));
@@ -117,7 +115,7 @@ impl Stream for Outbox {
             Some(Poll::Ready(Some(part))) => {
                 Poll::Ready(Some(Ok(wire::weights(&part.head, part.tensor))))
             }
-            _ => Poll::Pending,
+            _ => this.poll_last(),
         }
     }
 }

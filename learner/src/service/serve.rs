@@ -1,17 +1,23 @@
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 use troop_common::connections::Gate;
+use troop_common::role::Role;
 use troop_common::serving::{self, Listener, Served, ServerTls};
 use troop_common::token::BearerToken;
 
 use super::Service;
 use super::calls::Calls;
+use super::ending::Ending;
 use crate::answers::Phase;
+
+/// What is about to come has so much longer.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until the learner drains or the run is over. Sessions are told so and have
 /// `learner.drain_timeout_ms` to leave; callers that come meanwhile are told as well, and longer if the service is
@@ -54,35 +60,58 @@ fn served(service: Service, token: Option<BearerToken>) -> Served<Calls> {
     }
 }
 
+/// Completes once the learner has closed, its sessions have left, or had time enough to, and nobody holds the service.
 fn closing(service: &Service) -> impl Future<Output = ()> + use<> {
-    let limit = Duration::from_millis(service.server.experiment().learner.drain_timeout_ms);
-    let left = left(service.server.phase(), service.open_sessions(), limit);
-    let closing = service.closing.clone();
+    let (service, mut phase) = (service.clone(), service.server.phase());
     async move {
-        left.await;
-        closing.sessions_left().await;
+        // The sender lives as long as the service, which waits for this.
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+        let sessions = *service.open.borrow();
+        tracing::info!(sessions, "the learner closes");
+        service.evaluate_the_last().await;
+        service.see_off().await;
+        service.closing.sessions_left().await;
     }
 }
 
-/// Completes once the learner has closed and its sessions have left, or had time enough to.
-async fn left(
-    mut phase: watch::Receiver<Phase>,
-    mut open: watch::Receiver<usize>,
-    limit: Duration,
-) {
-    // The senders live as long as the service, which waits for this.
-    let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
-    let sessions = *open.borrow();
-    tracing::info!(sessions, "the learner closes");
-    let all_left = open.wait_for(|count| *count == 0);
-    let in_time = tokio::time::timeout(limit, all_left).await.is_ok();
-    if !in_time {
-        let sessions = *open.borrow();
-        tracing::warn!(
-            sessions,
-            limit_ms = limit.as_millis() as u64,
-            "sessions did not leave in time"
-        );
+impl Service {
+    fn time_to_leave(&self) -> Duration {
+        Duration::from_millis(self.server.experiment().learner.drain_timeout_ms)
+    }
+
+    /// At the end of a run, gives those who evaluate what it ended with, and the time for it.
+    async fn evaluate_the_last(&self) {
+        let seconds = self.server.experiment().experiment.evaluate.last_s;
+        let mut present = self.server.ledger().present();
+        let evaluates = present.borrow().of(Role::Evaluate) > 0;
+        let is_finished = matches!(&*self.server.phase().borrow(), Phase::Finished(_));
+        if evaluates && is_finished && seconds > 0 {
+            let others_left = present.wait_for(|open| open.training() == 0);
+            // Those that do not leave are left behind within that time.
+            let _ = timeout(self.time_to_leave() + GRACE, others_left).await;
+            if let Some(last) = self.server.last_weights() {
+                self.ending
+                    .send_replace(Ending::LastWeights(Arc::new(last)));
+                let evaluated = present.wait_for(|open| open.of(Role::Evaluate) == 0);
+                let limit = Duration::from_secs(seconds) + GRACE;
+                tokio::select! {
+                    _ = timeout(limit, evaluated) => {}
+                    () = self.closing.hurried() => {}
+                }
+            }
+        }
+        self.ending.send_replace(Ending::Over);
+    }
+
+    /// Waits until the sessions have left, as long as they have time for it.
+    async fn see_off(&self) {
+        let (mut open, limit) = (self.open_sessions(), self.time_to_leave());
+        let all_left = open.wait_for(|count| *count == 0);
+        if timeout(limit, all_left).await.is_err() {
+            let sessions = *self.open.borrow();
+            let limit_ms = limit.as_millis() as u64;
+            tracing::warn!(sessions, limit_ms, "sessions did not leave in time");
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct WeightsStream {
     /// The oldest version that the receiver still has to get; none if it has what it needs.
     owed: Option<u64>,
     sent_version: Option<u64>,
+    /// What the run ended with; nothing that is published is sent any more.
+    last: Option<Arc<Weights>>,
 }
 
 impl WeightsStream {
@@ -40,6 +42,7 @@ impl WeightsStream {
             pace,
             owed: Some(0),
             sent_version: None,
+            last: None,
             server,
         }
     }
@@ -48,6 +51,18 @@ impl WeightsStream {
     pub(super) fn owe(&mut self, version: u64) {
         if self.sent_version.is_none_or(|sent| sent < version) {
             self.owed = Some(version);
+        }
+    }
+
+    /// Sends no more than what is being sent, and [then](Self::begin_last) what the run ended with.
+    pub(super) fn end_with(&mut self, last: Arc<Weights>) {
+        self.last = Some(last);
+    }
+
+    /// Begins to send what the run ended with; called once nothing is being sent any more.
+    pub(super) fn begin_last(&mut self) {
+        if let Some(last) = self.last.clone() {
+            self.start(&last);
         }
     }
 
@@ -98,6 +113,9 @@ impl Stream for WeightsStream {
                 this.server.metrics().sent_bytes.inc_by(bytes);
                 this.server.sending(part.head.taken_at_version);
                 return Poll::Ready(Some(part));
+            }
+            if this.last.is_some() {
+                return Poll::Pending;
             }
             if this.pace == SendWeights::AfterGradient && this.owed.is_none() {
                 // Whoever says that weights are owed polls again.

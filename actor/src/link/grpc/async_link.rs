@@ -93,12 +93,26 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
-        let (parts, connection) = self.mailbox.wait_weights().await?;
+        let came = self.mailbox.wait_weights().await?;
+        Ok(self.take(came))
+    }
+
+    /// As [`ReportLink::last_weights`](crate::link::ReportLink::last_weights).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn last_weights(&mut self) -> Result<Option<Arc<Weights>>, LinkClosed> {
+        let came = self.mailbox.last_weights()?;
+        Ok(came.map(|came| self.take(came)))
+    }
+
+    /// Those of each shard, and the connection that they came over.
+    fn take(&mut self, (parts, connection): (Vec<Arc<Weights>>, u64)) -> Arc<Weights> {
         self.weights_from = connection;
         self.versions = parts.iter().map(|part| part.version).collect();
         let weights = self.whole.of(parts);
         self.env_steps = weights.env_steps;
-        Ok(weights)
+        weights
     }
 
     /// As [`Link::push`](crate::link::Link::push). What was computed on weights of a connection

@@ -63,6 +63,10 @@ impl ReportLink for GrpcLink {
     fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed> {
         self.runtime.block_on(self.link.report(epoch, report))
     }
+
+    fn last_weights(&mut self) -> Result<Option<Arc<Weights>>, LinkClosed> {
+        self.link.last_weights()
+    }
 }
 
 impl Drop for GrpcLink {

@@ -15,6 +15,19 @@ pub(super) struct Lane {
     /// Whoever sends the outgoing gradients.
     pub(super) sender: Option<Waker>,
     pub(super) weights: Option<Arc<Weights>>,
+    pub(super) last: Last,
+}
+
+/// Whether the weights that the run ended with have come.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Last {
+    /// The run goes on.
+    #[default]
+    Unknown,
+    /// They come next.
+    Next,
+    /// They are here.
+    Here,
 }
 
 impl Lane {

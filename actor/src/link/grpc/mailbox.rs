@@ -12,7 +12,7 @@ use troop_common::proto::v1;
 use troop_common::weights::Weights;
 
 use super::join_info::JoinInfo;
-use super::lane::Lane;
+use super::lane::{Lane, Last};
 use super::outgoing::Outgoing;
 use super::window::Window;
 use crate::link::closed::LinkClosed;
@@ -42,6 +42,8 @@ struct State {
     /// Those of the connection: one with the lead, and one with each other shard.
     streams: Vec<Lane>,
     stopping: Option<String>,
+    /// Why the run is over, if its last weights follow.
+    over: Option<String>,
     leaving: bool,
     /// The worker was told that the run is over: nothing more is sent.
     told: bool,
@@ -75,9 +77,23 @@ impl Mailbox {
         self.wait(|state| {
             let newest = state.usable_weights();
             let newest = newest.map(|weights| Ok((weights, state.connection)));
-            state.stopped().or(newest)
+            state.stopped().or(state.is_over()).or(newest)
         })
         .await
+    }
+
+    /// The weights that the run ended with, as [`wait_weights`](Self::wait_weights) gives them; none before they have come.
+    pub(super) fn last_weights(&self) -> Result<Option<(Vec<Arc<Weights>>, u64)>, LinkClosed> {
+        let state = self.lock();
+        if let Some(closed) = &state.closed {
+            return Err(closed.clone());
+        }
+        if let Some(stopped) = state.stopped() {
+            return stopped;
+        }
+        let are_here = state.streams.iter().all(|lane| lane.last == Last::Here);
+        let weights = state.usable_weights().filter(|_| are_here);
+        Ok(weights.map(|weights| (weights, state.connection)))
     }
 
     /// Waits until another gradient may be sent; `false` where `connection` is lost.
@@ -251,6 +267,19 @@ impl Mailbox {
             if let Some(lane) = state.streams.get_mut(stream) {
                 lane.window.delivered(weights.version);
                 lane.weights = Some(Arc::new(weights));
+                if lane.last == Last::Next {
+                    lane.last = Last::Here;
+                }
+            }
+        });
+    }
+
+    /// Says that the run is over, and that the weights that it ended with come over a stream next.
+    pub(super) fn last_weights_follow(&self, stream: usize, reason: String) {
+        self.update(|state| {
+            if let Some(lane) = state.streams.get_mut(stream) {
+                lane.last = Last::Next;
+                state.over = Some(reason);
             }
         });
     }
@@ -299,6 +328,7 @@ impl Mailbox {
     pub(super) fn lost(&self) {
         self.update(|state| {
             state.open = false;
+            state.over = None;
             state.connection += 1;
             state.wake_senders();
             state.streams.clear();
@@ -324,6 +354,12 @@ impl State {
     /// The error of a worker that is told to stop.
     fn stopped<T>(&self) -> Option<Result<T, LinkClosed>> {
         let reason = self.stopping.clone()?;
+        Some(Err(LinkClosed::Finished(reason)))
+    }
+
+    /// The error of a worker whose run is over, and which may ask for its last weights.
+    fn is_over<T>(&self) -> Option<Result<T, LinkClosed>> {
+        let reason = self.over.clone()?;
         Some(Err(LinkClosed::Finished(reason)))
     }
 

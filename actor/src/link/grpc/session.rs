@@ -337,12 +337,28 @@ impl OpenStream {
                 self.mailbox.acknowledged(self.index, answer.version);
                 Ok(())
             }
-            Response::Other(Some(Kind::Control(control))) => controlled(control),
+            Response::Other(Some(Kind::Control(control))) => self.controlled(control),
             Response::Other(Some(Kind::Replays(replays))) => {
                 self.mailbox.replays_are(replays);
                 Ok(())
             }
             Response::Other(_) => Err(unexpected(Some(&response))),
+        }
+    }
+
+    fn controlled(&self, control: Control) -> Result<(), SessionEnd> {
+        match control.kind() {
+            ControlKind::Stop => Err(SessionEnd::Finished(control.reason)),
+            ControlKind::Drain => Err(SessionEnd::Lost(format!(
+                "the learner goes away: {}",
+                control.reason
+            ))),
+            ControlKind::LastWeights => {
+                self.mailbox.last_weights_follow(self.index, control.reason);
+                Ok(())
+            }
+            // A later protocol's; this one has nothing to do with it.
+            ControlKind::Unspecified => Ok(()),
         }
     }
 }
@@ -354,18 +370,6 @@ async fn next(inbound: &mut Messages<Body>) -> Result<Option<Response>, Box<Stat
         Ok(message) => message.map(Response::read).transpose().map_err(unreadable),
         Err(MessagesError::Wire(error)) => Err(unreadable(error)),
         Err(MessagesError::Call(status)) => Err(status),
-    }
-}
-
-fn controlled(control: Control) -> Result<(), SessionEnd> {
-    match control.kind() {
-        ControlKind::Stop => Err(SessionEnd::Finished(control.reason)),
-        ControlKind::Drain => Err(SessionEnd::Lost(format!(
-            "the learner goes away: {}",
-            control.reason
-        ))),
-        // A later protocol's; this one has nothing to do with it.
-        ControlKind::Unspecified => Ok(()),
     }
 }
 

@@ -214,6 +214,7 @@ async fn until_over(
                     return None;
                 }
                 tracing::info!(?wish, "draining; another signal, a second later or more, ends at once");
+                services.lingering.hurry();
                 end.get_or_insert(wish.into());
                 cuts.close(Closing::Drain("the learner was told to stop".into()));
             }
