@@ -26,6 +26,16 @@ impl LearnerNews {
         self.replays.borrow().clone()
     }
 
+    /// Completes once the learner has told that the replay of an index is elsewhere than at `url`.
+    pub(crate) async fn moved(&self, index: usize, url: &str) {
+        let mut replays = self.replays.clone();
+        let is_elsewhere = |urls: &Vec<String>| urls.get(index).is_some_and(|now| now != url);
+        if replays.wait_for(is_elsewhere).await.is_err() {
+            // The link is gone: nobody tells any more.
+            std::future::pending().await
+        }
+    }
+
     /// Completes when the link has nothing more to give, with the reason. The worker waits for nothing else of the link
     /// meanwhile.
     pub async fn ended(&self) -> LinkClosed {

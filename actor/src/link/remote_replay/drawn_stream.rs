@@ -23,9 +23,14 @@ pub(super) async fn hold(shelf: Arc<Shelf>, settings: RemoteReplaySettings, inde
     loop {
         // It may have come back elsewhere.
         let dial = settings.dial(index);
-        let end = match session(&shelf, &settings, (index, &dial), &mut search).await {
-            Ok(never) => match never {},
-            Err(end) => end,
+        let end = tokio::select! {
+            biased;
+            ended = session(&shelf, &settings, (index, &dial), &mut search) => match ended {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            // Replays that began anew may have changed places: else two streams would be with one, and none with the other.
+            () = settings.moved(index, &dial.url) => StreamEnd::Lost("the replay is elsewhere now".into()),
         };
         shelf.lost(index, None);
         if let Err(closed) = search.pause(end).await {

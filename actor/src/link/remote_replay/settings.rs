@@ -57,6 +57,15 @@ impl RemoteReplaySettings {
         }
     }
 
+    /// Completes once the replay of an index, modulo their number, is elsewhere than at `url`: what comes from there is another's.
+    pub(super) async fn moved(&self, index: usize, url: &str) {
+        let index = index % self.urls.len().max(1);
+        match &self.learner {
+            Some(learner) => learner.moved(index, url).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Completes when there is nothing to wait for any more, with the reason.
     pub(super) async fn ended(&self) -> LinkClosed {
         let link = async {
