@@ -2,6 +2,7 @@
 
 mod args;
 mod run;
+mod workers;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -1,22 +1,17 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use troop_actor::environment::EnvironmentError;
-use troop_actor::link::{
-    Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed, RemoteReplayReader,
-    RemoteReplaySettings, RemoteReplayWriter, ReplayReader,
-};
+use troop_actor::link::{Connector, EndpointSettings, GrpcLink, Interrupt, JoinInfo, LinkClosed};
 use troop_actor::metrics::ActorMetrics;
-use troop_actor::role::{Act, Bundled, Evaluate, Identity, Train, WorkerError, worker_seed};
 use troop_common::connections::Gate;
 use troop_common::descriptors;
-use troop_common::experiment::{ActorSettings, EnvironmentSettings, Experiment};
+use troop_common::experiment::{ActorSettings, Experiment};
 use troop_common::process::{INTERRUPTED, Signals, Wish, cores, die, say, worker_count};
 use troop_common::role::Role;
 use troop_common::telemetry::{self, Door, Hosts};
@@ -25,7 +20,7 @@ use troop_common::token::BearerToken;
 use crate::args::Args;
 
 /// What a worker has once it has joined.
-type Joined = (GrpcLink, Experiment, JoinInfo);
+pub(crate) type Joined = (GrpcLink, Experiment, JoinInfo);
 
 /// The first signal that came.
 type Caught = Arc<OnceLock<Wish>>;
@@ -36,12 +31,12 @@ fn network_threads() -> usize {
 }
 
 /// The workers of this process and what they share.
-struct Actor {
-    endpoint: EndpointSettings,
-    host: String,
-    python: Option<PathBuf>,
-    metrics: ActorMetrics,
-    runtime: Runtime,
+pub(crate) struct Actor {
+    pub(crate) endpoint: EndpointSettings,
+    pub(crate) host: String,
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) metrics: ActorMetrics,
+    pub(crate) runtime: Runtime,
 }
 
 /// Runs the workers until the run is over, they fail, or a signal ends them.
@@ -163,121 +158,7 @@ impl Actor {
         );
     }
 
-    /// Runs them to their end; gives how many did not end well.
-    fn run_all(&self, first: Joined, workers: usize) -> std::io::Result<usize> {
-        let mut first = Some(first);
-        std::thread::scope(|scope| {
-            let start = |index| {
-                let joined = first.take();
-                let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-                thread.spawn_scoped(scope, move || self.run_worker(index, workers, joined))
-            };
-            let threads: Vec<_> = (0..workers).map(start).collect::<Result<_, _>>()?;
-            let ended = threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or(false));
-            Ok(ended.filter(|well| !well).count())
-        })
-    }
-
-    /// Whether a worker ended well. The others go on either way.
-    fn run_worker(&self, index: usize, workers: usize, joined: Option<Joined>) -> bool {
-        let result = match joined.map_or_else(|| self.join(index), Ok) {
-            Ok(joined) => self
-                .run_joined(joined, workers)
-                .map_err(anyhow::Error::from),
-            Err(closed) => finished(closed),
-        };
-        if let Err(error) = &result {
-            tracing::error!(worker = index, "{error:#}");
-        }
-        result.is_ok()
-    }
-
-    fn run_joined(
-        &self,
-        (link, mut experiment, info): Joined,
-        workers_here: usize,
-    ) -> Result<(), WorkerError> {
-        own_programs(&mut experiment.environment, self.python.as_deref())
-            .map_err(EnvironmentError::Fatal)?;
-        let identity = Identity {
-            seed: worker_seed(experiment.experiment.seed, info.epoch, info.session),
-            index: info.worker_index as usize,
-            workers_here,
-        };
-        match info.role {
-            Role::Bundled => {
-                let metrics = self.metrics.clone();
-                Bundled::new(&experiment, identity, Box::new(link), metrics)?.run()
-            }
-            Role::Act => self.act(&experiment, identity, link, &info),
-            Role::Train => self.train(&experiment, identity, link, &info),
-            Role::Evaluate => {
-                let metrics = self.metrics.clone();
-                Evaluate::new(&experiment, identity, Box::new(link), metrics)?.run()
-            }
-        }
-    }
-
-    fn act(
-        &self,
-        experiment: &Experiment,
-        identity: Identity,
-        link: GrpcLink,
-        info: &JoinInfo,
-    ) -> Result<(), WorkerError> {
-        let settings = self.replays(experiment, &link, info);
-        let replay = Box::new(RemoteReplayWriter::new(settings));
-        let metrics = self.metrics.clone();
-        Act::new(experiment, identity, Box::new(link), replay, metrics)?.run()
-    }
-
-    fn train(
-        &self,
-        experiment: &Experiment,
-        identity: Identity,
-        link: GrpcLink,
-        info: &JoinInfo,
-    ) -> Result<(), WorkerError> {
-        let settings = self.replays(experiment, &link, info);
-        let mut replay = Box::new(RemoteReplayReader::new(settings));
-        let spaces = match replay.spaces() {
-            Ok(spaces) => spaces,
-            Err(closed) => return closed.into_result().map_err(WorkerError::Link),
-        };
-        let (link, metrics) = (Box::new(link), self.metrics.clone());
-        Train::new(experiment, &spaces, identity, link, replay, metrics)?.run()
-    }
-
-    /// How a worker reaches the replays of its run.
-    fn replays(
-        &self,
-        experiment: &Experiment,
-        link: &GrpcLink,
-        info: &JoinInfo,
-    ) -> RemoteReplaySettings {
-        let news = link.news();
-        let index = info.worker_index as usize;
-        RemoteReplaySettings {
-            urls: news.replays(),
-            learner: Some(news),
-            run: info.run.clone(),
-            worker: format!("{}/{index}", self.host),
-            worker_index: index,
-            tls: self.endpoint.tls.clone(),
-            token: self.endpoint.token.clone(),
-            interrupt: self.endpoint.interrupt.clone(),
-            connector: Connector::System,
-            actor: experiment.actor.clone(),
-            wire: experiment.wire.clone(),
-            prefetch: experiment.topology.prefetch,
-            jitter_seed: RandomState::new().hash_one(index),
-            runtime: self.runtime.handle().clone(),
-        }
-    }
-
-    fn join(&self, index: usize) -> Result<Joined, LinkClosed> {
+    pub(crate) fn join(&self, index: usize) -> Result<Joined, LinkClosed> {
         let endpoint = EndpointSettings {
             worker: format!("{}/{index}", self.host),
             // Two actors on one host name their workers alike.
@@ -297,74 +178,13 @@ fn workers_of((_, experiment, info): &Joined) -> usize {
     }
 }
 
-/// What an actor runs is chosen on its own side: the interpreter, and where modules are looked for. A learner names
-/// modules alone.
-///
-/// # Errors
-/// If its experiment asks for a file elsewhere than in the current directory.
-fn own_programs(
-    environment: &mut EnvironmentSettings,
-    python: Option<&Path>,
-) -> Result<(), String> {
-    if let Some(asked) = &environment.python
-        && Some(asked.as_path()) != python
-    {
-        tracing::warn!(asked = %asked.display(), "the learner's environment.python is not used; --python is");
-    }
-    environment.python = python.map(Path::to_path_buf);
-    let stays_here = |file: &str| {
-        let mut parts = Path::new(file).components();
-        parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    };
-    let elsewhere = environment.imports.iter().find(|name| !stays_here(name));
-    elsewhere.map_or(Ok(()), |name| {
-        Err(format!(
-            "the learner's experiment imports `{name}`, and an actor runs files of its current directory alone: start \
-             it where the file is and name it without that directory, or install it as a module"
-        ))
-    })
-}
-
 /// Whether there is nothing wrong with how a link closed.
-fn finished(closed: LinkClosed) -> anyhow::Result<()> {
+pub(crate) fn finished(closed: LinkClosed) -> anyhow::Result<()> {
     match closed {
         LinkClosed::Finished(reason) => {
             tracing::info!(reason, "nothing to do");
             Ok(())
         }
         LinkClosed::Failed(reason) => anyhow::bail!(reason),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(python: Option<&str>, imports: &[&str]) -> EnvironmentSettings {
-        EnvironmentSettings {
-            python: python.map(PathBuf::from),
-            imports: imports.iter().map(|name| (*name).to_owned()).collect(),
-            ..EnvironmentSettings::default()
-        }
-    }
-
-    #[test]
-    fn the_interpreter_is_the_actors_own() {
-        for own in [None, Some(Path::new("/own/python"))] {
-            let mut environment = settings(
-                Some("/tmp/evil"),
-                &["corridor", "corridor.py", "./envs/a.py"],
-            );
-            own_programs(&mut environment, own).unwrap();
-            assert_eq!(environment.python.as_deref(), own);
-        }
-    }
-
-    #[test]
-    fn files_elsewhere_are_not_run() {
-        for elsewhere in ["/tmp/evil.py", "../evil.py", "envs/../../evil.py"] {
-            let error = own_programs(&mut settings(None, &["good", elsewhere]), None).unwrap_err();
-            assert!(error.contains(elsewhere), "{error}");
-        }
     }
 }

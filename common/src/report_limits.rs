@@ -66,6 +66,23 @@ impl ReportLimits {
     }
 }
 
+impl ReportLimits {
+    /// Those of what a session reports, which are those of a worker unless several share it.
+    pub fn of_session(experiment: &Experiment) -> Self {
+        let of_worker = Self::of(experiment);
+        let workers = experiment.actor.relay_workers;
+        let all = |of_one: u64| of_one.saturating_mul(workers as u64);
+        Self {
+            env_steps: all(of_worker.env_steps),
+            episodes: EPISODES
+                .most
+                .min(of_worker.episodes.saturating_mul(workers)),
+            environment_restarts: all(of_worker.environment_restarts),
+            ..of_worker
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +126,28 @@ mod tests {
         // 16 segments, the start, 128 steps that earn a gradient, 3 steps before the first transition.
         assert_eq!(limits.env_steps, 16 * 4 * 2 + 50_000 + 128 + 2 * 3);
         assert_eq!(limits.episodes, EPISODES.most);
+    }
+
+    #[test]
+    fn a_session_of_several_workers_reports_what_all_of_them_may() {
+        let mut experiment = Experiment::default();
+        assert_eq!(
+            ReportLimits::of_session(&experiment),
+            ReportLimits::of(&experiment)
+        );
+        experiment.actor.relay_workers = 3;
+        let (one, all) = (
+            ReportLimits::of(&experiment),
+            ReportLimits::of_session(&experiment),
+        );
+        assert_eq!((all.env_steps, all.episodes), (3 * 1_280, 3 * 1_280));
+        assert_eq!(all.environment_restarts, 3 * one.environment_restarts);
+        assert_eq!(all.episode_length, one.episode_length);
+        experiment.actor.relay_workers = 1_000;
+        assert_eq!(
+            ReportLimits::of_session(&experiment).episodes,
+            EPISODES.most
+        );
     }
 
     #[test]

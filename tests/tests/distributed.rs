@@ -41,6 +41,31 @@ fn two_actors_solve_cartpole_although_one_is_killed_and_replaced() {
 }
 
 #[test]
+fn workers_that_share_a_session_send_sums_and_all_is_counted() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    let learner = Learner::start(
+        &scratch,
+        "--experiment cartpole --steps 200000 --run-dir run --set actor.relay_workers=2",
+    );
+    let line = format!("troop-actor --learner {} --workers 3", learner.url);
+    let actor = scratch.start(&line);
+    let open = poll_until("both sessions", || {
+        let open = sessions(&learner);
+        (open.len() == 2).then_some(open)
+    });
+    learner.process.wait().expect_code(0);
+    actor.wait().expect_code(0);
+    let summary = scratch.run_files("run").summary();
+    assert!(steps(&summary) >= 200_000, "{summary}");
+    // 256 env steps each; some were on their way at the end.
+    let made = steps(&summary) / 256;
+    let applied = summary["gradients"]["applied"].as_u64().unwrap();
+    assert!((made - 8..=made).contains(&applied), "{open:?} {summary}");
+    assert!(summary["updates"].as_u64() < Some(applied), "{summary}");
+}
+
+#[test]
 fn a_learner_writes_where_it_listens() {
     let _serial = serial();
     let scratch = Scratch::new();

@@ -6,6 +6,7 @@ use troop_actor::link::{Connector, Contribution, EndpointSettings, GrpcLink, Int
 use troop_common::experiment::ActorSettings;
 use troop_common::layout::{Initializer, Layout, TensorSpec};
 use troop_common::proto::v1::Report;
+use troop_common::weights::Weights;
 use troop_tests::{Learner, Process, ReservedPort, Scratch, Signal, poll_until, serial};
 
 /// A lead and the shards beside it.
@@ -108,33 +109,48 @@ const EXACT: &str = "--set wire.send_weights=after_gradient --set wire.gradients
 
 /// Has one worker send the gradients of these steps; gives the version and the parameters' bits after them.
 fn train(run: &Sharded, steps: Range<u64>) -> (u64, Vec<u32>) {
+    train_together(run, steps, 1)
+}
+
+/// The same by workers that share a session.
+fn train_together(run: &Sharded, steps: Range<u64>, workers: usize) -> (u64, Vec<u32>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut link = join(&runtime, &run.lead.url);
-    link.open(&layout()).unwrap();
-    for step in steps {
-        let weights = link.weights().unwrap();
-        let drift = |(place, weight): (usize, &f32)| {
-            0.01 * (step % 7) as f32 * weight + ((place * 31) % 11) as f32 * 1e-3
-        };
-        let mut gradient: Vec<f32> = weights.parameters.iter().enumerate().map(drift).collect();
-        if step == 20 {
-            gradient[3] = f32::NAN;
-        }
-        let mut contribution = Contribution {
-            epoch: weights.epoch,
-            version: weights.version,
-            gradient,
-            report: Report {
-                env_steps: 5,
-                frames: 5,
-                ..Report::default()
-            },
-        };
-        link.push(&mut contribution).unwrap();
+    let first = join(&runtime, &run.lead.url);
+    let mut links: Vec<_> = (1..workers).map(|_| first.beside()).collect();
+    links.push(first);
+    for link in &mut links {
+        link.open(&layout()).unwrap();
     }
-    let last = link.weights().unwrap();
+    for step in steps {
+        for link in &mut links {
+            let weights = link.weights().unwrap();
+            link.push(&mut contribution(&weights, step)).unwrap();
+        }
+    }
+    let last = links[0].weights().unwrap();
     let bits = last.parameters.iter().map(|value| value.to_bits());
     (last.version, bits.collect())
+}
+
+/// A gradient that leads somewhere; that of step 20 is not finite.
+fn contribution(weights: &Weights, step: u64) -> Contribution {
+    let drift = |(place, weight): (usize, &f32)| {
+        0.01 * (step % 7) as f32 * weight + ((place * 31) % 11) as f32 * 1e-3
+    };
+    let mut gradient: Vec<f32> = weights.parameters.iter().enumerate().map(drift).collect();
+    if step == 20 {
+        gradient[3] = f32::NAN;
+    }
+    Contribution {
+        epoch: weights.epoch,
+        version: weights.version,
+        gradient,
+        report: Report {
+            env_steps: 5,
+            frames: 5,
+            ..Report::default()
+        },
+    }
 }
 
 /// What a checkpoint of a run of so many shards holds, and where it is.
@@ -191,6 +207,19 @@ fn parameters_do_not_depend_on_the_number_of_shards() {
         for shards in [2, 4] {
             assert!(trained(shards, wire) == one, "{shards} shards {wire}");
         }
+    }
+}
+
+#[test]
+fn sums_of_gradients_do_not_depend_on_the_number_of_shards_either() {
+    let summed = |shards| {
+        let run = Sharded::start(shards, &format!("{EXACT} --set actor.relay_workers=3"));
+        train_together(&run, 0..20, 3)
+    };
+    let one = summed(1);
+    assert_eq!(one.0, 20, "an update is a sum");
+    for shards in [2, 4] {
+        assert!(summed(shards) == one, "{shards} shards");
     }
 }
 

@@ -19,3 +19,11 @@ pub fn worker_seed(experiment_seed: u64, epoch: u64, session: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
+
+/// The seed of worker number `beside`, from 0, of those that share a session whose seed is `seed`.
+pub fn seed_beside(seed: u64, beside: usize) -> u64 {
+    match beside {
+        0 => seed,
+        beside => worker_seed(seed, 0, beside as u64),
+    }
+}

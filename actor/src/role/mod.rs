@@ -33,6 +33,6 @@ pub use act::Act;
 pub use bundled::Bundled;
 pub use divergence::Diverged;
 pub use evaluate::Evaluate;
-pub use identity::{Identity, worker_seed};
+pub use identity::{Identity, seed_beside, worker_seed};
 pub use train::Train;
 pub use worker_error::WorkerError;

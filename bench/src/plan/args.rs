@@ -22,6 +22,9 @@ pub(crate) struct PlanArgs {
     /// Workers.
     #[arg(long, value_name = "W", value_parser = positive)]
     workers: usize,
+    /// Workers whose gradients are summed before they are sent [actor.relay_workers].
+    #[arg(long, value_name = "K", value_parser = positive, default_value_t = 1)]
+    relay_workers: usize,
     /// Gradients/s of each worker.
     #[arg(long, value_name = "R", value_parser = above_0, required_unless_present = "env_steps_per_second")]
     rate: Option<f64>,
@@ -91,12 +94,14 @@ impl PlanArgs {
             (None, params) => params.unwrap_or_default(),
         };
         let rate = self.gradients_per_second(experiment.as_ref())?;
+        // As many as the workers' gradients/s divided by those that are summed.
+        let sessions = self.workers.div_ceil(self.relay_workers);
         Ok(Demand {
             parameters,
             encoding: self.encoding(experiment.as_ref()),
-            workers: self.workers,
+            workers: sessions,
             gradients_per_second_each: rate,
-            subscribers: self.subscribers.unwrap_or(self.workers),
+            subscribers: self.subscribers.unwrap_or(sessions),
             publishes_per_second: self.publishes_per_second.unwrap_or(rate),
         })
     }
@@ -142,6 +147,14 @@ mod tests {
         let words = ["plan"].into_iter().chain(line.split_whitespace());
         let parsed = Line::try_parse_from(words).map(|line| line.args);
         parsed.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn workers_whose_gradients_are_summed_ask_for_what_one_does() {
+        let demand = |line: &str| parse(line).unwrap().demand().unwrap();
+        let alone = demand("--params 10 --workers 3 --rate 2");
+        let summed = demand("--params 10 --workers 9 --rate 2 --relay-workers 3");
+        assert_eq!(summed, alone);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) struct Demand {
     pub(super) parameters: usize,
     /// Of gradients and weights.
     pub(super) encoding: Encoding,
+    /// Workers, or groups of them whose gradients are summed.
     pub(super) workers: usize,
     pub(super) gradients_per_second_each: f64,
     /// Who gets weights.

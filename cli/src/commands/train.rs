@@ -89,7 +89,7 @@ impl TrainArgs {
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let start = Start::new(args)?;
     let experiment = start.experiment.clone();
-    refuse_shards(&experiment)?;
+    refuse_processes(&experiment)?;
     let mut progress = RunProgress::new(experiment.experiment.total_env_steps);
     troop_common::telemetry::init_logging_to(&experiment.telemetry, progress.log_writer())?;
     // Listened on first: where that fails no run directory is left behind.
@@ -128,8 +128,8 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// # Errors
-/// If the parameters were to be spread over several processes.
-fn refuse_shards(experiment: &Experiment) -> anyhow::Result<()> {
+/// If the parameters were to be spread over several processes, or gradients to be summed for a network.
+fn refuse_processes(experiment: &Experiment) -> anyhow::Result<()> {
     let shards = experiment.learner.shards;
     anyhow::ensure!(
         shards == 1,
@@ -137,6 +137,12 @@ fn refuse_shards(experiment: &Experiment) -> anyhow::Result<()> {
          --experiment`, `troop-learner --shard K --lead URL` for each K from 1 to {}, and `troop-actor`, or set \
          learner.shards to 1",
         shards - 1
+    );
+    let relay = experiment.actor.relay_workers;
+    anyhow::ensure!(
+        relay == 1,
+        "actor.relay_workers is {relay}, and spares a network, which `troop train` has none of: start `troop-learner` and \
+         `troop-actor`, or set actor.relay_workers to 1"
     );
     Ok(())
 }

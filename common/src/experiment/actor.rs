@@ -5,6 +5,9 @@ use super::violation::Violations;
 /// Longest mean delay of a gradient, in milliseconds.
 const LONGEST_PUSH_DELAY_MS: u64 = 60_000;
 
+/// A learner believes a sum to be of so many gradients at most.
+const MOST_RELAY_WORKERS: usize = 1_024;
+
 settings! {
     /// `[actor]`: the processes that act.
     pub struct ActorSettings {
@@ -29,6 +32,11 @@ settings! {
         /// most 60000.
         #[unit = "ms"]
         pub push_delay_ms: u64 = 0,
+        /// Workers of an actor that share a session: a gradient of each is summed before it is sent, so that so many times
+        /// fewer bytes cross the network; at most 1024. The learner takes one step for all, along their mean, at as many times
+        /// the learning rate.
+        #[unit = "workers"]
+        pub relay_workers: usize = 1,
     }
 }
 
@@ -59,6 +67,11 @@ impl ActorSettings {
             self.push_delay_ms <= LONGEST_PUSH_DELAY_MS,
             "actor.push_delay_ms",
             "must be at most 60000: a worker that waits does not notice that it is to stop",
+        );
+        violations.expect(
+            (1..=MOST_RELAY_WORKERS).contains(&self.relay_workers),
+            "actor.relay_workers",
+            "must be from 1, each sends its own, to 1024",
         );
     }
 }

@@ -200,6 +200,7 @@ mod tests {
                 norm: 0.5,
                 env_steps: 7,
             }),
+            gradients: 3,
         }
     }
 

@@ -118,7 +118,7 @@ impl From<OverBound> for Implausible {
 impl Plausibility {
     pub(crate) fn new(experiment: &Experiment) -> Self {
         Self {
-            limits: ReportLimits::of(experiment),
+            limits: ReportLimits::of_session(experiment),
         }
     }
 

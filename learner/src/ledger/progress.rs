@@ -180,9 +180,12 @@ impl Progress {
         self.since_point.record(update);
     }
 
-    pub(crate) fn record_rejection(&mut self, verdict: Verdict) {
+    pub(crate) fn record_rejection(&mut self, verdict: Verdict, gradients: u64) {
         let rejected = &mut self.counters.rejected;
-        add(rejected.entry(verdict.name().into()).or_default(), 1);
+        add(
+            rejected.entry(verdict.name().into()).or_default(),
+            gradients,
+        );
     }
 
     /// Time that the run has been going on, in seconds, earlier lives included.

@@ -158,12 +158,12 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn rejection(&self, verdict: Verdict) {
-        lock(&self.progress).record_rejection(verdict);
+    pub(crate) fn rejection(&self, verdict: Verdict, gradients: u64) {
+        lock(&self.progress).record_rejection(verdict, gradients);
         self.metrics
             .gradients_rejected
             .with_label_values(&[verdict.name()])
-            .inc();
+            .inc_by(gradients);
     }
 
     /// Counts a report that cannot be true.

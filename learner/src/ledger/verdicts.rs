@@ -20,15 +20,16 @@ impl Ledger {
         self.recorder.update(update);
     }
 
-    /// Counts what became of a session's gradient; `applied` tells its staleness. The answer gives
-    /// `version`, the learner's.
+    /// Counts what became of a session's gradients, one or the sum of several; `applied` tells their staleness. The
+    /// answer gives `version`, the learner's.
     pub(crate) fn answer(
         &self,
         session: SessionId,
+        gradients: u64,
         applied: Result<u64, Refusal>,
         version: u64,
     ) -> Outcome {
-        let in_a_row = self.count_answer(session, &applied);
+        let in_a_row = self.count_answer(session, gradients, &applied);
         let Err(Refusal { verdict, detail }) = applied else {
             return Outcome {
                 verdict: Verdict::Applied,
@@ -37,7 +38,7 @@ impl Ledger {
                 ends_session: false,
             };
         };
-        self.recorder.rejection(verdict);
+        self.recorder.rejection(verdict, gradients);
         self.alarm(session, verdict, &detail);
         let ends_session = verdict == Verdict::NonFinite && in_a_row >= NON_FINITE_IN_A_ROW;
         let detail = match ends_session {
@@ -63,7 +64,7 @@ impl Ledger {
         version: u64,
     ) -> Outcome {
         if checked.is_err() {
-            return self.answer(session, checked.map(|()| 0), version);
+            return self.answer(session, 1, checked.map(|()| 0), version);
         }
         self.finish_if_done();
         Outcome {
@@ -75,7 +76,12 @@ impl Ledger {
     }
 
     /// Gives how many of the session's gradients in a row were not finite.
-    fn count_answer(&self, session: SessionId, applied: &Result<u64, Refusal>) -> u32 {
+    fn count_answer(
+        &self,
+        session: SessionId,
+        gradients: u64,
+        applied: &Result<u64, Refusal>,
+    ) -> u32 {
         let now = self.now();
         let mut sessions = lock(&self.sessions);
         let Some(session) = sessions.get_mut(session) else {
@@ -84,12 +90,12 @@ impl Ledger {
         session.last_gradient_at = Some(now);
         match applied {
             Ok(staleness) => {
-                session.gradients_applied += 1;
+                session.gradients_applied += gradients;
                 session.staleness_updates = *staleness;
                 session.non_finite_in_a_row = 0;
             }
             Err(refusal) => {
-                session.gradients_rejected += 1;
+                session.gradients_rejected += gradients;
                 session.non_finite_in_a_row += u32::from(refusal.verdict == Verdict::NonFinite);
             }
         }

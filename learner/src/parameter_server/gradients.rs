@@ -32,9 +32,9 @@ impl ParameterServer {
     async fn take(&self, session: SessionId, gradient: Gradient, report: &v1::Report) -> Outcome {
         let intake = match self.admit(session, &gradient) {
             Ok(intake) => intake,
-            Err(refusal) => return self.refuse(session, refusal),
+            Err(refusal) => return self.refuse(session, gradient.gradients, refusal),
         };
-        if let Err(refused) = intake.check_report(session, report) {
+        if let Err(refused) = intake.check_report((session, gradient.gradients), report) {
             return refused;
         }
         match &intake.model.pace {
@@ -66,21 +66,22 @@ impl ParameterServer {
         });
         match admitted {
             Ok(intake) => intake.report(session, report),
-            Err(refusal) => self.refuse(session, refusal),
+            Err(refusal) => self.refuse(session, 1, refusal),
         }
     }
 
     /// Counts gradient `sequence`, which did not even arrive whole; `detail` says what was wrong.
     pub fn malformed(&self, session: SessionId, sequence: u64, detail: String) -> Outcome {
         self.passed(session, sequence);
-        self.refuse(session, Refusal::new(Verdict::Malformed, detail))
+        self.refuse(session, 1, Refusal::new(Verdict::Malformed, detail))
     }
 
-    fn refuse(&self, session: SessionId, refusal: Refusal) -> Outcome {
+    fn refuse(&self, session: SessionId, gradients: u64, refusal: Refusal) -> Outcome {
         if let Some(model) = self.model.get() {
             model.pace.pass(session, self.ledger.now());
         }
-        self.ledger.answer(session, Err(refusal), self.version())
+        self.ledger
+            .answer(session, gradients, Err(refusal), self.version())
     }
 
     /// Checks who sent a gradient and what for.

@@ -20,7 +20,7 @@ impl Intake<'_> {
     /// Nothing of a report that cannot be true is counted, and its session is to end.
     pub(super) fn check_report(
         self,
-        session: SessionId,
+        (session, gradients): (SessionId, u64),
         report: &v1::Report,
     ) -> Result<(), Outcome> {
         self.ledger
@@ -29,14 +29,14 @@ impl Intake<'_> {
                 let refusal = Refusal::new(Verdict::Malformed, implausible.to_string());
                 Outcome {
                     ends_session: true,
-                    ..self.answer(session, Err(refusal))
+                    ..self.answer(session, gradients, Err(refusal))
                 }
             })
     }
 
     /// Counts a report that comes without a gradient.
     pub(super) fn report(self, session: SessionId, report: &v1::Report) -> Outcome {
-        if let Err(refused) = self.check_report(session, report) {
+        if let Err(refused) = self.check_report((session, 1), report) {
             return refused;
         }
         self.ledger.report(session, report);
@@ -52,13 +52,13 @@ impl Intake<'_> {
         gradient: Gradient,
         report: &v1::Report,
     ) -> Outcome {
-        let elements = gradient.values.len();
+        let (elements, gradients) = (gradient.values.len(), gradient.gradients);
         let applied = blocking::run(elements, || self.apply(session, &gradient, report));
         drop(gradient);
         if applied.is_err() {
             self.model.pace.pass(session, self.ledger.now());
         }
-        self.answer(session, applied)
+        self.answer(session, gradients, applied)
     }
 
     /// Gives the gradient's staleness, in updates.
@@ -80,9 +80,9 @@ impl Intake<'_> {
         let judgement = judgement.inspect_err(|_| self.publish_if_due(shard.version()))?;
         shard.apply(gradient, &judgement, rate)?;
         ledger.update(Update {
-            gradients: 1,
+            gradients: gradient.gradients,
             staleness: judgement.staleness,
-            norm: gradient.norm,
+            norm: gradient.mean_norm(),
         });
         self.advance();
         ledger.tell(model.pace.advance(session, ledger.now()));
@@ -100,10 +100,15 @@ impl Intake<'_> {
         self.model.shard.publish_if_due(snapshot);
     }
 
-    /// Counts what became of a session's gradient; `applied` tells its staleness.
-    pub(super) fn answer(self, session: SessionId, applied: Result<u64, Refusal>) -> Outcome {
+    /// Counts what became of a session's gradients, one or the sum of several; `applied` tells their staleness.
+    pub(super) fn answer(
+        self,
+        session: SessionId,
+        gradients: u64,
+        applied: Result<u64, Refusal>,
+    ) -> Outcome {
         let version = self.model.shard.version();
-        self.ledger.answer(session, applied, version)
+        self.ledger.answer(session, gradients, applied, version)
     }
 
     /// Ends a session.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
 use troop_common::proto::v1;
-use troop_common::wire::Elements;
 
 use crate::answers::{Outcome, Refusal, SessionId};
 use crate::ledger::Ledger;
@@ -14,7 +13,7 @@ use crate::lock::lock;
 use crate::policy::attention::{Attention, Waits};
 use crate::policy::bound::SessionClocks;
 use crate::policy::round::{Part, RoundSettings, Rounds};
-use crate::shard::budget::Room;
+use crate::shard::gradient::Gradient;
 
 /// Who waits for whom.
 pub(crate) enum Pace {
@@ -75,7 +74,9 @@ pub(crate) struct Barrier {
 #[derive(Debug)]
 pub(crate) struct RoundPart {
     /// Its gradient, or why that is refused: then its session waits for the round's end all the same.
-    pub(crate) gradient: Result<(Elements, Room), Refusal>,
+    pub(crate) gradient: Result<Gradient, Refusal>,
+    /// How many its session stands for.
+    pub(crate) gradients: u64,
     pub(crate) report: v1::Report,
     pub(crate) answer: oneshot::Sender<Outcome>,
 }

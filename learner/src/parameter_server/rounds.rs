@@ -3,7 +3,6 @@
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 use troop_common::proto::v1;
-use troop_common::wire::Elements;
 
 use super::intake::Intake;
 use super::pace::{Barrier, RoundPart};
@@ -13,7 +12,6 @@ use crate::blocking;
 use crate::ledger::Update;
 use crate::lock::lock;
 use crate::policy::round::Round;
-use crate::shard::budget::Room;
 use crate::shard::gradient::Gradient;
 
 /// Takes gradients to their round.
@@ -33,13 +31,13 @@ impl RoundIntake<'_> {
     ) -> Outcome {
         let Self { intake, barrier } = self;
         let ledger = intake.ledger;
-        let began = ledger.now();
+        let (began, gradients) = (ledger.now(), gradient.gradients);
         let answered = match self.contribute(session, gradient, report) {
             Ok(answered) => answered,
             Err(refusal) => {
                 // A gradient that is refused stands for experience that was made all the same.
                 ledger.report(session, report);
-                let outcome = intake.answer(session, Err(refusal));
+                let outcome = intake.answer(session, gradients, Err(refusal));
                 return Outcome {
                     version: outcome.version.max(lock(&barrier.rounds).version()),
                     ..outcome
@@ -51,7 +49,8 @@ impl RoundIntake<'_> {
             session: Some(session),
         };
         let wait = Wait::since(began, ledger, &ledger.metrics().round_wait);
-        let outcome = self.wait_for_end(session, answered, wait).await;
+        let who = (session, gradients);
+        let outcome = self.wait_for_end(who, answered, wait).await;
         waiting.done();
         outcome
     }
@@ -66,9 +65,10 @@ impl RoundIntake<'_> {
         let Self { intake, barrier } = self;
         let (answer, answered) = oneshot::channel();
         let checked = self.check(&gradient, report);
-        let origin = gradient.origin;
+        let (origin, gradients) = (gradient.origin, gradient.gradients);
         let part = RoundPart {
-            gradient: checked.map(|()| (gradient.values, gradient.room)),
+            gradient: checked.map(|()| gradient),
+            gradients,
             report: report.clone(),
             answer,
         };
@@ -93,7 +93,7 @@ impl RoundIntake<'_> {
     /// Waits for the end of the round, and brings it about where it is time.
     async fn wait_for_end(
         self,
-        session: SessionId,
+        who: (SessionId, u64),
         mut answered: oneshot::Receiver<Outcome>,
         mut wait: Wait<'_>,
     ) -> Outcome {
@@ -106,26 +106,26 @@ impl RoundIntake<'_> {
             let deadline = lock(&barrier.rounds).deadline();
             tokio::select! {
                 biased;
-                outcome = &mut answered => return self.answered(session, outcome.ok()),
+                outcome = &mut answered => return self.answered(who, outcome.ok()),
                 () = changed => {}
                 () = sleep_until(wait.next(deadline)) => wait.go_on(pace),
                 () = intake.ledger.life().closed() => {
                     // If the round is being closed at this moment its part stays.
-                    pace.leave(session);
-                    return self.answered(session, answered.await.ok());
+                    pace.leave(who.0);
+                    return self.answered(who, answered.await.ok());
                 }
             }
         }
     }
 
     /// The outcome that a round gave, or why there is none.
-    fn answered(self, session: SessionId, outcome: Option<Outcome>) -> Outcome {
+    fn answered(self, (session, gradients): (SessionId, u64), outcome: Option<Outcome>) -> Outcome {
         outcome.unwrap_or_else(|| {
             let closed = self.intake.ledger.life().refuse_if_closed().err();
             let refusal = closed.unwrap_or_else(|| {
                 Refusal::new(Verdict::WrongEpoch, format!("session {session} has left"))
             });
-            self.intake.answer(session, Err(refusal))
+            self.intake.answer(session, gradients, Err(refusal))
         })
     }
 
@@ -156,38 +156,38 @@ impl RoundIntake<'_> {
                 gradients.push(gradient);
                 0
             });
-            members.push((session, part.report, part.answer, staleness));
+            let who = (session, part.gradients);
+            members.push((who, part.report, part.answer, staleness));
         }
         let reports = members
             .iter()
-            .map(|(session, report, ..)| (*session, report));
+            .map(|((session, _), report, ..)| (*session, report));
         self.step(gradients, reports);
         // Before anybody is answered: nobody begins another gradient when the run is over.
         ledger.finish_if_done();
-        for (session, _, answer, staleness) in members {
+        for ((session, gradients), _, answer, staleness) in members {
             // If the session has gone nobody wants to know.
-            let _ = answer.send(self.intake.answer(session, staleness));
+            let _ = answer.send(self.intake.answer(session, gradients, staleness));
         }
     }
 
     /// Counts the reports, in their order; the step is taken at the learning rate before them.
     fn step<'a>(
         self,
-        gradients: Vec<(Elements, Room)>,
+        gradients: Vec<Gradient>,
         reports: impl Iterator<Item = (SessionId, &'a v1::Report)>,
     ) {
         let Intake { ledger, model } = self.intake;
-        let count = gradients.len() as u64;
         let rate = ledger.rate_at(ledger.steps().0);
-        let norm = (count > 0).then(|| model.shard.apply_mean(gradients.into_iter(), rate));
+        let sum = (!gradients.is_empty()).then(|| model.shard.apply_mean(gradients, rate));
         for (session, report) in reports {
             ledger.report(session, report);
         }
-        if let Some(norm) = norm {
+        if let Some(sum) = sum {
             ledger.update(Update {
-                gradients: count,
+                gradients: sum.gradients,
                 staleness: 0,
-                norm,
+                norm: sum.mean_norm(),
             });
             self.intake.advance();
         }

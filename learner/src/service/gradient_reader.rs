@@ -5,6 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use troop_common::call_error::CallError;
+use troop_common::experiment::ActorSettings;
 use troop_common::proto::v1::train_response::Kind as Down;
 use troop_common::proto::v1::{self, Acknowledgement, GradientChunk};
 use troop_common::role::Role;
@@ -277,7 +278,12 @@ impl GradientReader {
             Ok(norm) => norm,
             Err(why) => return self.malformed(origin.sequence, why.into()).await,
         };
+        let gradients = match summed(last.gradients, &server.experiment().actor) {
+            Ok(gradients) => gradients,
+            Err(why) => return self.malformed(origin.sequence, why).await,
+        };
         let mut gradient = Gradient::measured(origin, values, norm, room);
+        gradient.gradients = gradients;
         if !server.ledger().leads() {
             gradient.lead_env_steps = last.slice.unwrap_or_default().env_steps;
         }
@@ -335,6 +341,21 @@ async fn room(session: &OpenSession, sequence: u64) -> (Instant, Room) {
 async fn begin(session: &OpenSession, sequence: u64) {
     let server = session.server();
     server.begin_gradient(session.id(), sequence).await;
+}
+
+/// Gradients that a message is the sum of: the learner's step is as many times as long.
+///
+/// # Errors
+/// If it says more than workers share a session.
+fn summed(said: u64, actor: &ActorSettings) -> Result<u64, String> {
+    let most = actor.relay_workers as u64;
+    match said {
+        0 => Ok(1),
+        gradients if gradients <= most => Ok(gradients),
+        gradients => Err(format!(
+            "it is the sum of {gradients} gradients; expected {most} at most, as actor.relay_workers says"
+        )),
+    }
 }
 
 /// When a gradient of so many elements must be whole whose first chunk came at `began`, and has room now. The

@@ -19,7 +19,7 @@ impl Lingering {
     /// before.
     pub async fn sessions_left(&mut self) {
         if self.left.wait_for(|left| *left).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

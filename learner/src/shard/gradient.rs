@@ -23,8 +23,10 @@ pub struct Origin {
 #[derive(Debug)]
 pub struct Gradient {
     pub(crate) origin: Origin,
-    /// `dL/dθ` in the layout's order.
+    /// `dL/dθ` in the layout's order, of one worker or summed over some.
     pub(crate) values: Elements,
+    /// Gradients that it is the sum of.
+    pub(crate) gradients: u64,
     /// Global norm; not finite exactly if one of the values is not.
     pub(crate) norm: f64,
     /// Env steps that the lead had counted with its weights; 0 if this is the lead.
@@ -32,7 +34,7 @@ pub struct Gradient {
     /// When the last of it had come.
     pub(crate) arrived: Instant,
     /// What it takes up, until its values are dropped.
-    pub(crate) room: Room,
+    _room: Room,
 }
 
 impl Gradient {
@@ -50,11 +52,22 @@ impl Gradient {
         Self {
             origin,
             values,
+            gradients: 1,
             norm,
             lead_env_steps: 0,
             arrived: Instant::now(),
-            room,
+            _room: room,
         }
+    }
+
+    /// What makes a mean of the sum.
+    pub(crate) fn share(&self) -> f64 {
+        1.0 / self.gradients as f64
+    }
+
+    /// Global norm of the mean.
+    pub(crate) fn mean_norm(&self) -> f64 {
+        self.norm * self.share()
     }
 }
 

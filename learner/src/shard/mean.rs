@@ -2,40 +2,46 @@
 
 use troop_common::wire::{Buffers, Elements};
 
-use super::budget::Room;
+use super::gradient::Gradient;
 use troop_common::norm::global_norm;
 
 /// The sum of some gradients.
 pub(crate) struct Sum {
     pub(crate) values: Elements,
-    /// Global norm of their mean.
-    pub(crate) mean_norm: f64,
-    /// What makes a mean of the sum.
-    pub(crate) share: f64,
+    /// Its global norm.
+    pub(crate) norm: f64,
+    /// How many there are.
+    pub(crate) gradients: u64,
 }
 
 impl Sum {
-    /// Adds gradients of `elements` in their order, into a vector of `buffers`. Each gives up its room
-    /// as soon as it has been added.
-    pub(crate) fn of(
-        gradients: impl ExactSizeIterator<Item = (Elements, Room)>,
-        elements: usize,
-        buffers: &Buffers<f32>,
-    ) -> Self {
-        let share = 1.0 / gradients.len() as f64;
+    /// Adds gradients of `elements` in their order, each maybe a sum itself, into a vector of `buffers`. Each gives
+    /// up its room as soon as it has been added.
+    pub(crate) fn of(gradients: Vec<Gradient>, elements: usize, buffers: &Buffers<f32>) -> Self {
+        let mut count = 0;
         let mut sum = buffers.take(elements);
-        for (index, (values, room)) in gradients.enumerate() {
-            match index {
-                0 => values.read(&mut sum),
-                _ => add(&mut sum, &values),
+        for gradient in gradients {
+            match count {
+                0 => gradient.values.read(&mut sum),
+                _ => add(&mut sum, &gradient.values),
             }
-            drop((values, room));
+            count += gradient.gradients;
         }
         Self {
-            mean_norm: global_norm(&sum) * share,
+            norm: global_norm(&sum),
             values: Elements::of(buffers.lend(sum)),
-            share,
+            gradients: count,
         }
+    }
+
+    /// What makes a mean of it.
+    pub(crate) fn share(&self) -> f64 {
+        1.0 / self.gradients as f64
+    }
+
+    /// Global norm of the mean.
+    pub(crate) fn mean_norm(&self) -> f64 {
+        self.norm * self.share()
     }
 }
 

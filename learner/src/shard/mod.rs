@@ -28,7 +28,7 @@ use crate::life_clock::LifeClock;
 use crate::metrics::{Metrics, of_count};
 use crate::optimizer::{Compensation, Rule, Step, Vectors, kept_names};
 use crate::policy::judgement::{Judgement, StalenessRule};
-use budget::{Budget, Room};
+use budget::Budget;
 use gradient::Gradient;
 use mean::Sum;
 use parameters::StripedParameters;
@@ -155,8 +155,8 @@ impl Shard {
         self.staleness.judge(computed_on, self.version())
     }
 
-    /// Takes a step along a gradient at the learning rate `rate`. It shows with the next
-    /// [`advance`](Self::advance).
+    /// Takes a step along a gradient at the learning rate `rate`; along the mean at as many times that rate, if it is the sum
+    /// of several. It shows with the next [`advance`](Self::advance).
     pub(crate) fn apply(
         &self,
         gradient: &Gradient,
@@ -176,33 +176,35 @@ impl Shard {
                 computed_on,
             }
         });
-        let rate = rate * judgement.rate_factor;
-        self.step(
-            &gradient.values,
-            self.clip(gradient.norm),
-            rate,
-            compensation,
-        );
-        let metrics = &self.metrics;
-        let scaled = u64::from(judgement.rate_factor < 1.0);
-        metrics.gradients_scaled.inc_by(scaled);
-        let compensated = u64::from(judgement.lambda.is_some());
-        metrics.gradients_compensated.inc_by(compensated);
-        let age = self.publisher.age(computed_on, self.clock.now());
-        metrics.gradient_age.observe(age.as_secs_f64());
+        let rate = rate * judgement.rate_factor * gradient.gradients as f64;
+        let scale = self.clip(gradient.mean_norm()) * gradient.share();
+        self.step(&gradient.values, scale, rate, compensation);
+        self.count(gradient, judgement);
         Ok(())
     }
 
-    /// Takes one step along the mean of some gradients; gives the mean's norm.
-    pub(crate) fn apply_mean(
-        &self,
-        gradients: impl ExactSizeIterator<Item = (Elements, Room)>,
-        rate: f64,
-    ) -> f64 {
+    /// Counts what became of a gradient, for each that it is the sum of.
+    fn count(&self, gradient: &Gradient, judgement: &Judgement) {
+        let (metrics, gradients) = (&self.metrics, gradient.gradients);
+        if judgement.rate_factor < 1.0 {
+            metrics.gradients_scaled.inc_by(gradients);
+        }
+        if judgement.lambda.is_some() {
+            metrics.gradients_compensated.inc_by(gradients);
+        }
+        let computed_on = gradient.origin.version;
+        let age = self.publisher.age(computed_on, self.clock.now());
+        for _ in 0..gradients {
+            metrics.gradient_age.observe(age.as_secs_f64());
+        }
+    }
+
+    /// Takes one step along the mean of some gradients; gives their sum.
+    pub(crate) fn apply_mean(&self, gradients: Vec<Gradient>, rate: f64) -> Sum {
         let sum = Sum::of(gradients, self.elements(), &self.sums);
-        let scale = self.clip(sum.mean_norm) * sum.share;
+        let scale = self.clip(sum.mean_norm()) * sum.share();
         self.step(&sum.values, scale, rate, None);
-        sum.mean_norm
+        sum
     }
 
     /// Makes an update visible; gives the version that it makes.

@@ -278,6 +278,10 @@ pub(crate) const FIELDS: &[(&str, Put)] = &[
         }),
     ),
     (
+        "GradientChunk.gradients",
+        Put::Number(|it, n| it.chunk.gradients = n),
+    ),
+    (
         "Report.env_steps",
         Put::Number(|it, n| it.report().env_steps = n),
     ),

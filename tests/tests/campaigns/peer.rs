@@ -96,6 +96,7 @@ pub(crate) fn gradient(sequence: u64, values: &[f32]) -> GradientChunk {
             ..Report::default()
         }),
         slice: None,
+        gradients: 0,
     }
 }
 

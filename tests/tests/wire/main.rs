@@ -9,6 +9,7 @@ mod link;
 mod raw_session;
 mod reconnecting;
 mod refusals;
+mod relays;
 mod reports;
 mod rig;
 mod turns;

@@ -121,5 +121,6 @@ pub(crate) fn gradient(sequence: u64, version: u64, values: &[f32]) -> GradientC
             ..Report::default()
         }),
         slice: None,
+        gradients: 0,
     }
 }

@@ -45,6 +45,17 @@ fn check(chunks: Vec<GradientChunk>, verdict: Verdict, detail: &str) {
 }
 
 #[test]
+fn a_sum_is_of_as_many_gradients_as_the_experiment_says() {
+    for gradients in [2, u64::MAX] {
+        let sum = GradientChunk {
+            gradients,
+            ..gradient(2, 1, &[1.0; 4])
+        };
+        check(vec![sum], Verdict::Malformed, "actor.relay_workers");
+    }
+}
+
+#[test]
 fn a_sequence_number_passes_once() {
     let again = gradient(1, 1, &[1.0; 4]);
     check(vec![again], Verdict::Duplicate, "not above the last one, 1");

@@ -1,21 +1,18 @@
-use std::ops::Range;
 use std::sync::Arc;
 
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{Encoding, Report, Slice};
-use troop_common::shard_ranges::shard_ranges;
+use troop_common::proto::v1::Report;
 use troop_common::weights::Weights;
 
+use super::computed_on::ComputedOn;
 use super::endpoint::EndpointSettings;
-use super::gradient_pool::GradientPool;
 use super::join_info::JoinInfo;
 use super::learner_news::LearnerNews;
 use super::leave_limit::LEAVE_LIMIT;
-use super::mailbox::Mailbox;
-use super::outgoing::{Outgoing, OutgoingGradient};
+use super::outgoing::Outgoing;
+use super::shared_session::{HeldMailbox, SharedSession};
 use super::supervisor::Supervisor;
-use super::whole_weights::WholeWeights;
 use crate::link::closed::LinkClosed;
 use crate::link::contribution::Contribution;
 
@@ -23,23 +20,15 @@ use crate::link::contribution::Contribution;
 /// by itself; what was sent and not answered when a connection was lost is never sent again, for
 /// the learner may have applied it.
 ///
-/// A push whose future is dropped before it is done has sent nothing. Dropping the link ends its session once what
+/// Several workers may share a session ([`beside`](Self::beside)): then a gradient of each is summed before it is sent.
+///
+/// A push whose future is dropped before it is done has sent nothing. Dropping a session's last link ends it once what
 /// was sent is answered; [`leave`](Self::leave) waits for that.
 pub struct AsyncLink {
-    mailbox: Arc<Mailbox>,
-    pool: GradientPool,
-    encoding: Encoding,
-    /// Learners that hold the parameters.
-    shards: usize,
-    /// The part of the flat vector that each of them holds.
-    ranges: Vec<Range<usize>>,
-    whole: WholeWeights,
-    /// Versions of the last weights, of each shard's part.
-    versions: Vec<u64>,
-    /// Env steps that the lead had counted with them.
-    env_steps: u64,
-    /// The connection that the last weights came over: what is computed on them belongs to it.
-    weights_from: u64,
+    session: Arc<SharedSession>,
+    /// The last weights, which the next gradient is computed on.
+    computed_on: ComputedOn,
+    left: bool,
 }
 
 impl AsyncLink {
@@ -51,29 +40,27 @@ impl AsyncLink {
     pub async fn join(
         settings: EndpointSettings,
     ) -> Result<(Self, Experiment, JoinInfo), LinkClosed> {
-        let mailbox = Arc::new(Mailbox::default());
+        let mailbox = HeldMailbox::default();
         settings.interrupt.watch(&mailbox);
         tokio::spawn(Supervisor::new(settings, Arc::clone(&mailbox)).run());
-        // From here on the task ends with the link, whatever becomes of this call.
-        let mut link = Self::around(mailbox);
-        let (experiment, info) = link.mailbox.wait_joined().await?;
-        link.encoding = experiment.wire.gradients.into();
-        link.shards = experiment.learner.shards;
+        let (experiment, info) = mailbox.wait_joined().await?;
+        let session = SharedSession::new(mailbox, &experiment);
+        let link = Self::of(Arc::new(session));
         Ok((link, *experiment, info))
     }
 
-    /// A link that has not joined yet.
-    fn around(mailbox: Arc<Mailbox>) -> Self {
+    /// Another worker's link to the same session. From now on each gradient that is sent is the sum of as many as
+    /// there are workers; what they report goes with it. Whoever is faster has more than one in it.
+    pub fn beside(&self) -> Self {
+        self.session.add_worker();
+        Self::of(Arc::clone(&self.session))
+    }
+
+    fn of(session: Arc<SharedSession>) -> Self {
         Self {
-            mailbox,
-            pool: GradientPool::default(),
-            encoding: Encoding::F32,
-            shards: 1,
-            ranges: Vec::new(),
-            whole: WholeWeights::default(),
-            versions: Vec::new(),
-            env_steps: 0,
-            weights_from: 0,
+            session,
+            computed_on: ComputedOn::default(),
+            left: false,
         }
     }
 
@@ -82,9 +69,7 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn open(&mut self, layout: &Layout) -> Result<(), LinkClosed> {
-        let ranges = shard_ranges(layout.len(), self.shards);
-        self.ranges = ranges.map_err(|error| LinkClosed::Failed(error.to_string()))?;
-        self.mailbox.open(layout).await
+        self.session.open(layout).await
     }
 
     /// As [`Link::weights`](crate::link::Link::weights). Where answers need weights, it waits for
@@ -93,8 +78,9 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn weights(&mut self) -> Result<Arc<Weights>, LinkClosed> {
-        let came = self.mailbox.wait_weights().await?;
-        Ok(self.take(came))
+        let (weights, computed_on) = self.session.weights().await?;
+        self.computed_on = computed_on;
+        Ok(weights)
     }
 
     /// As [`ReportLink::last_weights`](crate::link::ReportLink::last_weights).
@@ -102,17 +88,11 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub fn last_weights(&mut self) -> Result<Option<Arc<Weights>>, LinkClosed> {
-        let came = self.mailbox.last_weights()?;
-        Ok(came.map(|came| self.take(came)))
-    }
-
-    /// Those of each shard, and the connection that they came over.
-    fn take(&mut self, (parts, connection): (Vec<Arc<Weights>>, u64)) -> Arc<Weights> {
-        self.weights_from = connection;
-        self.versions = parts.iter().map(|part| part.version).collect();
-        let weights = self.whole.of(parts);
-        self.env_steps = weights.env_steps;
-        weights
+        let came = self.session.last_weights()?;
+        Ok(came.map(|(weights, computed_on)| {
+            self.computed_on = computed_on;
+            weights
+        }))
     }
 
     /// As [`Link::push`](crate::link::Link::push). What was computed on weights of a connection
@@ -122,52 +102,7 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn push(&mut self, contribution: &mut Contribution) -> Result<(), LinkClosed> {
-        if !self.mailbox.wait_room(self.weights_from).await? {
-            tracing::debug!(
-                version = contribution.version,
-                "gradient dropped: its connection is lost"
-            );
-            return Ok(());
-        }
-        let outgoing = self.outgoing(contribution);
-        self.mailbox.send(self.weights_from, outgoing);
-        Ok(())
-    }
-
-    /// What each learner is sent of a contribution: its part of the gradient. The lead counts what happened; the others are
-    /// told of steps, for their schedules.
-    fn outgoing(&self, contribution: &mut Contribution) -> Vec<Outgoing> {
-        let mut ranges = self.ranges.clone();
-        if let [whole] = &mut ranges[..] {
-            // Of any length: the learner says what is wrong with it.
-            *whole = 0..contribution.gradient.len();
-        }
-        let report = std::mem::take(&mut contribution.report);
-        let encoded = self.pool.encoded(&mut contribution.gradient, self.encoding);
-        let slice = (ranges.len() > 1).then(|| Slice {
-            norm: encoded.norm(),
-            env_steps: self.env_steps,
-        });
-        let steps = Report {
-            env_steps: report.env_steps,
-            frames: report.frames,
-            ..Report::default()
-        };
-        let mut reports = std::iter::once(report).chain(std::iter::repeat(steps));
-        let mut versions =
-            std::iter::once(contribution.version).chain(self.versions.iter().skip(1).copied());
-        let part = |range: Range<usize>| {
-            Outgoing::Gradient(OutgoingGradient {
-                epoch: contribution.epoch,
-                version: versions.next().unwrap_or_default(),
-                elements: range.len() as u64,
-                encoding: self.encoding,
-                chunks: encoded.chunks(range),
-                report: reports.next().unwrap_or_default(),
-                slice,
-            })
-        };
-        ranges.into_iter().map(part).collect()
+        self.session.push(contribution, &self.computed_on).await
     }
 
     /// As [`ReportLink::report`](crate::link::ReportLink::report). What happened with weights of a connection
@@ -176,32 +111,46 @@ impl AsyncLink {
     /// # Errors
     /// As there.
     pub async fn report(&mut self, epoch: u64, report: &Report) -> Result<(), LinkClosed> {
-        if !self.mailbox.wait_room(self.weights_from).await? {
+        let (mailbox, connection) = (self.session.mailbox(), self.computed_on.connection);
+        if !mailbox.wait_room(connection).await? {
             let env_steps = report.env_steps;
             tracing::debug!(env_steps, "report dropped: its connection is lost");
             return Ok(());
         }
         let report = report.clone();
-        let outgoing = Outgoing::Report { epoch, report };
-        self.mailbox.send(self.weights_from, [outgoing]);
+        mailbox.send(connection, [Outgoing::Report { epoch, report }]);
         Ok(())
     }
 
     /// What the link tells meanwhile.
     pub fn news(&self) -> LearnerNews {
-        LearnerNews::of(&self.mailbox)
+        LearnerNews::of(self.session.mailbox())
     }
 
-    /// Ends the session once what was sent is answered; waits for that, but not for long.
+    /// Leaves the session. What other workers' gradients were waited for goes without them. The last worker ends the session
+    /// once what was sent is answered, and waits for that, but not for long.
     pub async fn leave(&mut self) {
-        self.mailbox.leave();
+        if std::mem::replace(&mut self.left, true) {
+            return;
+        }
+        let last = self.session.remove_worker();
+        let session = &self.session;
+        let leave = async {
+            session.flush().await;
+            if last {
+                session.mailbox().leave();
+                session.mailbox().wait_ended().await;
+            }
+        };
         // Who takes longer than that is left behind.
-        let _ = tokio::time::timeout(LEAVE_LIMIT, self.mailbox.wait_ended()).await;
+        let _ = tokio::time::timeout(LEAVE_LIMIT, leave).await;
     }
 }
 
 impl Drop for AsyncLink {
     fn drop(&mut self) {
-        self.mailbox.leave();
+        if !self.left {
+            self.session.remove_worker();
+        }
     }
 }

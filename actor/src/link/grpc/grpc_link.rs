@@ -39,6 +39,14 @@ impl GrpcLink {
         Ok((Self { link, runtime }, experiment, info))
     }
 
+    /// Another worker's link to the same session, see [`AsyncLink::beside`].
+    pub fn beside(&self) -> Self {
+        Self {
+            link: self.link.beside(),
+            runtime: self.runtime.clone(),
+        }
+    }
+
     /// What the link tells while the worker waits for something else.
     pub fn news(&self) -> LearnerNews {
         self.link.news()

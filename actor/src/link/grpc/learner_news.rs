@@ -32,7 +32,7 @@ impl LearnerNews {
         let is_elsewhere = |urls: &Vec<String>| urls.get(index).is_some_and(|now| now != url);
         if replays.wait_for(is_elsewhere).await.is_err() {
             // The link is gone: nobody tells any more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

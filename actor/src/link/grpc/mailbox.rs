@@ -1,4 +1,4 @@
-//! Where a worker and its session's task meet.
+//! Where workers and their session's task meet.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -17,12 +17,15 @@ use super::outgoing::Outgoing;
 use super::window::Window;
 use crate::link::closed::LinkClosed;
 
+/// Weights of each shard, and the number of the connection that they came over.
+pub(super) type CameOver = (Vec<Arc<Weights>>, u64);
+
 /// Holds the newest weights, and at most as many gradients as may be unanswered, of each learner that holds parameters.
 #[derive(Default)]
 pub(super) struct Mailbox {
     state: Mutex<State>,
-    /// Wakes the worker, which waits for one thing at a time.
-    worker: Notify,
+    /// Wakes the session's workers.
+    workers: Notify,
     /// Wakes the task.
     task: Notify,
     /// Where the replays are, by index.
@@ -73,7 +76,7 @@ impl Mailbox {
 
     /// Waits for weights to compute on, those of each shard; gives them with the number of the connection that they
     /// came over.
-    pub(super) async fn wait_weights(&self) -> Result<(Vec<Arc<Weights>>, u64), LinkClosed> {
+    pub(super) async fn wait_weights(&self) -> Result<CameOver, LinkClosed> {
         self.wait(|state| {
             let newest = state.usable_weights();
             let newest = newest.map(|weights| Ok((weights, state.connection)));
@@ -83,7 +86,7 @@ impl Mailbox {
     }
 
     /// The weights that the run ended with, as [`wait_weights`](Self::wait_weights) gives them; none before they have come.
-    pub(super) fn last_weights(&self) -> Result<Option<(Vec<Arc<Weights>>, u64)>, LinkClosed> {
+    pub(super) fn last_weights(&self) -> Result<Option<CameOver>, LinkClosed> {
         let state = self.lock();
         if let Some(closed) = &state.closed {
             return Err(closed.clone());
@@ -148,7 +151,7 @@ impl Mailbox {
 
     /// Waits until the task is done.
     pub(super) async fn wait_ended(&self) {
-        self.until(&self.worker, |state| state.ended.then_some(()))
+        self.until(&self.workers, |state| state.ended.then_some(()))
             .await;
     }
 
@@ -156,7 +159,7 @@ impl Mailbox {
         &self,
         mut ready: impl FnMut(&mut State) -> Option<Result<T, LinkClosed>>,
     ) -> Result<T, LinkClosed> {
-        self.until(&self.worker, |state| match &state.closed {
+        self.until(&self.workers, |state| match &state.closed {
             Some(closed) => Some(Err(closed.clone())),
             None => ready(state),
         })
@@ -182,7 +185,7 @@ impl Mailbox {
     /// Changes what the worker may be waiting for.
     fn update(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
-        self.worker.notify_one();
+        self.workers.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,7 @@
 
 mod async_link;
 mod client;
+mod computed_on;
 mod endpoint;
 mod gradient_pool;
 mod grpc_link;
@@ -22,6 +23,8 @@ mod patience;
 mod requests;
 mod session;
 mod session_end;
+mod shared_session;
+mod sum;
 mod supervisor;
 mod whole_weights;
 mod window;

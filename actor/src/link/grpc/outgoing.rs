@@ -24,4 +24,6 @@ pub(super) struct OutgoingGradient {
     pub(super) report: Report,
     /// What a shard must know of the whole gradient, if this is a slice.
     pub(super) slice: Option<Slice>,
+    /// How many it is the sum of.
+    pub(super) gradients: u64,
 }

@@ -69,6 +69,7 @@ impl Requests {
             data: Bytes::new(),
             report: is_last.then(|| std::mem::take(&mut current.report)),
             slice: current.slice.filter(|_| is_last),
+            gradients: if is_last { current.gradients } else { 0 },
         };
         Some(wire::gradient(&head, chunk.data))
     }
