@@ -1,11 +1,12 @@
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::stream::unfold;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 
 use super::{Gate, Guarded};
 use crate::descriptors::is_exhausted;
@@ -18,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Connections as they come, until it is dropped; then nothing listens any more.
-pub type Incoming<IO> = ReceiverStream<io::Result<Guarded<BufReader<IO>>>>;
+pub type Incoming<IO> = Pin<Box<dyn Stream<Item = io::Result<Guarded<BufReader<IO>>>> + Send>>;
 
 /// The connections that come to a port. They have no Nagle delay, and read `read_ahead` bytes at once if they are asked
 /// for fewer.
@@ -33,7 +34,7 @@ pub fn unix(listener: UnixListener, gate: Gate, read_ahead: usize) -> Incoming<U
 
 /// What connections come to.
 trait Listen: Send + Sync + 'static {
-    type Io: AsyncRead + AsyncWrite + Send + 'static;
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// The next one, and who made it.
     fn next(&self) -> impl Future<Output = io::Result<(Self::Io, String)>> + Send;
@@ -63,39 +64,77 @@ impl Listen for UnixListener {
 }
 
 fn incoming<L: Listen>(listener: L, gate: Gate, read_ahead: usize) -> Incoming<L::Io> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
-        tokio::select! {
-            () = accept(&listener, &gate, read_ahead, &sender) => {}
-            () = sender.closed() => {}
-        }
-    });
-    ReceiverStream::new(receiver)
+    let acceptor = Acceptor {
+        listener,
+        gate,
+        read_ahead,
+        logged: None,
+    };
+    // The stream has the listener itself: were it a task's, it would listen until that task noticed.
+    Box::pin(unfold(acceptor, async |mut acceptor| {
+        let connection = acceptor.next().await;
+        Some((Ok(connection), acceptor))
+    }))
 }
 
-/// Accepts for ever: a place first, then the connection, so that what waits for a place is held by the system.
-async fn accept<L: Listen>(
-    listener: &L,
-    gate: &Gate,
+/// Takes connections as they come.
+struct Acceptor<L> {
+    listener: L,
+    gate: Gate,
     read_ahead: usize,
-    sender: &mpsc::Sender<io::Result<Guarded<BufReader<L::Io>>>>,
-) {
-    let mut logged: Option<Instant> = None;
-    loop {
-        match listener.next().await {
-            Ok((io, peer)) => {
-                let visit = gate.enter(peer).await;
-                let io = BufReader::with_capacity(read_ahead, io);
-                // Nobody takes it only once the receiver is gone, which ends this.
-                let _ = sender.send(Ok(Guarded::new(io, visit))).await;
-            }
-            Err(error) => {
-                if is_exhausted(&error) && logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-                    tracing::warn!(%error, "cannot accept connections; this is tried again");
-                    logged = Some(Instant::now());
+    /// When an error was logged.
+    logged: Option<Instant>,
+}
+
+impl<L: Listen> Acceptor<L> {
+    /// The next one, once there is a place for it.
+    async fn next(&mut self) -> Guarded<BufReader<L::Io>> {
+        loop {
+            match self.listener.next().await {
+                Ok((io, peer)) => {
+                    let visit = self.gate.enter(peer).await;
+                    let io = BufReader::with_capacity(self.read_ahead, io);
+                    return Guarded::new(io, visit);
                 }
-                sleep(PAUSE).await;
+                Err(error) => {
+                    self.log(&error);
+                    sleep(PAUSE).await;
+                }
             }
         }
+    }
+
+    fn log(&mut self, error: &io::Error) {
+        let is_due = self.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);
+        if is_exhausted(error) && is_due {
+            tracing::warn!(%error, "cannot accept connections; this is tried again");
+            self.logged = Some(Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+    use crate::connections::NO_READ_AHEAD;
+    use tokio::time::timeout;
+    use tokio_stream::StreamExt;
+
+    #[tokio::test]
+    async fn once_it_is_dropped_nothing_listens_any_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new("troop_test", 8).unwrap();
+        let mut incoming = tcp(listener, gate, NO_READ_AHEAD);
+        let _open = TcpStream::connect(address).await.unwrap();
+        incoming.next().await.unwrap().unwrap();
+        let waiting = timeout(Duration::from_millis(10), pin!(incoming.next())).await;
+        assert!(waiting.is_err(), "nobody else comes");
+        drop(incoming);
+        TcpListener::bind(address)
+            .await
+            .expect("it is free at once");
     }
 }
