@@ -23,10 +23,18 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    fn open(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.is_open)
+    }
+}
+
 /// A session here.
 #[derive(Debug)]
 struct Member {
     lead_session: SessionId,
+    /// Until then nobody waits for it: it may have joined by the number of another life, which another has now.
+    is_open: bool,
     /// The last gradient that has begun to come.
     begun: u64,
     /// The last one that has been applied, or refused.
@@ -48,10 +56,20 @@ impl CutGate {
     pub(crate) fn join(&self, session: SessionId, lead_session: SessionId) {
         let member = Member {
             lead_session,
+            is_open: false,
             begun: 0,
             done: 0,
         };
         lock(&self.state).members.insert(session, member);
+    }
+
+    /// From now on it may send gradients.
+    pub(crate) fn open(&self, session: SessionId) {
+        self.change(|state| {
+            if let Some(member) = state.members.get_mut(&session) {
+                member.is_open = true;
+            }
+        });
     }
 
     /// Nobody waits for it any more.
@@ -135,7 +153,7 @@ impl Held<'_> {
     /// How far each session has come.
     pub(crate) fn arrived(&self) -> Arrived {
         let mut arrived = Arrived::default();
-        for member in lock(&self.gate.state).members.values() {
+        for member in lock(&self.gate.state).open() {
             arrived.raise(member.lead_session, member.begun);
         }
         arrived
@@ -147,9 +165,7 @@ impl Held<'_> {
         let of_limit = limit.clone();
         self.gate.change(|state| state.stage = Stage::UpTo(limit));
         let there = |member: &Member| member.done >= of_limit.of(member.lead_session);
-        self.gate
-            .until(|state| state.members.values().all(there))
-            .await;
+        self.gate.until(|state| state.open().all(there)).await;
     }
 }
 
@@ -177,8 +193,10 @@ mod tests {
     /// With sessions 1 and 2, the lead's 11 and 12.
     fn gate() -> CutGate {
         let gate = CutGate::default();
-        gate.join(1, 11);
-        gate.join(2, 12);
+        for (session, lead_session) in [(1, 11), (2, 12)] {
+            gate.join(session, lead_session);
+            gate.open(session);
+        }
         gate
     }
 
@@ -251,7 +269,18 @@ mod tests {
         let held = gate.hold();
         assert!(passes(held.take(Arrived::default())));
         gate.join(3, 13);
+        gate.open(3);
         assert!(!passes(gate.begin(3, 1)));
+    }
+
+    #[test]
+    fn who_has_not_opened_is_not_waited_for() {
+        let gate = gate();
+        gate.join(3, 11);
+        let held = gate.hold();
+        gate.done(1, 4);
+        assert_eq!(held.arrived(), arrived(&[(11, 4), (12, 0)]));
+        assert!(passes(held.take(held.arrived())), "another has its number");
     }
 
     #[tokio::test]

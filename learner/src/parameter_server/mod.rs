@@ -248,6 +248,7 @@ impl ParameterServer {
         self.refuse_without_room(model, training)?;
         // It may have left meanwhile; nobody must wait for it then.
         let role = self.ledger.open(session, &mut sessions)?;
+        self.gate.open(session);
         if role.trains() {
             model.pace.open(session, self.ledger.now());
         }
