@@ -163,6 +163,12 @@ bounds! {
     ATTACHED_RUN = "Attached.run", 255, Bytes;
     /// Many more than there are descriptors for.
     ARRIVED_SESSIONS = "Arrived.sessions", 65_536, Elements;
+    /// As many.
+    ROUND_GRADIENTS = "Round.gradients", 65_536, Elements;
+    /// As many.
+    ROUND_REFUSED = "Round.refused", 65_536, Elements;
+    /// As many.
+    ROUND_MISSING = "RoundSum.missing", 65_536, Elements;
     /// A chunk of what a shard holds.
     SHARD_DATA = "ShardChunk.data", CHUNK_BYTES, Bytes;
     /// As many as there may be.

@@ -223,6 +223,59 @@ fn sums_of_gradients_do_not_depend_on_the_number_of_shards_either() {
     }
 }
 
+/// Synchronous workers, each with a session of its own.
+const ROUNDS: &str = "--set learner.staleness=synchronous --set learner.publish.updates=1 \
+                      --set learner.synchronous_workers=3 --set optimizer.max_gradient_norm=none --steps 1000";
+
+/// What rounds of three workers make of the first parameters; one of their gradients is not finite.
+fn trained_in_rounds(shards: usize) -> (u64, Vec<u32>) {
+    let run = Sharded::start(shards, ROUNDS);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut links: Vec<_> = (0..3).map(|_| join(&runtime, &run.lead.url)).collect();
+    for link in &mut links {
+        link.open(&layout()).unwrap();
+    }
+    for step in 0..20 {
+        for (worker, link) in links.iter_mut().enumerate() {
+            let weights = link.weights().unwrap();
+            let step = if worker == 1 { step + 8 } else { step };
+            link.push(&mut contribution(&weights, step)).unwrap();
+        }
+    }
+    let last = links[0].weights().unwrap();
+    let bits = last.parameters.iter().map(|value| value.to_bits());
+    (last.version, bits.collect())
+}
+
+#[test]
+fn rounds_do_not_depend_on_the_number_of_shards() {
+    let one = trained_in_rounds(1);
+    assert_eq!(one.0, 20);
+    for shards in [2, 4] {
+        assert!(trained_in_rounds(shards) == one, "{shards} shards");
+    }
+}
+
+#[test]
+fn synchronous_workers_train_over_two_learners_and_go_on_from_a_checkpoint() {
+    let rounds = "--set learner.staleness=synchronous --set learner.publish.updates=1 --set checkpoint.interval_s=1";
+    let run = Sharded::start(2, &format!("--steps 1000000000 {rounds}"));
+    let actor = run.actor();
+    run.lead.process.wait_for("checkpoint written");
+    let scratch = run.drain();
+    actor.kill();
+    let reached = scratch.run_files("run").state()["counters"]["env_steps"].clone();
+    let steps = reached.as_u64().unwrap() + 50_000;
+    let line = format!("--resume --steps {steps}");
+    let mut run = Sharded::start_in(scratch, 2, &line);
+    let actor = run.actor();
+    run.lead.process.wait().expect_code(0);
+    run.others.remove(0).wait().expect_code(0);
+    actor.wait().expect_code(0);
+    let summary = run.scratch.run_files("run").summary();
+    assert!(summary["env_steps"].as_u64() >= Some(steps), "{summary}");
+}
+
 #[test]
 fn a_run_over_two_learners_comes_to_its_end_and_all_know() {
     let _serial = serial();
@@ -262,13 +315,6 @@ fn what_cannot_work_is_refused_with_what_to_do() {
     scratch
         .run("troop train cartpole --set learner.shards=2")
         .expect_text("troop-learner --shard");
-    scratch
-        .run(
-            "troop-learner --experiment cartpole --set learner.shards=2 \
-             --set learner.staleness=synchronous",
-        )
-        .expect_code(2)
-        .expect_text("learner.shards");
     let line = "--experiment cartpole --run-dir run --set learner.shards=2";
     let lead = Learner::start(&scratch, line);
     shard(&scratch, &lead.url, 2)

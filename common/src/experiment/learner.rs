@@ -165,11 +165,6 @@ impl LearnerSettings {
             "learner.shards",
             "must be from 1 to 64: each is a process that every worker has a stream with",
         );
-        violations.expect(
-            self.shards == 1 || self.staleness != StalenessPolicy::Synchronous,
-            "learner.shards",
-            "must be 1 with `learner.staleness = \"synchronous\"`: nobody could say to all shards at once that a round is over",
-        );
     }
 
     fn check_staleness(&self, violations: &mut Violations) {

@@ -77,7 +77,11 @@ impl Bounded for v1::attach_replay_response::Kind {
                 bounds::ATTACHED_RUN.check(attached.run.len())
             }
             Self::Control(control) => bounds::REASON.check(control.reason.len()),
-            Self::Hold(_) | Self::GivenUp(_) => Ok(()),
+            Self::Hold(_) | Self::GivenUp(_) | Self::Step(_) => Ok(()),
+            Self::Round(round) => {
+                bounds::ROUND_GRADIENTS.check(round.gradients.len())?;
+                bounds::ROUND_REFUSED.check(round.refused.len())
+            }
             Self::Arrived(arrived) => arrived.check_bounds(),
             Self::Part(part) => part.check_bounds(),
             Self::Chunk(chunk) => chunk.check_bounds(),
@@ -89,7 +93,8 @@ impl Bounded for v1::attach_replay_request::Kind {
     fn check_bounds(&self) -> Result<(), OverBound> {
         match self {
             Self::Open(open) => open.check_bounds(),
-            Self::Counts(_) | Self::Shard(_) | Self::GivenUp(_) => Ok(()),
+            Self::Counts(_) | Self::Shard(_) | Self::GivenUp(_) | Self::Stepped(_) => Ok(()),
+            Self::Sum(sum) => bounds::ROUND_MISSING.check(sum.missing.len()),
             Self::Arrived(arrived) => arrived.check_bounds(),
             Self::Part(part) => part.check_bounds(),
             Self::Chunk(chunk) => chunk.check_bounds(),

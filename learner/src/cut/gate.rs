@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard};
 
@@ -70,6 +70,19 @@ impl CutGate {
                 member.is_open = true;
             }
         });
+    }
+
+    /// What the lead calls a session here; none if it has left.
+    pub(crate) fn lead_session(&self, session: SessionId) -> Option<SessionId> {
+        let state = lock(&self.state);
+        let member = state.members.get(&session);
+        member.map(|member| member.lead_session)
+    }
+
+    /// The sessions that are open here, by the lead's numbers.
+    pub(crate) fn lead_sessions(&self) -> BTreeSet<SessionId> {
+        let state = lock(&self.state);
+        state.open().map(|member| member.lead_session).collect()
     }
 
     /// Nobody waits for it any more.

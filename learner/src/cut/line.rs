@@ -144,6 +144,34 @@ impl Answers {
         }
     }
 
+    /// What its slices of a round come to, or which it has not.
+    ///
+    /// # Errors
+    /// If it is gone, or does not say so.
+    pub(crate) async fn sum(&mut self) -> Result<v1::RoundSum, CutFailed> {
+        loop {
+            if let Up::Sum(sum) = self.next("sum a round's gradients").await?
+                && sum.number == self.cut
+            {
+                return Ok(sum);
+            }
+        }
+    }
+
+    /// Waits until it has taken the step of round `number`.
+    ///
+    /// # Errors
+    /// If it is gone, or does not say so.
+    pub(crate) async fn stepped(&mut self, number: u64) -> Result<(), CutFailed> {
+        loop {
+            if let Up::Stepped(stepped) = self.next("take a round's step").await?
+                && stepped.number == number
+            {
+                return Ok(());
+            }
+        }
+    }
+
     /// Lets its sessions go.
     pub(crate) fn give_up(&self) {
         let given_up = v1::CutGivenUp { cut: self.cut };

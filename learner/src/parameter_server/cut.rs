@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use troop_common::experiment::StalenessPolicy;
 use troop_common::layout::Layout;
 use troop_common::proto::v1;
 use troop_common::proto::v1::attach_replay_request::Kind as Up;
@@ -34,6 +35,7 @@ impl ParameterServer {
         if self.shards() == 1 {
             return Ok(self.checkpoint());
         }
+        let _alone = self.with_shards.lock().await;
         let (cut, mut others) = self.lines.begin(self.shards())?;
         let made = self.cut_with(model, cut, &mut others).await;
         if made.is_err() {
@@ -168,16 +170,16 @@ pub(crate) enum TakenPart {
     Whole(Part),
     /// There is none.
     GivenUp,
-    /// The lead has begun another cut meanwhile.
-    Another(u64),
+    /// The lead has said something else meanwhile.
+    Another(Down),
 }
 
 impl From<Option<Down>> for TakenPart {
     /// Whatever the lead says in place of what was waited for, the cut is over.
     fn from(said: Option<Down>) -> Self {
         match said {
-            Some(Down::Hold(v1::Hold { cut })) => Self::Another(cut),
-            _ => Self::GivenUp,
+            Some(Down::GivenUp(_)) | None => Self::GivenUp,
+            Some(said) => Self::Another(said),
         }
     }
 }
@@ -198,14 +200,20 @@ impl ParameterServer {
 
     /// Waits while a cut is made, before a gradient that begins to come takes room.
     pub(crate) async fn begin_gradient(&self, session: SessionId, sequence: u64) {
-        if self.shards() > 1 {
+        if self.is_held_for_cuts() {
             self.gate.begin(session, sequence).await;
         }
     }
 
+    /// Whether sessions wait while a cut is made: in the synchronous mode a cut is between two rounds.
+    fn is_held_for_cuts(&self) -> bool {
+        let learner = &self.experiment.learner;
+        learner.shards > 1 && learner.staleness != StalenessPolicy::Synchronous
+    }
+
     /// A gradient has been applied or refused.
     pub(super) fn passed(&self, session: SessionId, sequence: u64) {
-        if self.shards() > 1 {
+        if self.is_held_for_cuts() {
             self.gate.done(session, sequence);
             if self.ledger.is_done() {
                 self.gate.close();

@@ -32,7 +32,10 @@ impl ParameterServer {
     async fn take(&self, session: SessionId, gradient: Gradient, report: &v1::Report) -> Outcome {
         let intake = match self.admit(session, &gradient) {
             Ok(intake) => intake,
-            Err(refusal) => return self.refuse(session, gradient.gradients, refusal),
+            Err(refusal) => {
+                self.refuse_in_rounds(session, gradient.origin.sequence);
+                return self.refuse(session, gradient.gradients, refusal);
+            }
         };
         if let Err(refused) = intake.check_report((session, gradient.gradients), report) {
             return refused;
@@ -41,6 +44,10 @@ impl ParameterServer {
             Pace::Synchronous(barrier) => {
                 let round = RoundIntake { intake, barrier };
                 round.push(session, gradient, report).await
+            }
+            Pace::Told(barrier) => {
+                self.push_to_told_round(intake, barrier, (session, gradient), report)
+                    .await
             }
             Pace::Free | Pace::Bound(_) => intake.push(session, gradient, report),
         }
@@ -73,7 +80,14 @@ impl ParameterServer {
     /// Counts gradient `sequence`, which did not even arrive whole; `detail` says what was wrong.
     pub fn malformed(&self, session: SessionId, sequence: u64, detail: String) -> Outcome {
         self.passed(session, sequence);
+        self.refuse_in_rounds(session, sequence);
         self.refuse(session, 1, Refusal::new(Verdict::Malformed, detail))
+    }
+
+    fn refuse_in_rounds(&self, session: SessionId, sequence: u64) {
+        if let Some(model) = self.model.get() {
+            model.pace.refuse(session, sequence);
+        }
     }
 
     fn refuse(&self, session: SessionId, gradients: u64, refusal: Refusal) -> Outcome {

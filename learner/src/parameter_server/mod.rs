@@ -1,5 +1,6 @@
 //! The parameter server: composes the ledger of a run with the shard that holds its parameters.
 
+mod barrier;
 mod checkpoint;
 mod cut;
 #[cfg(test)]
@@ -13,17 +14,21 @@ mod last_weights;
 mod model;
 #[cfg(test)]
 mod observation_tests;
+mod over;
 mod pace;
 mod replays;
 #[cfg(test)]
 mod report_tests;
 mod restart;
 mod rounds;
+mod rounds_over_shards;
 mod shards;
 mod snapshot;
 mod target_age;
 #[cfg(test)]
 mod tests;
+mod told_barrier;
+mod told_rounds;
 mod turns;
 mod waiting;
 
@@ -70,6 +75,8 @@ pub struct ParameterServer {
     gate: CutGate,
     /// To the other shards.
     lines: Lines,
+    /// Held while something is made with them: a checkpoint, or a round's step.
+    with_shards: tokio::sync::Mutex<()>,
     /// What they begin with, until all have begun.
     beginning: Mutex<Option<Arc<Checkpoint>>>,
     /// It was warned that the target network is refreshed too often.
@@ -111,6 +118,7 @@ impl ParameterServer {
             published: watch::Sender::new(None),
             gate: CutGate::default(),
             lines: Lines::default(),
+            with_shards: tokio::sync::Mutex::default(),
             beginning: Mutex::default(),
             warned_of_target: OnceLock::new(),
             shard: 0,
@@ -138,7 +146,7 @@ impl ParameterServer {
             fingerprint: layout.fingerprint(),
             layout,
             shard: Shard::new(&self.experiment, life(), &parameters, &optimizer, &first),
-            pace: Pace::new(&self.experiment.learner, version),
+            pace: Pace::new(&self.experiment.learner, self.shard, version),
         });
         model.shard.publish_first(first, parameters, target);
         model
@@ -264,11 +272,13 @@ impl ParameterServer {
     fn refuse_without_room(&self, model: &Model, sessions: usize) -> Result<(), OpenError> {
         let budget = model.shard.budget();
         match &model.pace {
-            Pace::Synchronous(_) if sessions > budget.limit() => Err(OpenError::NoRoom {
-                sessions,
-                needed_bytes: sessions as u64 * budget.gradient_bytes(),
-                budget_bytes: self.experiment.learner.bytes_in_flight,
-            }),
+            Pace::Synchronous(_) | Pace::Told(_) if sessions > budget.limit() => {
+                Err(OpenError::NoRoom {
+                    sessions,
+                    needed_bytes: sessions as u64 * budget.gradient_bytes(),
+                    budget_bytes: self.experiment.learner.bytes_in_flight,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -297,6 +307,7 @@ impl ParameterServer {
 
     /// Ends a session: nobody waits for it any more, and its part in an open round is withdrawn.
     pub fn leave(&self, session: SessionId) {
+        self.leave_told_rounds(session);
         self.gate.leave(session);
         self.ledger.leave(session, || {
             if let Some(model) = self.model.get() {

@@ -3,17 +3,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use troop_common::experiment::{LearnerSettings, StalenessPolicy};
-use troop_common::proto::v1;
 
-use crate::answers::{Outcome, Refusal, SessionId};
+use super::barrier::Barrier;
+use super::told_barrier::ToldBarrier;
+use crate::answers::SessionId;
 use crate::ledger::Ledger;
 use crate::lock::lock;
 use crate::policy::attention::{Attention, Waits};
 use crate::policy::bound::SessionClocks;
-use crate::policy::round::{Part, RoundSettings, Rounds};
-use crate::shard::gradient::Gradient;
+use crate::policy::round::{RoundSettings, Rounds};
 
 /// Who waits for whom.
 pub(crate) enum Pace {
@@ -23,6 +23,8 @@ pub(crate) enum Pace {
     Bound(Turns),
     /// All wait for all.
     Synchronous(Barrier),
+    /// All wait for all, as the lead tells.
+    Told(ToldBarrier),
 }
 
 /// Sessions' clocks, and those who wait for their turn.
@@ -62,34 +64,9 @@ impl Drop for WaitingForTurn<'_> {
     }
 }
 
-/// The open round, and those who wait for its end.
-pub(crate) struct Barrier {
-    pub(crate) rounds: Mutex<Rounds<RoundPart>>,
-    pub(crate) changed: Notify,
-    /// Sessions that the first round waits for.
-    pub(crate) first_sessions: usize,
-}
-
-/// One session's part in a round.
-#[derive(Debug)]
-pub(crate) struct RoundPart {
-    /// Its gradient, or why that is refused: then its session waits for the round's end all the same.
-    pub(crate) gradient: Result<Gradient, Refusal>,
-    /// How many its session stands for.
-    pub(crate) gradients: u64,
-    pub(crate) report: v1::Report,
-    pub(crate) answer: oneshot::Sender<Outcome>,
-}
-
-impl Part for RoundPart {
-    fn is_gradient(&self) -> bool {
-        self.gradient.is_ok()
-    }
-}
-
 impl Pace {
-    /// What `settings` ask for, in a life that begins at `version`.
-    pub(crate) fn new(settings: &LearnerSettings, version: u64) -> Self {
+    /// What `settings` ask of `shard`, in a life that begins at `version`.
+    pub(crate) fn new(settings: &LearnerSettings, shard: usize, version: u64) -> Self {
         let straggler_timeout = settings.straggler_timeout_ms.map(Duration::from_millis);
         match settings.staleness {
             StalenessPolicy::Accept
@@ -103,6 +80,7 @@ impl Pace {
                 )),
                 changed: Notify::new(),
             }),
+            StalenessPolicy::Synchronous if shard > 0 => Self::Told(ToldBarrier::new(version)),
             StalenessPolicy::Synchronous => {
                 let rounds = RoundSettings {
                     first_sessions: settings.synchronous_workers,
@@ -112,6 +90,8 @@ impl Pace {
                     rounds: Mutex::new(Rounds::new(rounds, version)),
                     changed: Notify::new(),
                     first_sessions: settings.synchronous_workers,
+                    is_over_shards: settings.shards > 1,
+                    refused: Mutex::default(),
                 })
             }
         }
@@ -120,7 +100,7 @@ impl Pace {
     /// A session opens.
     pub(crate) fn open(&self, session: SessionId, now: Duration) {
         match self {
-            Self::Free => {}
+            Self::Free | Self::Told(_) => {}
             Self::Bound(turns) => lock(&turns.clocks).open(session, now),
             Self::Synchronous(barrier) => {
                 lock(&barrier.rounds).open(session, now);
@@ -132,7 +112,7 @@ impl Pace {
     /// A session leaves: nobody waits for it any more.
     pub(crate) fn leave(&self, session: SessionId) {
         match self {
-            Self::Free => {}
+            Self::Free | Self::Told(_) => {}
             Self::Bound(turns) => {
                 if lock(&turns.clocks).leave(session) {
                     turns.changed.notify_waiters();
@@ -162,7 +142,7 @@ impl Pace {
     /// counts must not stop the others.
     pub(crate) fn pass(&self, session: SessionId, now: Duration) {
         match self {
-            Self::Free => {}
+            Self::Free | Self::Told(_) => {}
             Self::Bound(turns) => {
                 if lock(&turns.clocks).pass(session, now) {
                     turns.changed.notify_waiters();
@@ -175,10 +155,17 @@ impl Pace {
         }
     }
 
+    /// A session's gradient was refused before its round could hear of it.
+    pub(crate) fn refuse(&self, session: SessionId, sequence: u64) {
+        if let Self::Synchronous(barrier) = self {
+            barrier.refuse(session, sequence);
+        }
+    }
+
     /// Who waits for whom.
     pub(crate) fn waits(&self) -> Waits {
         match self {
-            Self::Free => Waits::default(),
+            Self::Free | Self::Told(_) => Waits::default(),
             Self::Bound(turns) => lock(&turns.clocks).waits(),
             Self::Synchronous(barrier) => lock(&barrier.rounds).waits(),
         }
@@ -187,7 +174,7 @@ impl Pace {
     /// Sessions that must open before there can be an update.
     pub(crate) fn sessions_to_come(&self) -> usize {
         match self {
-            Self::Free | Self::Bound(_) => 0,
+            Self::Free | Self::Bound(_) | Self::Told(_) => 0,
             Self::Synchronous(barrier) => lock(&barrier.rounds).sessions_to_come(),
         }
     }
@@ -195,7 +182,7 @@ impl Pace {
     /// Sessions that the first round waits for; 0 if there are no rounds.
     pub(crate) fn first_sessions(&self) -> usize {
         match self {
-            Self::Free | Self::Bound(_) => 0,
+            Self::Free | Self::Bound(_) | Self::Told(_) => 0,
             Self::Synchronous(barrier) => barrier.first_sessions,
         }
     }

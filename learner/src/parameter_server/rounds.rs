@@ -4,15 +4,16 @@ use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 use troop_common::proto::v1;
 
+use super::barrier::{Barrier, RoundPart};
 use super::intake::Intake;
-use super::pace::{Barrier, RoundPart};
+use super::over::{Member, Over};
 use super::waiting::Wait;
 use crate::answers::{Outcome, Refusal, SessionId, Verdict};
 use crate::blocking;
 use crate::ledger::Update;
 use crate::lock::lock;
-use crate::policy::round::Round;
 use crate::shard::gradient::Gradient;
+use crate::shard::mean::Sum;
 
 /// Takes gradients to their round.
 #[derive(Clone, Copy)]
@@ -32,14 +33,21 @@ impl RoundIntake<'_> {
         let Self { intake, barrier } = self;
         let ledger = intake.ledger;
         let (began, gradients) = (ledger.now(), gradient.gradients);
+        let sequence = gradient.origin.sequence;
         let answered = match self.contribute(session, gradient, report) {
             Ok(answered) => answered,
             Err(refusal) => {
                 // A gradient that is refused stands for experience that was made all the same.
                 ledger.report(session, report);
+                barrier.refuse(session, sequence);
                 let outcome = intake.answer(session, gradients, Err(refusal));
+                // Over shards it may come to nothing after all.
+                let awaited = match barrier.is_over_shards {
+                    true => outcome.version,
+                    false => lock(&barrier.rounds).version(),
+                };
                 return Outcome {
-                    version: outcome.version.max(lock(&barrier.rounds).version()),
+                    version: outcome.version.max(awaited),
                     ..outcome
                 };
             }
@@ -69,6 +77,7 @@ impl RoundIntake<'_> {
         let part = RoundPart {
             gradient: checked.map(|()| gradient),
             gradients,
+            sequence: origin.sequence,
             report: report.clone(),
             answer,
         };
@@ -103,7 +112,7 @@ impl RoundIntake<'_> {
             // Made before it is looked again, so that no change is missed.
             let changed = barrier.changed.notified();
             self.close_round();
-            let deadline = lock(&barrier.rounds).deadline();
+            let deadline = barrier.own_deadline();
             tokio::select! {
                 biased;
                 outcome = &mut answered => return self.answered(who, outcome.ok()),
@@ -129,67 +138,68 @@ impl RoundIntake<'_> {
         })
     }
 
+    /// Ends the round and takes its step, if it is over and no other shards take it too.
     fn close_round(self) {
+        if self.barrier.is_over_shards {
+            return;
+        }
+        if let Some(mut over) = self.close() {
+            let shard = &self.intake.model.shard;
+            blocking::run(shard.elements(), || {
+                // Each gives up its room as soon as it has been added.
+                let gradients = std::mem::take(&mut over.gradients).into_values();
+                let sum = (gradients.len() > 0).then(|| shard.sum(gradients));
+                let step = sum.map(|sum| {
+                    let mean_norm = sum.mean_norm();
+                    (sum, mean_norm)
+                });
+                self.end(over, step);
+            });
+        }
+    }
+
+    /// The round, if it is over.
+    pub(super) fn close(self) -> Option<Over> {
         let Self { intake, barrier } = self;
         let (round, changes) = {
             let mut rounds = lock(&barrier.rounds);
             (rounds.close(intake.ledger.now()), rounds.take_changes())
         };
         intake.ledger.tell(changes);
-        if let Some(round) = round {
-            let elements = intake.model.shard.elements();
-            blocking::run(elements, || self.apply_round(round));
-        }
+        let round = round?;
+        let ended = &intake.ledger.metrics().rounds;
+        ended.with_label_values(&[round.end.name()]).inc();
+        Some(Over::of(round))
     }
 
-    /// One step along the mean of the round's gradients, if it has any.
-    fn apply_round(self, round: Round<RoundPart>) {
-        let ledger = self.intake.ledger;
-        let ended = ledger
-            .metrics()
-            .rounds
-            .with_label_values(&[round.end.name()]);
-        ended.inc();
-        let (mut gradients, mut members) = (Vec::new(), Vec::new());
-        for (session, part) in round.contributions {
-            let staleness = part.gradient.map(|gradient| {
-                gradients.push(gradient);
-                0
-            });
-            let who = (session, part.gradients);
-            members.push((who, part.report, part.answer, staleness));
-        }
-        let reports = members
-            .iter()
-            .map(|((session, _), report, ..)| (*session, report));
-        self.step(gradients, reports);
-        // Before anybody is answered: nobody begins another gradient when the run is over.
-        ledger.finish_if_done();
-        for ((session, gradients), _, answer, staleness) in members {
-            // If the session has gone nobody wants to know.
-            let _ = answer.send(self.intake.answer(session, gradients, staleness));
-        }
-    }
-
-    /// Counts the reports, in their order; the step is taken at the learning rate before them.
-    fn step<'a>(
-        self,
-        gradients: Vec<Gradient>,
-        reports: impl Iterator<Item = (SessionId, &'a v1::Report)>,
-    ) {
+    /// One step along the mean of the round's gradients, if it has any: their sum, and the mean's norm. Counts the reports
+    /// in their order; the step is taken at the learning rate before them.
+    pub(super) fn end(self, over: Over, step: Option<(Sum, f64)>) {
         let Intake { ledger, model } = self.intake;
         let rate = ledger.rate_at(ledger.steps().0);
-        let sum = (!gradients.is_empty()).then(|| model.shard.apply_mean(gradients, rate));
-        for (session, report) in reports {
-            ledger.report(session, report);
+        if let Some((sum, mean_norm)) = &step {
+            model.shard.apply_mean(sum, *mean_norm, rate);
         }
-        if let Some(sum) = sum {
+        for member in &over.members {
+            ledger.report(member.session, &member.report);
+        }
+        if let Some((sum, mean_norm)) = step {
             ledger.update(Update {
                 gradients: sum.gradients,
                 staleness: 0,
-                norm: sum.mean_norm(),
+                norm: mean_norm,
             });
             self.intake.advance();
+        }
+        // Before anybody is answered: nobody begins another gradient when the run is over.
+        ledger.finish_if_done();
+        for member in over.members {
+            let Member {
+                session, gradients, ..
+            } = member;
+            let outcome = self.intake.answer(session, gradients, member.staleness);
+            // If the session has gone nobody wants to know.
+            let _ = member.answer.send(outcome);
         }
     }
 }

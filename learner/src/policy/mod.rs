@@ -5,3 +5,4 @@ pub(crate) mod bound;
 pub(crate) mod history;
 pub(crate) mod judgement;
 pub(crate) mod round;
+pub(crate) mod told_rounds;

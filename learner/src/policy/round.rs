@@ -193,6 +193,11 @@ impl<C: Part> Rounds<C> {
         Some(Round { end, contributions })
     }
 
+    /// The round that was closed last has made no version after all: nothing came of its gradients.
+    pub(crate) fn withdraw_version(&mut self) {
+        self.version = self.version.saturating_sub(1);
+    }
+
     /// Whose membership has changed since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<Attention> {
         std::mem::take(&mut self.changes)

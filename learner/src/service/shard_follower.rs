@@ -54,7 +54,7 @@ impl ShardFollower {
         }
     }
 
-    /// Takes part in the lead's cuts for as long as there is one.
+    /// Takes part in what the lead makes of all shards, cuts and rounds, for as long as there is one.
     pub async fn follow(mut self, server: Arc<ParameterServer>) {
         let begun = v1::ShardCounts {
             version: server.version(),
@@ -65,12 +65,9 @@ impl ShardFollower {
             return;
         }
         while let Some(said) = self.told.recv().await {
-            let Down::Hold(v1::Hold { cut }) = said else {
-                continue;
-            };
-            let mut next = Some(cut);
-            while let Some(cut) = next {
-                next = match self.take_part(&server, cut).await {
+            let mut next = Some(said);
+            while let Some(said) = next {
+                next = match self.answer(&server, said).await {
                     Ok(another) => another,
                     Err(_) => return,
                 };
@@ -78,17 +75,37 @@ impl ShardFollower {
         }
     }
 
-    /// Gives the cut that the lead has begun meanwhile, if it has.
+    /// Gives what the lead has said meanwhile, if it has.
+    async fn answer(
+        &mut self,
+        server: &ParameterServer,
+        said: Down,
+    ) -> Result<Option<Down>, mpsc::error::SendError<Up>> {
+        match said {
+            Down::Hold(v1::Hold { cut }) => return self.take_part(server, cut).await,
+            Down::Round(round) => {
+                let sum = server.sum_round(&round).await;
+                self.tells.send(Up::Sum(sum)).await?;
+            }
+            Down::Step(step) => {
+                let stepped = server.step_round(&step);
+                self.tells.send(Up::Stepped(stepped)).await?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
     async fn take_part(
         &mut self,
         server: &ParameterServer,
         cut: u64,
-    ) -> Result<Option<u64>, mpsc::error::SendError<Up>> {
+    ) -> Result<Option<Down>, mpsc::error::SendError<Up>> {
         let given_up = Up::GivenUp(v1::CutGivenUp { cut });
         match server.take_part(cut, &mut self.told, &self.tells).await {
             TakenPart::Whole(part) => self.send(cut, &part).await.map(|()| None),
             TakenPart::GivenUp => self.tells.send(given_up).await.map(|()| None),
-            TakenPart::Another(cut) => Ok(Some(cut)),
+            TakenPart::Another(said) => Ok(Some(said)),
         }
     }
 

@@ -1,11 +1,14 @@
 //! The mean gradient of a round.
 
+use std::borrow::Borrow;
+
 use troop_common::wire::{Buffers, Elements};
 
 use super::gradient::Gradient;
 use troop_common::norm::global_norm;
 
 /// The sum of some gradients.
+#[derive(Debug)]
 pub(crate) struct Sum {
     pub(crate) values: Elements,
     /// Its global norm.
@@ -15,12 +18,17 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds gradients of `elements` in their order, each maybe a sum itself, into a vector of `buffers`. Each gives
-    /// up its room as soon as it has been added.
-    pub(crate) fn of(gradients: Vec<Gradient>, elements: usize, buffers: &Buffers<f32>) -> Self {
+    /// Adds gradients of `elements` in their order, each maybe a sum itself, into a vector of `buffers`. Those that are
+    /// handed over give up their room as soon as they have been added.
+    pub(crate) fn of(
+        gradients: impl Iterator<Item = impl Borrow<Gradient>>,
+        elements: usize,
+        buffers: &Buffers<f32>,
+    ) -> Self {
         let mut count = 0;
         let mut sum = buffers.take(elements);
         for gradient in gradients {
+            let gradient = gradient.borrow();
             match count {
                 0 => gradient.values.read(&mut sum),
                 _ => add(&mut sum, &gradient.values),

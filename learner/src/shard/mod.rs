@@ -14,6 +14,7 @@ pub(crate) mod publish_rules;
 pub(crate) mod publisher;
 pub(crate) mod snapshot;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -199,12 +200,15 @@ impl Shard {
         }
     }
 
-    /// Takes one step along the mean of some gradients; gives their sum.
-    pub(crate) fn apply_mean(&self, gradients: Vec<Gradient>, rate: f64) -> Sum {
-        let sum = Sum::of(gradients, self.elements(), &self.sums);
-        let scale = self.clip(sum.mean_norm()) * sum.share();
+    /// The sum of some gradients.
+    pub(crate) fn sum(&self, gradients: impl Iterator<Item = impl Borrow<Gradient>>) -> Sum {
+        Sum::of(gradients, self.elements(), &self.sums)
+    }
+
+    /// Takes one step along the mean that `sum` makes. `mean_norm` is that of the whole, of which this may be a part.
+    pub(crate) fn apply_mean(&self, sum: &Sum, mean_norm: f64, rate: f64) {
+        let scale = self.clip(mean_norm) * sum.share();
         self.step(&sum.values, scale, rate, None);
-        sum
     }
 
     /// Makes an update visible; gives the version that it makes.

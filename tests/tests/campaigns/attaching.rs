@@ -7,7 +7,7 @@ use troop_common::proto::PROTOCOL;
 use troop_common::proto::v1::attach_replay_request::Kind;
 use troop_common::proto::v1::{
     Arrived, ArrivedSession, AttachOpen, AttachReplayRequest, CutGivenUp, Layout, ReplayCounts,
-    ShardChunk, ShardCounts, ShardPart, Tensor,
+    RoundStepped, RoundSum, ShardChunk, ShardCounts, ShardPart, Tensor,
 };
 use troop_tests::{Learner, Scratch, Signal};
 
@@ -120,10 +120,12 @@ struct ShardScene {
     part: ShardPart,
     chunk: ShardChunk,
     given_up: CutGivenUp,
+    sum: RoundSum,
+    stepped: RoundStepped,
 }
 
 impl ShardScene {
-    fn kinds(self) -> [Kind; 6] {
+    fn kinds(self) -> [Kind; 8] {
         let open = AttachOpen {
             shard: Some(1),
             ..AttachScene::new().open
@@ -135,6 +137,8 @@ impl ShardScene {
             Kind::Part(self.part),
             Kind::Chunk(self.chunk),
             Kind::GivenUp(self.given_up),
+            Kind::Sum(self.sum),
+            Kind::Stepped(self.stepped),
         ]
     }
 }
@@ -184,6 +188,19 @@ const SHARD_FIELDS: &[(&str, Put<ShardScene>)] = &[
         Put::Length(|it, n| it.chunk.data = vec![0; n].into()),
     ),
     ("CutGivenUp.cut", Put::Number(|it, n| it.given_up.cut = n)),
+    ("RoundSum.number", Put::Number(|it, n| it.sum.number = n)),
+    (
+        "RoundSum.norm",
+        Put::Number(|it, n| it.sum.norm = f64::from_bits(n)),
+    ),
+    (
+        "RoundSum.missing",
+        Put::Count(|it, n| it.sum.missing = vec![0; n]),
+    ),
+    (
+        "RoundStepped.number",
+        Put::Number(|it, n| it.stepped.number = n),
+    ),
 ];
 
 #[test]
@@ -195,6 +212,8 @@ fn every_field_that_a_shard_sends_is_in_the_table() {
         "ShardPart",
         "ShardChunk",
         "CutGivenUp",
+        "RoundSum",
+        "RoundStepped",
     ];
     check_all_known("parameter_server", &messages, known);
 }

@@ -55,6 +55,8 @@ impl Services {
         let router = http::router(LiveRun::of(keeper), closed.clone(), token.clone());
         let gate = Gate::of_process("troop_learner", &server.metrics().registry)?;
         let door = http::door(&server.experiment().security, gate.clone());
+        let rounds = Arc::clone(server);
+        tokio::spawn(async move { rounds.end_rounds().await });
         Ok(Self {
             grpc_url,
             http_address,

@@ -45,7 +45,14 @@ impl CutCheck {
                 .within(&cut.parameters[range])
                 .map_err(|why| format!("shard {shard}'s part of a cut: {why}"))?;
             if shard == 0 {
-                check_version(cut, &holders[0], within.len())?;
+                let updates = match holders[0].rounds() {
+                    Some(rounds) => rounds
+                        .iter()
+                        .filter(|(_, made)| is_in(made, &within))
+                        .count(),
+                    None => within.len(),
+                };
+                check_version(cut, &holders[0], updates)?;
             }
             for made in within {
                 parts.entry(made).or_default().insert(shard);
@@ -74,6 +81,11 @@ impl CutCheck {
         }
         Ok(torn)
     }
+}
+
+/// Whether a round is of gradients, and of these.
+fn is_in(round: &[Made], within: &[Made]) -> bool {
+    round.first().is_some_and(|made| within.contains(made))
 }
 
 /// The lead counts what it has applied.

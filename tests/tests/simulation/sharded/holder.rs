@@ -20,16 +20,22 @@ pub(super) struct Holder {
     base: Vec<f32>,
     /// What was applied in its life, of each element, in order.
     applied: BTreeMap<usize, Vec<u64>>,
+    /// What rounds made of it in its life, and of which gradients each was; none if there are no rounds.
+    rounds: Option<Vec<(Vec<f32>, Vec<Made>)>>,
 }
 
 impl Holder {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let workers = scenario.workers.len();
         let settings = &scenario.experiment.learner;
+        let has_rounds = settings.staleness == StalenessPolicy::Synchronous;
         // Steps of other policies are not whole.
         assert!(matches!(
             settings.staleness,
-            StalenessPolicy::Accept | StalenessPolicy::Bound | StalenessPolicy::Drop
+            StalenessPolicy::Accept
+                | StalenessPolicy::Bound
+                | StalenessPolicy::Drop
+                | StalenessPolicy::Synchronous
         ));
         Self {
             workers,
@@ -38,6 +44,7 @@ impl Holder {
             began_at: 0,
             base: vec![0.0; part_elements(workers)],
             applied: BTreeMap::new(),
+            rounds: has_rounds.then(Vec::new),
         }
     }
 
@@ -53,6 +60,9 @@ impl Holder {
         self.base = base.to_vec();
         self.began_at = version;
         self.applied.clear();
+        if let Some(rounds) = &mut self.rounds {
+            *rounds = vec![(self.base.clone(), Vec::new())];
+        }
         self.server = Some(server);
     }
 
@@ -71,12 +81,23 @@ impl Holder {
             let applied = self.applied.entry(slot(*made)).or_default();
             applied.push(made.number);
         }
+        if let Some(rounds) = self.rounds.as_mut().filter(|_| !new.is_empty()) {
+            rounds.push((weights.parameters.to_vec(), new.clone()));
+        }
         Ok(new)
+    }
+
+    /// What the shard held after each round of its life; none if there are no rounds.
+    pub(super) fn rounds(&self) -> Option<&[(Vec<f32>, Vec<Made>)]> {
+        self.rounds.as_deref()
     }
 
     /// The gradients of this life that `part`, a copy of what the shard held, has in it; and those that it has not,
     /// although they were applied since.
     pub(super) fn within(&self, part: &[f32]) -> Result<(Vec<Made>, Vec<Made>), String> {
+        if let Some(rounds) = &self.rounds {
+            return within_rounds(rounds, part);
+        }
         let (mut within, mut since) = (Vec::new(), Vec::new());
         let shared = elements(self.workers) - 1;
         for own in 0..shared {
@@ -116,6 +137,20 @@ impl Holder {
             Some(value) => Err(format!("an element that nothing moves is {value}")),
         }
     }
+}
+
+/// A part of a cut is what the shard held between two rounds.
+fn within_rounds(
+    rounds: &[(Vec<f32>, Vec<Made>)],
+    part: &[f32],
+) -> Result<(Vec<Made>, Vec<Made>), String> {
+    let at = rounds.iter().position(|(held, _)| held == part);
+    let at = at.ok_or("it is nothing that a round has made")?;
+    let made = |rounds: &[(Vec<f32>, Vec<Made>)]| {
+        let gradients = rounds.iter().flat_map(|(_, gradients)| gradients.clone());
+        gradients.collect()
+    };
+    Ok((made(&rounds[..=at]), made(&rounds[at + 1..])))
 }
 
 /// The gradient with a number to which an element belongs.

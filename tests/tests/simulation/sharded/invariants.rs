@@ -116,6 +116,7 @@ impl Invariants {
             let new = holder.look().map_err(in_shard)?;
             self.cuts.applied(shard, &new)?;
         }
+        self.check_rounds()?;
         for cut in std::mem::take(&mut self.made) {
             let torn = self.cuts.made(&cut, &self.holders, self.workers)?;
             if torn > 0 {
@@ -130,6 +131,32 @@ impl Invariants {
             None => Ok(()),
             Some(bytes) => Err(format!("{bytes} bytes in flight")),
         }
+    }
+
+    /// Each round is of the same gradients at all shards, to the bit.
+    fn check_rounds(&self) -> Result<(), String> {
+        let lives = self.holders.iter().filter(|holder| holder.server.is_some());
+        let epoch = |holder: &&Holder| holder.server.as_ref().map(|server| server.epoch());
+        let newest = lives.clone().filter_map(|holder| epoch(&holder)).max();
+        let rounds = lives
+            .filter(|holder| epoch(holder) == newest)
+            .filter_map(Holder::rounds);
+        let rounds: Vec<_> = rounds.collect();
+        // No shard makes two between two looks, so that each round is once the last that all have made.
+        let common = rounds.iter().map(|rounds| rounds.len()).min();
+        let last = common.and_then(|rounds| rounds.checked_sub(1));
+        let Some(last) = last else {
+            return Ok(());
+        };
+        let of = |rounds: &&[(Vec<f32>, Vec<Made>)]| rounds[last].clone();
+        let first = of(&rounds[0]);
+        if let Some(other) = rounds.iter().map(of).find(|other| *other != first) {
+            return Err(format!(
+                "round {last} differs: {:?}, {:?}",
+                first.1, other.1
+            ));
+        }
+        Ok(())
     }
 
     /// Of each shard that is there.

@@ -17,6 +17,7 @@ pub(super) async fn lead(world: Shared) -> turmoil::Result {
     tokio::select! {
         biased;
         served = serve(service) => served?,
+        () = rounds(&server) => {}
         wrong = make_cuts(&world, &server) => match wrong {
             Ok(never) => match never {},
             Err(why) => return Err(why.into()),
@@ -24,6 +25,12 @@ pub(super) async fn lead(world: Shared) -> turmoil::Result {
     }
     world.borrow_mut().learners[0].exited = true;
     Ok(())
+}
+
+/// Rounds end until the learner closes.
+async fn rounds(server: &ParameterServer) {
+    server.end_rounds().await;
+    std::future::pending::<()>().await;
 }
 
 fn begin(world: &Shared) -> Result<Arc<ParameterServer>, Box<dyn std::error::Error>> {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use troop_common::experiment::{Experiment, StalenessPolicy};
+use troop_common::experiment::{Experiment, StalenessPolicy, WireEncoding};
 
 use super::vector::part_elements;
 use crate::faults::{Fault, FaultKind};
@@ -132,16 +132,25 @@ impl Hosts {
 
 /// All policies by which a gradient moves its elements by a whole step or not at all.
 fn experiment(rng: &mut ChaCha8Rng, workers: usize) -> Experiment {
-    use StalenessPolicy::{Accept, Bound, Drop};
+    use StalenessPolicy::{Accept, Bound, Drop, Synchronous};
     let mut experiment = plain_sgd(rng);
     let learner = &mut experiment.learner;
     learner.shards = rng.random_range(2..=4);
-    learner.staleness = [Accept, Bound, Drop][rng.random_range(0..3)];
+    learner.staleness = [Accept, Bound, Drop, Synchronous][rng.random_range(0..4)];
+    learner.synchronous_workers = rng.random_range(1..=workers);
+    if learner.staleness == Synchronous {
+        // A share of a step is no number that bf16 keeps.
+        experiment.wire.weights = WireEncoding::F32;
+    }
     learner.max_staleness_updates = rng.random_range(1..8);
     learner.bound_updates = rng.random_range(0..4);
     learner.straggler_timeout_ms = rng.random_bool(0.5).then_some(100);
     learner.drain_timeout_ms = 500;
-    let buffers: usize = rng.random_range(1..4);
+    // A round needs room for all its gradients, and for those of connections that are lost.
+    let buffers = match learner.staleness {
+        Synchronous => 4 * workers,
+        _ => rng.random_range(1..4),
+    };
     learner.bytes_in_flight = (buffers * part_elements(workers) * size_of::<f32>()) as u64;
     experiment
 }

@@ -34,8 +34,8 @@ pub(super) fn gradient(made: Made, workers: usize, shards: usize) -> Vec<f32> {
     part.repeat(shards)
 }
 
-/// How many gradients a part's own elements say were applied.
+/// How many updates a part's own elements say were applied: a round's gradients make one together.
 pub(super) fn applied(part: &[f32], workers: usize) -> u64 {
     let own = &part[..ledger::elements(workers) - 1];
-    (-own.iter().sum::<f32>()) as u64
+    (-own.iter().sum::<f32>()).round() as u64
 }
