@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::pin::pin;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -142,11 +143,10 @@ fn waits_end_in_time_and_when_it_is_closed() {
         while replay.counts().draws_waiting == 0 {
             thread::yield_now();
         }
-        let mut changes = replay.changes();
+        let mut changed = pin!(replay.changes().notified());
         replay.close();
         assert_eq!(waiting.join().unwrap(), Ok(Wait::Closed));
-        assert!(changes.has_changed().unwrap());
-        changes.mark_unchanged();
+        assert!(changed.as_mut().enable(), "who waits is woken");
     });
     let appended = replay.append(writer, 0, &segment(0, 5));
     assert_eq!(appended, Err(ReplayError::Closed));

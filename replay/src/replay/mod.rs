@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rand_chacha::ChaCha8Rng;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use troop_common::experience::Segment;
 
 use self::core::Core;
@@ -40,7 +40,7 @@ use crate::settings::{ReplayRefused, ReplaySettings};
 pub struct Replay {
     core: Mutex<Core>,
     changed: Condvar,
-    changes: watch::Sender<u64>,
+    changes: Notify,
 }
 
 /// Who waits.
@@ -59,7 +59,7 @@ impl Replay {
         Ok(Self {
             core: Mutex::new(Core::new(settings)?),
             changed: Condvar::new(),
-            changes: watch::Sender::new(0),
+            changes: Notify::new(),
         })
     }
 
@@ -177,9 +177,10 @@ impl Replay {
         self.wait(Side::Draw, deadline, |core| core.is_drawable(count))
     }
 
-    /// A number that changes whenever somebody who waits may be able to go on.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    /// Wakes tasks whenever somebody who waits may be able to go on, in the order in which they began to wait: so each has its
+    /// turn.
+    pub fn changes(&self) -> &Notify {
+        &self.changes
     }
 
     /// Nothing more is added, and who waits is woken. What is there can be drawn.
@@ -236,7 +237,7 @@ impl Replay {
 
     fn tell(&self) {
         self.changed.notify_all();
-        self.changes.send_modify(|number| *number += 1);
+        self.changes.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {

@@ -1,5 +1,6 @@
 //! Streams of `Append`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -244,17 +245,17 @@ impl Appending {
 
     async fn wait_until_appendable(&self) -> Result<(), Status> {
         let (replay, writer) = (&self.made.replay, self.attached.writer);
-        let mut changes = replay.changes();
-        let mut waiting = None;
+        let (_turn, mut waiting) = self.made.appends.next(replay, true).await;
         loop {
-            changes.mark_unchanged();
+            let mut changed = pin!(replay.changes().notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
             let may = replay.reserve(writer, self.segment.len());
             if may.map_err(|error| status_of(&error))? {
                 return Ok(());
             }
             waiting.get_or_insert_with(|| Waiting::begin(replay, true));
-            // The replay lives as long as this.
-            let _ = changes.changed().await;
+            changed.await;
         }
     }
 

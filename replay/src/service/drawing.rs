@@ -1,5 +1,6 @@
 //! Streams of `Draw`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,7 @@ async fn work(
 ) -> Result<(), Status> {
     let mut made = shared.made.subscribe();
     let made = tokio::select! {
+        biased;
         made = made.wait_for(Option::is_some) => made.ok().and_then(|made| made.clone()),
         () = seat.needed() => return Err(CallError::Full.status("others need the place")),
     };
@@ -133,6 +135,7 @@ impl Reader<'_> {
         let mut next_demand = 1;
         loop {
             let message = tokio::select! {
+                biased;
                 message = inbound.next() => message.map_err(refusal)?,
                 () = self.seat.needed() => {
                     return Err(CallError::Full.status("others need the place"));
@@ -225,24 +228,24 @@ impl Server<'_> {
         let refused = |error| status_of(&error);
         let replay = &self.made.replay;
         let mut rng = ChaCha8Rng::seed_from_u64(demand.seed);
-        let mut changes = replay.changes();
-        let mut waiting = None;
+        let (_turn, mut waiting) = self.made.draws.next(replay, false).await;
         let (count, beta) = (demand.items as usize, demand.importance_exponent);
         loop {
-            changes.mark_unchanged();
+            let mut changed = pin!(replay.changes().notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
             if replay.is_drawable(count).map_err(refused)? {
                 let bytes = self.made.portions.draw(count) as usize;
                 let room = self.shared.draw_room.take(bytes).await;
                 replay.tell_version(demand.version);
-                // Somebody else may have been faster.
+                // What was there may have gone meanwhile.
                 let drawn = replay.draw(count, beta, &mut rng);
                 if let Some(drawn) = drawn.map_err(refused)? {
                     return Ok((drawn, room));
                 }
             }
             waiting.get_or_insert_with(|| Waiting::begin(replay, false));
-            // The replay lives as long as this.
-            let _ = changes.changed().await;
+            changed.await;
         }
     }
 

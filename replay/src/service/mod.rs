@@ -11,6 +11,7 @@ mod room;
 mod seats;
 mod settings_limits;
 mod shared;
+mod turns;
 mod waiting;
 
 pub use calls::Calls;

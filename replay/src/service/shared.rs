@@ -16,6 +16,7 @@ use super::metrics::ReplayMetrics;
 use super::room::Room;
 use super::seats::Seats;
 use super::settings_limits::{self, Portions};
+use super::turns::Turns;
 use crate::available_memory::{self, ReplayDemand};
 use crate::codec::{settings_difference, settings_from_text};
 use crate::replay::{Replay, ReplayCounts};
@@ -74,6 +75,9 @@ pub(super) struct Made {
     pub(super) replay: Arc<Replay>,
     /// How much may be on its way at once.
     pub(super) portions: Portions,
+    /// Those who add, and those who draw.
+    pub(super) appends: Turns,
+    pub(super) draws: Turns,
 }
 
 impl ReplayService {
@@ -184,6 +188,8 @@ impl Shared {
             settings,
             text: text.to_owned(),
             replay: Arc::new(replay),
+            appends: Turns::default(),
+            draws: Turns::default(),
         });
         self.made.send_replace(Some(Arc::clone(&made)));
         Ok(made)
