@@ -34,6 +34,14 @@ pub(crate) fn connector() -> Connector {
 
 /// Serves on this host until the learner closes.
 pub(crate) async fn serve(service: Service) -> turmoil::Result {
+    accept(|incoming| serve_connections(incoming, service, None)).await
+}
+
+/// Has what comes to this host served, until that ends.
+pub(crate) async fn accept<S>(serve: impl FnOnce(Incoming) -> S) -> turmoil::Result
+where
+    S: Future<Output = Result<(), tonic::transport::Error>>,
+{
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let (accepted, incoming) = mpsc::channel(1);
     let accepting = async move {
@@ -48,14 +56,17 @@ pub(crate) async fn serve(service: Service) -> turmoil::Result {
     let incoming = ReceiverStream::new(incoming);
     tokio::select! {
         biased;
-        served = serve_connections(incoming, service, None) => served?,
+        served = serve(incoming) => served?,
         () = accepting => {}
     }
     Ok(())
 }
 
+/// What comes to a host.
+pub(crate) type Incoming = ReceiverStream<io::Result<Connection>>;
+
 /// A simulated connection, in tonic's terms.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
 }

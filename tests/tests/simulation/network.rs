@@ -16,6 +16,11 @@ pub(crate) fn shard_name(shard: usize) -> String {
     format!("shard{shard}")
 }
 
+/// The host of a replay.
+pub(crate) fn replay_name(replay: usize) -> String {
+    format!("replay{replay}")
+}
+
 impl Network {
     /// Workers, and `learner` behind them; a worker's link has the worker's index.
     pub(crate) fn of_one_learner(workers: usize, learner: &str) -> Self {
@@ -34,6 +39,21 @@ impl Network {
         Self {
             hosts: hosts.chain((0..shards).map(shard_name)).collect(),
             links: (0..workers).flat_map(to_shards).chain(to_lead).collect(),
+        }
+    }
+
+    /// Workers, replays behind them, and `learner` last: each worker speaks to each replay, and all to the learner.
+    pub(crate) fn of_split(workers: usize, replays: usize, learner: &str) -> Self {
+        let (hosts, last) = (workers + replays, workers + replays);
+        let to_learner = (0..hosts).map(|host| [host, last]);
+        let to_replays = |worker| (workers..hosts).map(move |replay| [worker, replay]);
+        let names = (0..workers).map(worker_name);
+        let names = names.chain((0..replays).map(replay_name));
+        Self {
+            hosts: names.chain([learner.into()]).collect(),
+            links: to_learner
+                .chain((0..workers).flat_map(to_replays))
+                .collect(),
         }
     }
 

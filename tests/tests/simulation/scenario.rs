@@ -89,7 +89,11 @@ pub(crate) fn worker(rng: &mut ChaCha8Rng) -> WorkerPlan {
 
 /// Plain SGD at a rate of 1, so that what is applied can be read off the parameters; how it is sent is chance's.
 pub(crate) fn plain_sgd(rng: &mut ChaCha8Rng) -> Experiment {
-    let mut experiment = Experiment::default();
+    plain(Experiment::default(), rng)
+}
+
+/// The same of an experiment.
+pub(crate) fn plain(mut experiment: Experiment, rng: &mut ChaCha8Rng) -> Experiment {
     experiment.experiment.name = "simulation".into();
     experiment.experiment.total_env_steps = u64::from(u32::MAX);
     experiment.optimizer.name = Optimizer::Sgd;

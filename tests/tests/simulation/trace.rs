@@ -64,7 +64,13 @@ impl Trace {
 
     /// Notes what is said while `work` runs on this thread.
     pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let ours = ["troop_learner", "troop_actor", "troop_common", "simulation"];
+        let ours = [
+            "troop_learner",
+            "troop_actor",
+            "troop_replay",
+            "troop_common",
+            "simulation",
+        ];
         let mut targets = Targets::new();
         for target in ours {
             targets = targets.with_target(target, LevelFilter::TRACE);

@@ -78,7 +78,8 @@ pub(crate) async fn work(around: impl Surroundings, index: usize) -> turmoil::Re
     }
 }
 
-async fn compute(rng: &mut ChaCha8Rng, plan: WorkerPlan) {
+/// Takes as long as computing does.
+pub(crate) async fn compute(rng: &mut ChaCha8Rng, plan: WorkerPlan) {
     let factor = rng.random_range(0.2..1.8);
     tokio::time::sleep(plan.compute.mul_f64(factor).max(ms(1))).await;
 }
@@ -106,7 +107,7 @@ fn endpoint(index: usize, start: &Start) -> EndpointSettings {
 }
 
 /// One tensor of zeros.
-fn layout(elements: usize) -> Layout {
+pub(crate) fn layout(elements: usize) -> Layout {
     let spec = TensorSpec {
         name: "w".into(),
         shape: vec![elements],
