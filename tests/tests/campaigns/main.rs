@@ -23,5 +23,7 @@ mod shard_kills;
 mod silence;
 mod site;
 mod small_disk;
+mod split_kills;
+mod supervised;
 mod value;
 mod vitals;

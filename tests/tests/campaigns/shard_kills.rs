@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
-use troop_learner::checkpoints::Checkpoints;
-use troop_tests::{Process, Scratch, Signal};
+use troop_tests::{Scratch, Signal};
 
 use crate::seeds::variable;
 use crate::site::{ENDLESS, soon, within};
+use crate::supervised::{Reached, Supervised, is_solved, newest};
 
 /// Kills of the short form.
 const FEW: u64 = 4;
@@ -50,55 +49,6 @@ fn whoever_is_killed_the_run_goes_on_from_its_last_checkpoint_and_ends_solved() 
     let last = newest(&scratch);
     assert!(last.version >= reached.version);
     assert!(last.epoch > kills, "each kill ends a life: {last:?}");
-}
-
-fn is_solved(event: &Value) -> bool {
-    event["message"] == "task solved"
-}
-
-/// How far a run had come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reached {
-    epoch: u64,
-    version: u64,
-}
-
-/// That of the newest checkpoint that is whole.
-fn newest(scratch: &Scratch) -> Reached {
-    let newest = Checkpoints::new(scratch.path().join("run/checkpoints")).newest();
-    let newest = newest.expect("some are whole");
-    newest.map_or(Reached::default(), |(_, newest)| Reached {
-        epoch: newest.state.epoch,
-        version: newest.state.version,
-    })
-}
-
-/// A process that is started again whenever it fails.
-struct Supervised<'a> {
-    scratch: &'a Scratch,
-    line: String,
-    process: Process,
-}
-
-impl<'a> Supervised<'a> {
-    fn start(scratch: &'a Scratch, line: String) -> Self {
-        let process = scratch.start(&line);
-        Self {
-            scratch,
-            line,
-            process,
-        }
-    }
-
-    fn look_after(&mut self) {
-        if !self.process.is_running() {
-            self.process = self.scratch.start(&self.line);
-        }
-    }
-
-    fn kill(&mut self) {
-        self.process.signal(Signal::KILL);
-    }
 }
 
 /// A run of two learners and an actor.
