@@ -30,7 +30,8 @@ const UNDISTURBED: u64 = 5_000;
 
 #[test]
 fn ape_x_goes_on_whoever_is_killed_and_ends_solved() {
-    campaign("cartpole-ape-x");
+    // The run has no end that the learning rate could fall to; at the preset's it may unlearn for minutes.
+    campaign("cartpole-ape-x --set optimizer.learning_rate=3e-4");
 }
 
 #[test]
