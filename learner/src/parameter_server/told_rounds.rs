@@ -167,7 +167,9 @@ impl ParameterServer {
             });
             self.intake(model).advance();
         }
-        let ended = lock(&barrier.rounds).end(&round.gradients, &round.refused);
+        let here = self.gate.lead_sessions();
+        let is_here = |session| here.contains(&session);
+        let ended = lock(&barrier.rounds).end(&round.gradients, &round.refused, is_here);
         for part in ended.summed {
             // If the session has gone nobody wants to know.
             let _ = part.answer.send(Ok(0));

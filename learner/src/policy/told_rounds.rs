@@ -128,8 +128,13 @@ impl<C> ToldRounds<C> {
 
     /// The round of `gradients` is over, and has made a version if there are any, though their sessions may have
     /// left since it was summed; the lead has refused gradients up to those of `refused`. Gives what they contributed, and what is
-    /// of no use any more.
-    pub(crate) fn end(&mut self, gradients: &[Named], refused: &[Named]) -> Ended<C> {
+    /// of no use any more. `is_here` tells which sessions are open: of others nothing comes that would be refused.
+    pub(crate) fn end(
+        &mut self,
+        gradients: &[Named],
+        refused: &[Named],
+        is_here: impl Fn(SessionId) -> bool,
+    ) -> Ended<C> {
         let came: Vec<_> = gradients
             .iter()
             .filter(|it| self.get(it).is_some())
@@ -139,6 +144,7 @@ impl<C> ToldRounds<C> {
             let known = self.refused_up_to.entry(session).or_default();
             *known = sequence.max(*known);
         }
+        self.refused_up_to.retain(|session, _| is_here(*session));
         let is_refused = |(session, sequence): &&Named| {
             let came = self.contributions.get(session);
             came.is_some_and(|(came, _)| came <= sequence)
@@ -231,7 +237,7 @@ mod tests {
         let without = Gathered::Without(vec![2]);
         assert_eq!(rounds.gathered(&both, |_| true), without);
         assert_eq!(rounds.of(&both).copied().collect::<Vec<_>>(), [10]);
-        let ended = rounds.end(&both, &[]);
+        let ended = rounds.end(&both, &[], |_| true);
         assert_eq!((ended.summed, ended.late), (vec![10], vec![20]));
     }
 
@@ -250,7 +256,7 @@ mod tests {
         let mut rounds = rounds(&[4, 2, 3, 1]);
         let values: Vec<_> = rounds.of(&[(1, 1), (2, 1)]).copied().collect();
         assert_eq!(values, [10, 20]);
-        let ended = rounds.end(&[(1, 1), (2, 1)], &[(3, 1)]);
+        let ended = rounds.end(&[(1, 1), (2, 1)], &[(3, 1)], |_| true);
         assert_eq!(ended.summed, [10, 20]);
         assert_eq!((ended.refused, ended.late), (vec![30], vec![40]));
         assert_eq!(verdict(&mut rounds, 1, 7), Verdict::Late);
@@ -261,7 +267,7 @@ mod tests {
     fn a_round_makes_its_version_although_all_have_left_since_it_was_summed() {
         let mut rounds = rounds(&[1]);
         rounds.leave(1);
-        assert!(rounds.end(&[(1, 1)], &[]).summed.is_empty());
+        assert!(rounds.end(&[(1, 1)], &[], |_| true).summed.is_empty());
         assert_eq!(verdict(&mut rounds, 2, 7), Verdict::Late);
         rounds.contribute((2, 3), 8, 20).unwrap();
     }
@@ -269,7 +275,7 @@ mod tests {
     #[test]
     fn a_round_of_nothing_makes_no_version() {
         let mut rounds = rounds(&[1, 2]);
-        let ended = rounds.end(&[], &[(1, 1)]);
+        let ended = rounds.end(&[], &[(1, 1)], |_| true);
         assert_eq!(ended.refused, [10]);
         assert!(ended.summed.is_empty() && ended.late.is_empty());
         rounds.contribute((1, 2), 7, 11).unwrap();
@@ -280,10 +286,20 @@ mod tests {
     #[test]
     fn what_the_lead_has_refused_is_refused_when_it_comes_and_what_follows_is_not() {
         let mut rounds = rounds(&[]);
-        rounds.end(&[], &[(1, 2)]);
+        rounds.end(&[], &[(1, 2)], |_| true);
         assert_eq!(verdict(&mut rounds, 1, 7), Verdict::Malformed);
         rounds.contribute((1, 3), 7, 0).unwrap();
-        let ended = rounds.end(&[], &[(1, 2)]);
+        let ended = rounds.end(&[], &[(1, 2)], |_| true);
         assert!(ended.refused.is_empty(), "it is another one");
+    }
+
+    #[test]
+    fn of_those_who_have_left_nothing_is_kept() {
+        let mut rounds = rounds(&[1]);
+        rounds.end(&[], &[(1, 5), (2, 1)], |session| session == 1);
+        assert_eq!(verdict(&mut rounds, 1, 7), Verdict::Malformed);
+        assert_eq!(rounds.refused_up_to.len(), 1);
+        rounds.end(&[], &[], |_| false);
+        assert!(rounds.refused_up_to.is_empty());
     }
 }
