@@ -3,13 +3,16 @@
 import json
 import math
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 import yaml
 
-from processes import CHECKOUT, Process, system
+from processes import CHECKOUT, Process, poll, system
 
 SHIPPED = CHECKOUT / "deploy/prometheus/prometheus.yml"
 # PromQL's words that stand where a metric could.
@@ -56,6 +59,8 @@ class Prometheus:
         )
         address = self.process.find(r'msg="Listening on" (?:component=web )?address=(\S+)')
         self._url = f"http://{address}/api/v1"
+        # It listens before it answers queries.
+        poll("Prometheus is ready", partial(self._is_ready, f"http://{address}/-/ready"))
 
     def query(self, expression: str) -> list[dict]:
         """The samples of an instant query; fails where Prometheus cannot read it."""
@@ -73,6 +78,15 @@ class Prometheus:
     def alarms(self) -> set[tuple[str, str]]:
         """Alerts that are pending or firing, with the instance that they are about."""
         return {(alert["labels"]["alertname"], alert["labels"]["instance"]) for alert in self._get("alerts")["alerts"]}
+
+    def _is_ready(self, url: str) -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return response.status == HTTPStatus.OK
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
+                return False
+            raise
 
     def _get(self, path: str, **parameters: str) -> dict:
         url = f"{self._url}/{path}?{urllib.parse.urlencode(parameters)}"
