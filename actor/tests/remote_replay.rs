@@ -202,6 +202,27 @@ fn each_item_of_a_queue_is_drawn_once_and_in_order() {
 }
 
 #[test]
+fn a_replay_that_nobody_adds_to_holds_up_no_reader_of_others() {
+    let runtime = runtime();
+    let (left, used) = (Served::start(&runtime, 7), Served::start(&runtime, 8));
+    let mut writer = RemoteReplayWriter::new(link(&runtime, &[&left.url]));
+    writer.open(&settings(queue()), 1).unwrap();
+    writer.append(&segment(0)).unwrap();
+    let mut reader = RemoteReplayReader::new(link(&runtime, &[&left.url, &used.url]));
+    let drawn = reader.draw(1, 0.0, 9, &mut rng()).unwrap();
+    assert_eq!(numbers(&drawn), [0]);
+    let asked = || left.service.counts().draws_waiting == 1;
+    until("the reader asks the only one that is open", asked);
+    let mut writer = RemoteReplayWriter::new(link(&runtime, &[&used.url]));
+    writer.open(&settings(queue()), 1).unwrap();
+    for number in 1..4 {
+        writer.append(&segment(number)).unwrap();
+        let drawn = reader.draw(1, 0.0, 9, &mut rng()).unwrap();
+        assert_eq!(numbers(&drawn), [number]);
+    }
+}
+
+#[test]
 fn priorities_decide_and_those_of_another_life_do_nothing() {
     let runtime = runtime();
     let served = Served::start(&runtime, 7);

@@ -19,7 +19,7 @@ use crate::link::closed::LinkClosed;
 
 /// The way of a worker that trains to the replays of other processes, for callers that are tasks themselves.
 ///
-/// Draws are asked for before they are needed: `topology.prefetch` are always on their way, from all replays in turns.
+/// Draws are asked for before they are needed: `topology.prefetch` are always on their way, each replay's share of them.
 /// A replay that is away is looked for while the others go on; what it was asked for, others are.
 pub struct AsyncReplayReader {
     settings: RemoteReplaySettings,

@@ -22,8 +22,6 @@ struct State {
     sources: Vec<Source>,
     ready: VecDeque<Ready>,
     settings: Option<ReplaySettings>,
-    /// Which replay is asked next if several are alike.
-    turn: usize,
 }
 
 /// One replay.
@@ -69,7 +67,6 @@ impl Shelf {
                 sources: (0..replays).map(|_| Source::default()).collect(),
                 ready: VecDeque::new(),
                 settings: None,
-                turn: 0,
             }),
             changed: Notify::new(),
         }
@@ -100,21 +97,20 @@ impl Shelf {
         self.lock().ready.pop_front()
     }
 
-    /// Asks until so many draws are on their way or there, of replays that have the least to do.
+    /// Asks until so many draws are on their way or there, each replay for its share of them and for one at least: what one
+    /// that nobody adds to is asked for may not come for ever.
     pub(super) fn ask(&self, prefetch: usize, mut demand: impl FnMut() -> v1::Demand) {
         let mut state = self.lock();
-        let open = state.sources.iter().filter(|it| it.open.is_some()).count();
-        while open > 0 && state.expected() < prefetch.max(open) {
-            let Some(index) = state.idlest() else { return };
-            state.turn = index + 1;
-            if let Some(open) = &mut state.sources[index].open {
-                open.demands += 1;
-                open.unanswered += 1;
-                let demand = v1::Demand {
-                    demand: open.demands,
-                    ..demand()
-                };
-                open.send(Kind::Demand(demand));
+        let State { sources, ready, .. } = &mut *state;
+        let open = sources.iter().filter(|it| it.open.is_some()).count();
+        for (index, source) in sources.iter_mut().enumerate() {
+            let Some(stream) = &mut source.open else {
+                continue;
+            };
+            let there = ready.iter().filter(|it| it.life.0 == index).count();
+            let share = prefetch.div_ceil(open).max(1);
+            for _ in there + stream.unanswered..share {
+                stream.ask(demand());
             }
         }
     }
@@ -179,26 +175,16 @@ impl Shelf {
     }
 }
 
-impl State {
-    /// Draws that are on their way or there.
-    fn expected(&self) -> usize {
-        let open = self.sources.iter().filter_map(|it| it.open.as_ref());
-        self.ready.len() + open.map(|it| it.unanswered).sum::<usize>()
-    }
-
-    fn idlest(&self) -> Option<usize> {
-        let replays = self.sources.len();
-        let open = (0..replays).map(|i| (self.turn + i) % replays);
-        let open = open.filter_map(|index| {
-            let open = self.sources[index].open.as_ref()?;
-            Some((open.unanswered, index))
-        });
-        open.min_by_key(|(unanswered, _)| *unanswered)
-            .map(|(_, index)| index)
-    }
-}
-
 impl Open {
+    fn ask(&mut self, demand: v1::Demand) {
+        self.demands += 1;
+        self.unanswered += 1;
+        self.send(Kind::Demand(v1::Demand {
+            demand: self.demands,
+            ..demand
+        }));
+    }
+
     fn send(&self, kind: Kind) {
         let message = v1::DrawRequest { kind: Some(kind) };
         // If the stream has just ended its task says so.
