@@ -6,9 +6,9 @@ use serde_json::Value;
 use troop_tests::{Finished, Process, Scratch, poll_until, serial};
 
 /// Small and short; what is measured does not matter here.
-const INGEST: &str = "troop bench ingest --params 10000 --seconds 1";
+const INGEST: &str = "troop bench ingest --params 10000 --seconds 0.2";
 const PUBLISH: &str =
-    "troop bench publish --params 10000 --subscribers 3 --processes 2 --seconds 1";
+    "troop bench publish --params 10000 --subscribers 3 --processes 2 --seconds 0.2";
 
 /// Runs a bench whose temporary files lie in a directory that shows what is left of them.
 fn bench(scratch: &Scratch, line: &str) -> Finished {
@@ -305,7 +305,7 @@ fn a_bench_that_is_killed_leaves_nobody_behind() {
     let scratch = Scratch::new();
     let temporary = scratch.path().to_string_lossy().into_owned();
     let run = format!("{temporary}/");
-    let mut command = scratch.command(&INGEST.replace("--seconds 1", "--seconds 1000"));
+    let mut command = scratch.command(&INGEST.replace("--seconds 0.2", "--seconds 1000"));
     let bench = Process::start(command.env("TMPDIR", &temporary));
     poll_until("the start of the learner", || {
         (!processes_with(&run).is_empty()).then_some(())
