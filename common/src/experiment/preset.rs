@@ -24,6 +24,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("acrobot"),
     preset!("acrobot-dqn"),
     preset!("acrobot-ppo"),
+    preset!("ant-ppo"),
     preset!("breakout"),
     preset!("carracing"),
     preset!("carracing-discrete"),
@@ -71,6 +72,8 @@ pub const PRESETS: &[Preset] = &[
     preset!("pong-nstepq"),
     preset!("pong-ppo"),
     preset!("pong-r2d2"),
+    preset!("swimmer-ppo"),
+    preset!("walker2d-ppo"),
 ];
 
 impl Preset {

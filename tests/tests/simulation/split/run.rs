@@ -16,9 +16,10 @@ use crate::trace::Trace;
 /// The learner's host.
 pub(super) const LEARNER: &str = "learner";
 
-/// Every wait ends within this time once faults are over: a writer that is gone keeps its place for 30 s, and the transport's
-/// longest limit is 10 s.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Every wait ends within this time once faults are over: a writer that is gone keeps its place for 30 s, the transport's longest
+/// limit is 10 s, and where a segment stands for 48 draws those who add wait longer: a slow worker that trains makes three draws a
+/// second, so two writers of one replay add a segment in 42 s each.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What a worker does before it counts as recovered.
 const DONE_AFTER_FAULTS: u64 = 3;
