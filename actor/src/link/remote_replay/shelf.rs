@@ -108,7 +108,7 @@ impl Shelf {
                 continue;
             };
             let there = ready.iter().filter(|it| it.life.0 == index).count();
-            let share = prefetch.div_ceil(open).max(1);
+            let share = prefetch.div_ceil(open);
             for _ in there + stream.unanswered..share {
                 stream.ask(demand());
             }

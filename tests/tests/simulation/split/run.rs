@@ -16,10 +16,9 @@ use crate::trace::Trace;
 /// The learner's host.
 pub(super) const LEARNER: &str = "learner";
 
-/// Every wait ends within this time once faults are over: a writer that is gone keeps its place for 30 s, the transport's longest
-/// limit is 10 s, and where a segment stands for 48 draws those who add wait longer: a slow worker that trains makes three draws a
-/// second, so two writers of one replay add a segment in 42 s each.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Every wait ends within this time once faults are over, but for what the scenario's pace takes: a writer that is gone keeps its
+/// place for 30 s, and the transport's longest limit is 10 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a worker does before it counts as recovered.
 const DONE_AFTER_FAULTS: u64 = 3;
@@ -103,7 +102,8 @@ impl Run<'_> {
             world.workers.iter().map(|worker| worker.done).collect()
         };
         let before = done(&self.world.borrow());
-        self.wait("a worker does not go on", |run| {
+        let pace = self.world.borrow().scenario.segment_pace() * DONE_AFTER_FAULTS as u32;
+        self.wait_for(PATIENCE + pace, "a worker does not go on", |run| {
             let after = done(&run.world.borrow());
             let mut both = before.iter().zip(&after);
             both.all(|(before, after)| *after >= before + DONE_AFTER_FAULTS)
@@ -184,15 +184,20 @@ impl Run<'_> {
         })
     }
 
-    fn wait(
+    fn wait(&mut self, otherwise: &str, done: impl FnMut(&mut Self) -> bool) -> Result<(), String> {
+        self.wait_for(PATIENCE, otherwise, done)
+    }
+
+    fn wait_for(
         &mut self,
+        patience: Duration,
         otherwise: &str,
         mut done: impl FnMut(&mut Self) -> bool,
     ) -> Result<(), String> {
-        let limit = self.stage.sim.elapsed() + PATIENCE;
+        let limit = self.stage.sim.elapsed() + patience;
         while !done(self) {
             if self.stage.sim.elapsed() > limit {
-                return Err(format!("{otherwise} within {PATIENCE:?}"));
+                return Err(format!("{otherwise} within {patience:?}"));
             }
             self.step()?;
         }

@@ -106,6 +106,21 @@ impl Scenario {
         self.workers.len() - self.actors
     }
 
+    /// How long a worker that acts may have to wait for each of its segments: the draws that one stands for, made by one worker
+    /// that trains, at each replay by turns, for all who add there.
+    pub(super) fn segment_pace(&self) -> Duration {
+        let pace = match &self.replay.table {
+            TableKind::Uniform { pace } | TableKind::Prioritized { pace, .. } => pace,
+            TableKind::Fifo { .. } => return Duration::ZERO,
+        };
+        let ratio = pace.samples_per_insert.map_or(0.0, |it| it.ratio);
+        let draws = ratio * (self.environments * self.env_steps) as f64 / self.items as f64;
+        let writers = self.actors.div_ceil(self.replays());
+        let slowest = self.workers[self.actors..].iter().map(|it| it.compute);
+        let draw = slowest.max().unwrap_or_default();
+        draw.mul_f64(draws) * (self.replays() * writers) as u32
+    }
+
     pub(super) fn network(&self) -> Network {
         Network::of_split(self.workers.len(), self.replays(), LEARNER)
     }
