@@ -17,8 +17,6 @@ LIKE_A_MACHINE = (
     "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined",
 )
-# Every simulation is run, with a few of the seeds that they have outside.
-ENVIRONMENT = ("--env=TROOP_SIMULATION_SEEDS=20",)
 COMPILED = CHECKOUT / "target"
 PATH = "/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -44,7 +42,7 @@ class FreshMachine:
         options = ["--detach", *LIKE_A_MACHINE, f"--name={self.name}", f"--volume={rust}:/opt/rust:ro"]
         if COMPILED.is_dir():
             options.append(f"--volume={COMPILED}:/compiled:ro")
-        execute("docker", "run", *options, *ENVIRONMENT, f"--env=PATH={PATH}", image, "sleep", "infinity")
+        execute("docker", "run", *options, f"--env=PATH={PATH}", image, "sleep", "infinity")
         try:
             self._check_out()
         except BaseException:
