@@ -5,6 +5,7 @@ use troop_common::proto::v1;
 
 use crate::answers::Refusal;
 use crate::lock::lock;
+use crate::policy::round::Part;
 use crate::policy::told_rounds::{Named, ToldRounds};
 use crate::shard::Shard;
 use crate::shard::gradient::Gradient;
@@ -38,8 +39,15 @@ pub(crate) struct SummedRound {
 
 /// One session's slice for a round.
 pub(crate) struct ToldPart {
-    pub(crate) gradient: Gradient,
+    /// Of its gradient, or why that is refused: then its session waits for the round's end all the same.
+    pub(crate) gradient: Result<Gradient, Refusal>,
     pub(crate) answer: oneshot::Sender<Result<u64, Refusal>>,
+}
+
+impl Part for ToldPart {
+    fn is_gradient(&self) -> bool {
+        self.gradient.is_ok()
+    }
 }
 
 impl ToldBarrier {
@@ -57,7 +65,8 @@ impl ToldBarrier {
         let gradients = named(&round.gradients);
         let sum = {
             let rounds = lock(&self.rounds);
-            let parts = rounds.of(&gradients).map(|part| &part.gradient);
+            let parts = rounds.of(&gradients);
+            let parts = parts.filter_map(|part| part.gradient.as_ref().ok());
             (!gradients.is_empty()).then(|| shard.sum(parts))
         };
         let norm = sum.as_ref().map_or(0.0, |sum| sum.norm);

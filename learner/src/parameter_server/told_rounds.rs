@@ -65,20 +65,13 @@ impl ParameterServer {
         let checked = intake.model.shard.check_values(&gradient);
         let (answer, answered) = oneshot::channel();
         let (sequence, version) = (gradient.origin.sequence, gradient.origin.version);
-        let taken = {
-            let mut rounds = lock(&barrier.rounds);
-            match checked {
-                Ok(()) => {
-                    let part = ToldPart { gradient, answer };
-                    let taken = rounds.contribute((lead_session, sequence), version, part);
-                    taken.map_err(|(refusal, _)| refusal)
-                }
-                Err(refusal) => {
-                    rounds.refuse(lead_session);
-                    Err(refusal)
-                }
-            }
+        let part = ToldPart {
+            gradient: checked.map(|()| gradient),
+            answer,
         };
+        let name = (lead_session, sequence);
+        let taken = lock(&barrier.rounds).contribute(name, version, part);
+        let taken = taken.map_err(|(refusal, part)| part.gradient.err().unwrap_or(refusal));
         barrier.changed.notify_waiters();
         taken.map(|()| answered)
     }
@@ -175,7 +168,9 @@ impl ParameterServer {
             let _ = part.answer.send(Ok(0));
         }
         let refuse = |part: ToldPart, verdict, why: &str| {
-            let _ = part.answer.send(Err(Refusal::new(verdict, why)));
+            let own = part.gradient.err();
+            let refusal = own.unwrap_or_else(|| Refusal::new(verdict, why));
+            let _ = part.answer.send(Err(refusal));
         };
         for part in ended.refused {
             refuse(part, Verdict::Malformed, REFUSED);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::round::Part;
 use crate::answers::{Refusal, SessionId, Verdict};
 
 /// Why a shard refuses what it would have taken.
@@ -12,6 +13,9 @@ pub(crate) type Named = (SessionId, u64);
 
 /// Gathers the slices of a round's gradients. Which ones a round is of is decided by the lead, as whose they are known; all
 /// are computed on the same version.
+///
+/// A contribution that is no gradient waits for the round's end like the others: what its session computes next is on the
+/// round's version at all shards.
 #[derive(Debug)]
 pub(crate) struct ToldRounds<C> {
     /// The version that the next round's gradients are computed on.
@@ -35,7 +39,7 @@ pub(crate) enum Gathered {
     Without(Vec<SessionId>),
 }
 
-impl<C> ToldRounds<C> {
+impl<C: Part> ToldRounds<C> {
     /// The first round is computed on `version`.
     pub(crate) fn new(version: u64) -> Self {
         Self {
@@ -77,8 +81,7 @@ impl<C> ToldRounds<C> {
         Err((Refusal::new(verdict, detail), contribution))
     }
 
-    /// A session's gradient cannot be a part of the round.
-    pub(crate) fn refuse(&mut self, session: SessionId) {
+    fn refuse(&mut self, session: SessionId) {
         if !self.contributions.contains_key(&session) {
             self.refused.insert(session);
         }
@@ -123,7 +126,7 @@ impl<C> ToldRounds<C> {
 
     fn get(&self, (session, sequence): &Named) -> Option<&C> {
         let (came, contribution) = self.contributions.get(session)?;
-        (came == sequence).then_some(contribution)
+        (came == sequence && contribution.is_gradient()).then_some(contribution)
     }
 
     /// The round of `gradients` is over, and has made a version if there are any, though their sessions may have
@@ -187,6 +190,8 @@ pub(crate) struct Ended<C> {
 mod tests {
     use super::*;
 
+    const NO_GRADIENT: u64 = 0;
+
     fn rounds(sessions: &[SessionId]) -> ToldRounds<u64> {
         let mut rounds = ToldRounds::new(7);
         for &session in sessions {
@@ -196,7 +201,7 @@ mod tests {
     }
 
     fn verdict(rounds: &mut ToldRounds<u64>, session: SessionId, computed_on: u64) -> Verdict {
-        let refused = rounds.contribute((session, 2), computed_on, 0);
+        let refused = rounds.contribute((session, 2), computed_on, 1);
         refused.unwrap_err().0.verdict
     }
 
@@ -218,16 +223,29 @@ mod tests {
     #[test]
     fn what_is_refused_does_not_come_until_something_better_does() {
         let mut rounds = rounds(&[1]);
-        rounds.refuse(2);
+        assert_eq!(verdict(&mut rounds, 2, 6), Verdict::Late);
         let all_here = |_| true;
         let both = [(1, 1), (2, 2)];
         let without = Gathered::Without(vec![2]);
         assert_eq!(rounds.gathered(&both, all_here), without);
         rounds.contribute((2, 2), 7, 20).unwrap();
         assert_eq!(rounds.gathered(&both, all_here), Gathered::All);
-        rounds.refuse(2);
+        assert_eq!(verdict(&mut rounds, 2, 6), Verdict::Late);
         let gathered = rounds.gathered(&both, all_here);
         assert_eq!(gathered, Gathered::All, "it is here");
+    }
+
+    #[test]
+    fn what_is_no_gradient_is_not_summed_and_waits_for_the_rounds_end() {
+        let mut rounds = rounds(&[1]);
+        rounds.contribute((2, 1), 7, NO_GRADIENT).unwrap();
+        let both = [(1, 1), (2, 1)];
+        let without = Gathered::Without(vec![2]);
+        assert_eq!(rounds.gathered(&both, |_| true), without);
+        assert_eq!(rounds.of(&both).copied().collect::<Vec<_>>(), [10]);
+        assert!(rounds.end(&[], &[], |_| true).refused.is_empty());
+        let ended = rounds.end(&[(1, 1)], &[(2, 1)], |_| true);
+        assert_eq!((ended.summed, ended.refused), (vec![10], vec![NO_GRADIENT]));
     }
 
     #[test]
@@ -260,7 +278,7 @@ mod tests {
         assert_eq!(ended.summed, [10, 20]);
         assert_eq!((ended.refused, ended.late), (vec![30], vec![40]));
         assert_eq!(verdict(&mut rounds, 1, 7), Verdict::Late);
-        rounds.contribute((2, 2), 8, 0).unwrap();
+        rounds.contribute((2, 2), 8, 1).unwrap();
     }
 
     #[test]
@@ -288,7 +306,7 @@ mod tests {
         let mut rounds = rounds(&[]);
         rounds.end(&[], &[(1, 2)], |_| true);
         assert_eq!(verdict(&mut rounds, 1, 7), Verdict::Malformed);
-        rounds.contribute((1, 3), 7, 0).unwrap();
+        rounds.contribute((1, 3), 7, 1).unwrap();
         let ended = rounds.end(&[], &[(1, 2)], |_| true);
         assert!(ended.refused.is_empty(), "it is another one");
     }
