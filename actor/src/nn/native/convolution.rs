@@ -19,6 +19,10 @@ pub(super) enum Order {
     ChannelsLast,
 }
 
+/// Numbers of pictures that are taken together to the weight's gradient: they stay in the second-level cache while their sums
+/// stay in registers.
+const TOGETHER: usize = 1 << 17;
+
 /// A convolution's kernels: from pictures in one of the orders to pictures `[H, W, O]`.
 #[derive(Debug)]
 pub(super) struct Convolution {
@@ -26,7 +30,9 @@ pub(super) struct Convolution {
     outputs: usize,
     /// Elements of a picture that comes in.
     pub(super) inputs: usize,
-    /// Where each patch begins in a picture, `[P]`.
+    /// Patches of a picture.
+    positions: usize,
+    /// Where each patch begins in pictures that are taken together, `[N, P]`.
     starts: Vec<usize>,
     /// Where each run of neighbours begins in a patch, and how long it is.
     runs: Vec<usize>,
@@ -67,8 +73,11 @@ impl Convolution {
             Order::ChannelsLast => [1, width * channels, channels],
         };
         let [lines, columns] = layer.output_size();
-        let starts = (0..lines * columns)
-            .map(|p| stride * (p / columns * steps[1] + p % columns * steps[2]))
+        let (positions, inputs) = (lines * columns, channels * height * width);
+        let start = |p: usize| stride * (p / columns * steps[1] + p % columns * steps[2]);
+        let pictures = (TOGETHER / inputs).max(1);
+        let starts = (0..pictures * positions)
+            .map(|i| i / positions * inputs + start(i % positions))
             .collect();
         let area = kernel * kernel;
         let (runs, run, order) = match input {
@@ -88,7 +97,8 @@ impl Convolution {
         Self {
             span,
             outputs,
-            inputs: channels * height * width,
+            inputs,
+            positions,
             starts,
             runs,
             run,
@@ -109,12 +119,17 @@ impl Convolution {
 
     /// Positions `P` and channels `O` of a picture that goes out.
     pub(super) fn shape(&self) -> [usize; 2] {
-        [self.starts.len(), self.outputs]
+        [self.positions, self.outputs]
     }
 
     /// Elements of a picture that goes out.
     pub(super) fn outputs(&self) -> usize {
-        self.starts.len() * self.outputs
+        self.positions * self.outputs
+    }
+
+    /// Pictures that are taken together to the weight's gradient.
+    pub(super) fn together(&self) -> usize {
+        self.starts.len() / self.positions
     }
 
     fn patch(&self) -> usize {
@@ -152,7 +167,7 @@ impl Convolution {
             },
             right: Right::Packed(&self.packed),
             start: Start::ForColumns(bias),
-            shape: [self.starts.len(), self.patch(), self.outputs],
+            shape: [self.positions, self.patch(), self.outputs],
             placement: Placement::Rows(self.outputs),
             output,
         };
@@ -165,14 +180,15 @@ impl Convolution {
         self.weight_gradient.resize(len).fill(0.0);
     }
 
-    /// Adds one picture to the weight's gradient.
-    pub(super) fn add_to_gradient(&mut self, arch: Arch, picture: &[f32], outputs: &[f32]) {
-        let (starts, len) = (&self.starts, self.run * self.outputs);
+    /// Adds pictures to the weight's gradient, at most [`together`](Self::together), with their `dL/dy`.
+    pub(super) fn add_to_gradient(&mut self, arch: Arch, pictures: &[f32], outputs: &[f32]) {
+        let starts = &self.starts[..outputs.len() / self.outputs];
+        let len = self.run * self.outputs;
         let parts = self.weight_gradient.chunks_exact_mut(len);
         for (run, output) in self.runs.iter().zip(parts) {
             let product = Product {
                 left: Columns {
-                    values: &picture[*run..],
+                    values: &pictures[*run..],
                     start: |position: usize| starts[position],
                 },
                 right: Right::Rows(outputs, self.outputs),
@@ -199,7 +215,7 @@ impl Convolution {
 
     /// `dL/dx` of one picture from its `dL/dy`.
     pub(super) fn input_gradient(&mut self, arch: Arch, outputs: &[f32], gradient: &mut [f32]) {
-        let (positions, len) = (self.starts.len(), self.patch());
+        let (positions, len) = (self.positions, self.patch());
         let patches = self.patches_gradient.resize(positions * len);
         let product = Product {
             left: Rows {

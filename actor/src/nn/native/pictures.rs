@@ -19,7 +19,7 @@ pub(super) struct Pictures {
     layers: Vec<Convolution>,
     /// What makes the row, if it is not all of the picture.
     softmax: Option<SpatialSoftmax>,
-    /// An observation of bytes as numbers.
+    /// Observations of bytes as numbers.
     numbers: Buffer,
     /// `dL/dy` of a layer, and of the one before it.
     gradients: [Buffer; 2],
@@ -44,19 +44,19 @@ impl PicturesPass {
     }
 }
 
-/// One observation as numbers.
-fn picture<'a>(
+/// Observations as numbers, `len` each.
+fn observations<'a>(
     arch: Arch,
     observed: &'a Observed,
-    row: usize,
+    rows: Range<usize>,
     len: usize,
     numbers: &'a mut Buffer,
 ) -> &'a [f32] {
-    let range = row * len..(row + 1) * len;
+    let range = rows.start * len..rows.end * len;
     if observed.bytes.is_empty() {
         return &observed.numbers[range];
     }
-    let numbers = numbers.resize(len);
+    let numbers = numbers.resize(range.len());
     widen(arch, &observed.bytes[range], numbers);
     numbers
 }
@@ -107,7 +107,10 @@ impl Pictures {
             for (index, layer) in self.layers.iter_mut().enumerate() {
                 let (before, behind) = pass.layers.split_at_mut(index);
                 let picture = match before.last() {
-                    None => picture(arch, observed, row, layer.inputs, &mut self.numbers),
+                    None => {
+                        let (rows, numbers) = (row..row + 1, &mut self.numbers);
+                        observations(arch, observed, rows, layer.inputs, numbers)
+                    }
                     Some(before) => &before[row * layer.inputs..],
                 };
                 let values = behind[0].append(layer.outputs());
@@ -179,7 +182,7 @@ impl Pictures {
         }
     }
 
-    /// One layer, picture by picture; what comes in is `before`, or the observations.
+    /// One layer; what comes in is `before`, or the observations.
     fn layer_backward(
         &mut self,
         arch: Arch,
@@ -191,21 +194,24 @@ impl Pictures {
         let layer = &mut self.layers[index];
         let [above, below] = &mut self.gradients;
         let (inputs, outputs) = (layer.inputs, layer.outputs());
-        below.resize(before.map_or(0, <[f32]>::len));
+        let below = below.resize(before.map_or(0, <[f32]>::len));
         layer.begin_gradient();
-        for (row, above) in above.chunks_exact(outputs).enumerate() {
-            match before {
-                None => {
-                    let picture = picture(arch, observed, row, inputs, &mut self.numbers);
-                    layer.add_to_gradient(arch, picture, above);
-                }
-                Some(before) => {
-                    let range = row * inputs..(row + 1) * inputs;
-                    layer.add_to_gradient(arch, &before[range.clone()], above);
-                    layer.input_gradient(arch, above, &mut below[range]);
-                }
-            }
+        let mut first = 0;
+        for above in above.chunks(layer.together() * outputs) {
+            let rows = first..first + above.len() / outputs;
+            let pictures = match before {
+                None => observations(arch, observed, rows.clone(), inputs, &mut self.numbers),
+                Some(before) => &before[rows.start * inputs..rows.end * inputs],
+            };
+            layer.add_to_gradient(arch, pictures, above);
+            first = rows.end;
         }
         layer.end_gradient(arch, above, gradient);
+        let pairs = above
+            .chunks_exact(outputs)
+            .zip(below.chunks_exact_mut(inputs));
+        for (above, below) in pairs {
+            layer.input_gradient(arch, above, below);
+        }
     }
 }

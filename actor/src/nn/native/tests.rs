@@ -188,6 +188,32 @@ impl Case {
         rows
     }
 
+    /// One of its rows, of a network without a state.
+    fn alone(&self, row: usize) -> Self {
+        let of_row = |values: &Vec<f32>| {
+            let len = values.len() / self.ends.len();
+            values[row * len..][..len].to_vec()
+        };
+        Self {
+            network: Arc::clone(&self.network),
+            parameters: self.parameters.clone(),
+            observations: self.rows(row, 1),
+            state: Vec::new(),
+            ends: vec![self.ends[row]],
+            done: (
+                self.done.0.of_rows(&[row], self.ends.len()),
+                of_row(&self.done.1),
+            ),
+            environments: 1,
+            actions: Vec::new(),
+            of: OutputGradients {
+                heads: self.of.heads.iter().map(of_row).collect(),
+                judgements: Vec::new(),
+            },
+            rng: self.rng.clone(),
+        }
+    }
+
     fn check_against_reference(&mut self) {
         let parameters: Vec<f64> = self.parameters.iter().map(|x| f64::from(*x)).collect();
         let actions: Vec<f64> = self.actions.iter().map(|x| f64::from(*x)).collect();
@@ -514,6 +540,32 @@ fn convolutions_are_what_they_are_by_definition() {
 fn convolutions_reuse_what_was_computed_while_acting() {
     for (settings, space) in convolutions() {
         Case::new(&settings, &space, [3, 5]).check_reuse();
+    }
+}
+
+#[test]
+fn pictures_that_are_taken_together_add_up_like_single_ones() {
+    for body in [Body::A3cConv, Body::NatureConv] {
+        let settings = ModelSettings {
+            body,
+            ..ModelSettings::default()
+        };
+        // More than are taken together in the first two layers.
+        let case = Case::new(&settings, &space(&[4, 84, 84], ElementType::U8), [7, 3]);
+        let (_, _, gradient) = case.computed(&mut case.model());
+        let mut sum = vec![0.0; gradient.len()];
+        for row in 0..case.ends.len() {
+            let alone = case.alone(row);
+            let (_, _, of_row) = alone.computed(&mut alone.model());
+            for (sum, of_row) in sum.iter_mut().zip(of_row) {
+                *sum += f64::from(of_row);
+            }
+        }
+        let largest = sum.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        for (found, expected) in gradient.iter().zip(sum) {
+            let error = (f64::from(*found) - expected).abs();
+            assert!(error < 1e-5 * largest, "{found} for {expected}");
+        }
     }
 }
 

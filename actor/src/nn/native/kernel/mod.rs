@@ -12,6 +12,7 @@ mod functions;
 mod left;
 mod packing;
 mod product;
+mod suited;
 mod tile;
 
 pub(in crate::nn) use elementwise::{

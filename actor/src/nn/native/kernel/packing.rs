@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::suited::suited;
 use super::tile::panel_width;
 
 /// Columns of the widest panel of any machine.
@@ -22,11 +23,8 @@ pub(in crate::nn) fn pack_columns(
     packed: &mut [f32],
 ) {
     let from = |row: usize, k: usize| rows[row * inner + k] * scale;
-    arch.dispatch(Pack {
-        from,
-        shape: [inner, rows.len() / inner.max(1)],
-        packed,
-    });
+    let shape = [inner, rows.len() / inner.max(1)];
+    pack_rows(arch, from, shape, packed);
 }
 
 /// Packs `[K, N]` whose element `[k, n]` `from(n, k)` gives.
@@ -36,7 +34,7 @@ pub(in crate::nn) fn pack_rows(
     shape: [usize; 2],
     packed: &mut [f32],
 ) {
-    arch.dispatch(Pack {
+    suited(arch, shape[1]).dispatch(Pack {
         from,
         shape,
         packed,

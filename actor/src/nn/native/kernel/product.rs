@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::left::Left;
+use super::suited::suited;
 use super::tile::{Strip, Sums, VECTORS, accumulate, load, panel_width, store};
 
 /// The right factor `B` of a product, `[K, N]`.
@@ -49,7 +50,7 @@ pub(in crate::nn) struct Product<'a, L> {
 
 /// Computes a product.
 pub(in crate::nn) fn multiply<L: Left>(arch: Arch, product: Product<'_, L>) {
-    arch.dispatch(product);
+    suited(arch, product.shape[2]).dispatch(product);
 }
 
 impl<L: Left> WithSimd for Product<'_, L> {
@@ -77,17 +78,15 @@ impl<L: Left> Product<'_, L> {
     #[inline(always)]
     fn panel<S: Simd, const C: usize, const PARTIAL: bool>(&mut self, simd: S, column: usize) {
         let rows = self.shape[0];
+        let many = S::REGISTER_COUNT >= 32 || C == 1;
         let mut row = 0;
         while row < rows {
             row += match rows - row {
                 // As many sums as there are registers for: what is added to one has to wait for it.
-                12.. if S::REGISTER_COUNT >= 32 || C == 1 => {
-                    self.tile::<S, 12, C, PARTIAL>(simd, row, column)
-                }
-                6 | 9.. => self.tile::<S, 6, C, PARTIAL>(simd, row, column),
-                4 | 7 | 8 => self.tile::<S, 4, C, PARTIAL>(simd, row, column),
-                3 | 5 => self.tile::<S, 3, C, PARTIAL>(simd, row, column),
-                2 => self.tile::<S, 2, C, PARTIAL>(simd, row, column),
+                12.. if many => self.tile::<S, 12, C, PARTIAL>(simd, row, column),
+                8.. if many => self.tile::<S, 8, C, PARTIAL>(simd, row, column),
+                4.. => self.tile::<S, 4, C, PARTIAL>(simd, row, column),
+                2.. => self.tile::<S, 2, C, PARTIAL>(simd, row, column),
                 _ => self.tile::<S, 1, C, PARTIAL>(simd, row, column),
             };
         }
