@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // in helpers too: a panic is how a test fails
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -50,14 +54,17 @@ impl Served {
     }
 
     fn with_token(runtime: &Runtime, life: u64, token: Option<BearerToken>) -> Self {
-        let settings = ServiceSettings {
-            run: "run".into(),
-            replay_bytes: BYTES,
-            wire: WireSettings::default(),
-            life,
-        };
-        let metrics = ReplayMetrics::new().unwrap();
-        let service = ReplayService::new(settings, metrics);
+        Self::of(runtime, service(life, None), token)
+    }
+
+    /// One that begins with what a journal holds.
+    fn with_journal(runtime: &Runtime, life: u64, journal: &Path) -> Self {
+        let service = service(life, Some(journal));
+        service.refill().unwrap();
+        Self::of(runtime, service, None)
+    }
+
+    fn of(runtime: &Runtime, service: ReplayService, token: Option<BearerToken>) -> Self {
         let address = "127.0.0.1:0".parse().unwrap();
         let listener = runtime
             .block_on(Listener::bind(&address, "--listen"))
@@ -67,6 +74,21 @@ impl Served {
         runtime.spawn(serve(listener, service.clone(), gate, token, None));
         Self { service, url }
     }
+}
+
+fn service(life: u64, journal: Option<&Path>) -> ReplayService {
+    service_of("run", life, journal)
+}
+
+fn service_of(run: &str, life: u64, journal: Option<&Path>) -> ReplayService {
+    let settings = ServiceSettings {
+        run: run.into(),
+        replay_bytes: BYTES,
+        wire: WireSettings::default(),
+        life,
+        journal: journal.map(Path::to_owned),
+    };
+    ReplayService::new(settings, ReplayMetrics::new().unwrap())
 }
 
 fn link(runtime: &Runtime, urls: &[&str]) -> RemoteReplaySettings {
@@ -270,6 +292,63 @@ fn priorities_decide_and_those_of_another_life_do_nothing() {
     reader.reprioritise(&foreign, &[1.0, 1.0]);
     reader.draw(4, 0.5, 9, &mut rng).unwrap();
     assert_eq!(served.service.counts().priorities, priorities);
+}
+
+/// Segments so far of one worker, which then leaves.
+fn add(runtime: &Runtime, served: &Served, table: TableKind, numbers: Range<usize>) {
+    let mut writer = RemoteReplayWriter::new(link(runtime, &[&served.url]));
+    writer.open(&settings(table), 1).unwrap();
+    for number in numbers {
+        writer.append(&segment(number)).unwrap();
+    }
+    drop(writer);
+    until("the worker has left", || {
+        served.service.counts().writers == 0
+    });
+}
+
+#[test]
+fn a_replay_with_a_journal_begins_with_what_it_held() {
+    let (runtime, journal) = (runtime(), TempDir::new().unwrap());
+    let served = |life| Served::with_journal(&runtime, life, journal.path());
+    let first = served(7);
+    add(&runtime, &first, free(), 0..20);
+    first.service.close(Closing::Draining("it ends".into()));
+    let second = served(8);
+    assert_eq!(second.service.counts().items_held, 20);
+    add(&runtime, &second, free(), 20..30);
+    let third = served(9);
+    assert_eq!(third.service.counts().items_held, 30);
+    let mut reader = RemoteReplayReader::new(link(&runtime, &[&third.url]));
+    let (mut rng, mut seen) = (rng(), BTreeSet::new());
+    for _ in 0..200 {
+        seen.extend(numbers(&reader.draw(4, 0.0, 9, &mut rng).unwrap()));
+    }
+    assert_eq!(seen, (0..30).collect());
+}
+
+#[test]
+fn a_journal_of_another_run_is_refused_with_what_to_do_and_a_queue_has_none() {
+    let (runtime, journal) = (runtime(), TempDir::new().unwrap());
+    let path = journal.path();
+    add(
+        &runtime,
+        &Served::with_journal(&runtime, 7, path),
+        queue(),
+        0..4,
+    );
+    assert!(path.read_dir().unwrap().next().is_none());
+    add(
+        &runtime,
+        &Served::with_journal(&runtime, 8, path),
+        free(),
+        0..4,
+    );
+    let refused = service_of("other", 9, Some(path)).refill().unwrap_err();
+    let refused = refused.to_string();
+    for part in ["of run `run`, expected `other`", "remove it"] {
+        assert!(refused.contains(part), "{refused}");
+    }
 }
 
 /// A port that leads to another, and whose connections can be cut.

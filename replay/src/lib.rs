@@ -9,6 +9,7 @@
 
 pub mod available_memory;
 pub mod codec;
+mod journal;
 mod limiter;
 mod replay;
 mod segments;
@@ -19,6 +20,7 @@ mod store;
 mod tables;
 mod transitions;
 
+pub use journal::JournalError;
 pub use limiter::{Portions, RateLimiter};
 pub use replay::{
     Appended, Drawn, DrawnItems, Replay, ReplayCounts, ReplayError, SegmentRefused, Wait, WriterId,

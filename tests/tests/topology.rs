@@ -160,6 +160,38 @@ fn over_the_network_one_side_acts_and_the_other_learns() {
 }
 
 #[test]
+fn a_replay_that_is_killed_begins_with_what_its_journal_holds() {
+    let _serial = serial();
+    let scratch = Scratch::new();
+    // Unhurried, so that the run is not over before the replay is back.
+    let slow = "--set environment.step_sleep_us=2000";
+    let line = format!("--run-dir run --experiment cartpole-ape-x --steps {STEPS} {slow}");
+    let learner = Learner::start(&scratch, &line);
+    let replay = || {
+        let line = format!("troop-replay --learner {} --journal journal", learner.url);
+        let replay = scratch.start(&line);
+        replay.wait_for("replay ready");
+        replay
+    };
+    let first = replay();
+    let workers = ["act", "train"].map(|role| split_run::worker(&scratch, &learner.url, role));
+    let held = || learner.http.status()["replays"][0]["items_held"].as_u64();
+    poll_until("something to be held", || {
+        (held() > Some(5_000)).then_some(())
+    });
+    first.kill();
+    let second = replay();
+    let line = second.wait_for("holds again what its journal holds");
+    let items = line.split("items=").nth(1).unwrap();
+    let items: u64 = items.split(' ').next().unwrap().parse().unwrap();
+    assert!(items > 5_000, "{line}");
+    learner.process.wait().expect_code(0);
+    for process in workers.into_iter().chain([second]) {
+        process.wait().expect_code(0);
+    }
+}
+
+#[test]
 fn a_learner_tells_who_does_what_and_what_its_replay_holds() {
     let _serial = serial();
     let run = SplitRun::start("--experiment cartpole-ape-x --steps 1000000000");

@@ -117,6 +117,12 @@ impl RateLimiter {
     pub fn drawn(&mut self, count: u64) {
         self.drawn += count;
     }
+
+    /// What was added so far counts as drawn as often as it should have been: nobody waits because of it.
+    pub fn rebase(&mut self) {
+        let begun = self.added.saturating_sub(self.start) as f64;
+        self.drawn = self.ratio.map_or(0, |ratio| (begun * ratio) as u64);
+    }
 }
 
 /// Whether every portion fits into the band.

@@ -146,6 +146,11 @@ impl Core {
         self.counts.priorities_not_finite += noted.not_finite;
     }
 
+    pub(crate) fn begin_here(&mut self) {
+        self.limiter.rebase();
+        self.counts = ReplayCounts::default();
+    }
+
     pub(crate) fn tell_version(&mut self, version: u64) {
         self.version = Some(version);
     }

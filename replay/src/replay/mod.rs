@@ -129,6 +129,12 @@ impl Replay {
         self.lock().reprioritise(keys, td_errors);
     }
 
+    /// What it holds is of an earlier life: it is not counted, and nobody waits because of it.
+    pub(crate) fn begin_here(&self) {
+        self.lock().begin_here();
+        self.tell();
+    }
+
     /// Tells it the newest version of the weights, for the ages in its counts.
     pub fn tell_version(&self, version: u64) {
         self.lock().tell_version(version);

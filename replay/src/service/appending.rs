@@ -1,7 +1,7 @@
 //! Streams of `Append`.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ use super::seats::Seat;
 use super::shared::{Made, Shared};
 use super::waiting::Waiting;
 use crate::codec::decode_segment;
+use crate::journal::Entry;
 use crate::replay::WriterId;
 
 /// Bytes of a segment, as the contract says.
@@ -222,6 +223,7 @@ impl Appending {
     /// Adds a segment as soon as those who draw let it.
     async fn add(&mut self, coming: &Coming, bytes: Rope) -> Result<(), Status> {
         let (settings, environments) = (&self.made.settings, self.attached.environments);
+        let journalled = self.made.journal.clone().map(|it| (it, bytes.clone()));
         decode_segment(bytes, settings, environments, &mut self.segment)
             .map_err(|error| CallError::Stream.status(&error))?;
         let (replay, writer) = (&self.made.replay, self.attached.writer);
@@ -240,7 +242,28 @@ impl Appending {
         if is_new {
             self.attached.added(coming.sequence);
         }
+        if let Some((journal, bytes)) = journalled.filter(|_| is_new) {
+            let entry = self.entry(coming);
+            let write = move || {
+                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                journal.append(&entry, &bytes);
+            };
+            // The disk may be slow. If the write panics the segment is there all the same.
+            let _ = tokio::task::spawn_blocking(write).await;
+        }
         Ok(())
+    }
+
+    fn entry(&self, coming: &Coming) -> Entry {
+        let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Entry {
+            life: self.shared.settings.life,
+            writer: self.attached.writer.0,
+            environments: narrow(self.attached.environments),
+            sequence: coming.sequence,
+            env_steps: narrow(self.segment.len()),
+            interrupted: coming.interrupted,
+        }
     }
 
     async fn wait_until_appendable(&self) -> Result<(), Status> {

@@ -3,6 +3,8 @@ use troop_common::metric_table;
 use troop_common::proto::v1;
 use troop_common::telemetry::{RunInfo, register_process};
 
+use crate::journal::JournalGauges;
+
 metric_table! {
     /// Everything that `/metrics` of a replay shows, in base units.
     pub struct ReplayMetrics of "troop_replay" {}
@@ -86,6 +88,12 @@ metric_table! {
     sent_bytes: IntCounter = "sent_bytes_total", "bytes",
         "Bytes of draws, as they were sent",
         "";
+    journal_bytes: IntGauge = "journal_bytes", "bytes",
+        "What the files of `--journal` take",
+        "";
+    journal_failures: IntCounter = "journal_failures_total", "failures",
+        "Writes to the journal that failed; for 10 s after each nothing is written",
+        "Rising: the disk is full or broken; what is not written is missing after a restart";
     run: RunInfo = "run_info"["run", "experiment", "environment", "method"], "–",
         "What runs, as the learner said; always 1",
         "";
@@ -100,6 +108,14 @@ impl ReplayMetrics {
         let registry = Registry::new();
         register_process(&registry)?;
         Self::register(registry)
+    }
+
+    /// What shows how the journal fares.
+    pub(super) fn journal(&self) -> JournalGauges {
+        JournalGauges {
+            bytes: self.journal_bytes.clone(),
+            failures: self.journal_failures.clone(),
+        }
     }
 
     /// Shows these counts.

@@ -1,4 +1,7 @@
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tonic::Status;
@@ -19,8 +22,9 @@ use super::settings_limits::{self, Portions};
 use super::turns::Turns;
 use crate::available_memory::{self, ReplayDemand};
 use crate::codec::{settings_difference, settings_from_text};
+use crate::journal::{Head, Journal, JournalError, Limits, Past, Refill};
 use crate::replay::{Replay, ReplayCounts};
-use crate::settings::ReplaySettings;
+use crate::settings::{ReplaySettings, TableKind};
 
 /// Segments that are on their way, or wait for those who draw.
 const APPEND_BYTES: usize = 24 << 20;
@@ -45,6 +49,8 @@ pub struct ServiceSettings {
     pub wire: WireSettings,
     /// What no other life of a replay of this run has.
     pub life: u64,
+    /// The directory where it writes down what it takes, for a later life; none if it does not.
+    pub journal: Option<PathBuf>,
 }
 
 /// A replay that workers of other processes add to and draw from. The first of those who add says what it is.
@@ -73,6 +79,8 @@ pub(super) struct Made {
     /// The same, as it came.
     pub(super) text: String,
     pub(super) replay: Arc<Replay>,
+    /// Where what it takes is written down.
+    pub(super) journal: Option<Arc<Mutex<Journal>>>,
     /// How much may be on its way at once.
     pub(super) portions: Portions,
     /// Those who add, and those who draw.
@@ -96,6 +104,36 @@ impl ReplayService {
             buffers: Buffers::default(),
             metrics,
         }))
+    }
+
+    /// Begins with what its journal holds, if there is one that holds something. Blocks while it is read.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is of another replay.
+    pub fn refill(&self) -> Result<(), JournalError> {
+        let shared = &self.0;
+        let Some(directory) = &shared.settings.journal else {
+            return Ok(());
+        };
+        let Some(past) = Past::find(directory)? else {
+            return Ok(());
+        };
+        let (expected, found) = (&shared.settings.run, &past.head.run);
+        if !expected.is_empty() && expected != found {
+            let why = format!("it is of run `{found}`, expected `{expected}`");
+            return Err(past.of_another(&why));
+        }
+        let made = shared.make(&past.head.settings);
+        let made = made.map_err(|refused| past.of_another(&refused.message()))?;
+        let began = Instant::now();
+        let segments = Refill::of(&made.replay, &made.settings).run(&past)?;
+        tracing::info!(
+            segments,
+            items = made.replay.counts().items_held,
+            seconds = began.elapsed().as_secs_f64(),
+            "the replay holds again what its journal holds"
+        );
+        Ok(())
     }
 
     /// What it has done and what it holds.
@@ -183,7 +221,11 @@ impl Shared {
         refuse_without_memory(limit).map_err(|error| refused(&error))?;
         let replay = Replay::new(settings.clone()).map_err(|error| refused(&error))?;
         tracing::info!(bytes = limit, "the first writer has made the replay");
+        let journal = self
+            .journal(text, &settings, &replay)
+            .map_err(|error| refused(&format!("its journal cannot be begun: {error}")))?;
         let made = Arc::new(Made {
+            journal,
             portions: Portions::of(&settings),
             settings,
             text: text.to_owned(),
@@ -193,6 +235,32 @@ impl Shared {
         });
         self.made.send_replace(Some(Arc::clone(&made)));
         Ok(made)
+    }
+
+    /// Where what a replay takes is to be written down.
+    fn journal(
+        &self,
+        text: &str,
+        settings: &ReplaySettings,
+        replay: &Replay,
+    ) -> io::Result<Option<Arc<Mutex<Journal>>>> {
+        let Some(directory) = &self.settings.journal else {
+            return Ok(None);
+        };
+        if matches!(settings.table, TableKind::Fifo { .. }) {
+            tracing::warn!("items of a queue are drawn once: none are written to the journal");
+            return Ok(None);
+        }
+        let head = Head {
+            run: self.settings.run.clone(),
+            settings: text.to_owned(),
+        };
+        let limits = Limits {
+            env_steps: replay.counts().env_steps_limit,
+            bytes: settings.bytes,
+        };
+        let journal = Journal::new(directory, head, limits, self.metrics.journal())?;
+        Ok(Some(Arc::new(Mutex::new(journal))))
     }
 
     /// Completes once it is closed, with what callers are told.

@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// Let --listen leave loopback without --token-file, and --http, although whoever reaches them can use them.
     #[arg(long)]
     allow_insecure_listen: bool,
+    /// A directory where it writes down what it takes, at most about as many bytes as it may hold and a quarter more: started again
+    /// with the same one, it holds that again. Nothing is kept of a queue, whose items are drawn once.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
     /// A file with the bearer token that workers must present, and which the learner is presented.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use troop_common::attachment::{Attachment, AttachmentSettings, Ended};
@@ -75,12 +76,13 @@ impl Place {
     }
 
     /// What the service is told of it, in this life.
-    pub(crate) fn settings(&self, life: u64) -> ServiceSettings {
+    pub(crate) fn settings(&self, life: u64, journal: Option<PathBuf>) -> ServiceSettings {
         ServiceSettings {
             run: self.run.clone(),
             replay_bytes: self.experiment.topology.replay_bytes,
             wire: self.experiment.wire.clone(),
             life,
+            journal,
         }
     }
 }

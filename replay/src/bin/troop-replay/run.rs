@@ -53,7 +53,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let experiment = &place.experiment;
     metrics.run.set(&place.run, experiment);
-    let service = ReplayService::new(place.settings(life), metrics.clone());
+    let settings = place.settings(life, args.journal.clone());
+    let service = ReplayService::new(settings, metrics.clone());
+    refill(&service).await?;
     // Nobody else sets it.
     let _ = place.service.set(service.clone());
     if let Some(address) = args.http {
@@ -82,6 +84,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     service.close(closing);
     served.await.context("the gRPC service panicked")??;
     result
+}
+
+/// Reads what the journal holds, beside what else has to go on.
+async fn refill(service: &ReplayService) -> anyhow::Result<()> {
+    let service = service.clone();
+    let read = tokio::task::spawn_blocking(move || service.refill());
+    Ok(read.await.context("reading the journal panicked")??)
 }
 
 /// What workers are told once the replay belongs to its run no more, and how the process ends.

@@ -34,6 +34,7 @@ pub(super) async fn replay(world: Shared, index: usize) -> turmoil::Result {
         replay_bytes: attached.experiment.topology.replay_bytes,
         wire: attached.experiment.wire,
         life,
+        journal: None,
     };
     let metrics = ReplayMetrics::new()?;
     let made = ReplayService::new(settings, metrics.clone());
