@@ -1,15 +1,17 @@
-"""What the studies share: a grid of `troop train` commands, run one after the other and kept.
+"""What the studies share: a grid of `troop train` commands, run and kept.
 
 A study can be stopped at any time and started again: runs that have ended are not run again, one that was cut off is
 run from its start, so that its times are those of one piece. Standard library only.
 """
 
 import argparse
+import itertools
 import json
 import shutil
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,9 +60,17 @@ def summary(directory: Path) -> dict | None:
     return read if read["finished"] else None
 
 
-def run_all(arguments: argparse.Namespace, runs: list[Run]) -> list[dict]:
-    """Runs what has not been run, and gives all summaries in order."""
-    return [run_once(arguments, run, f"{number}/{len(runs)}") for number, run in enumerate(runs, 1)]
+def run_all(arguments: argparse.Namespace, runs: list[Run], threads: int = 1) -> list[dict]:
+    """Runs what has not been run, and gives all summaries in order.
+
+    Runs of as many workers go on side by side while all of them together have no more than `threads`.
+    """
+    numbered = [(run, f"{number}/{len(runs)}") for number, run in enumerate(runs, 1)]
+    summaries = []
+    for workers, group in itertools.groupby(numbered, key=lambda it: it[0].workers):
+        with ThreadPoolExecutor(max(1, threads // (workers or threads))) as at_once:
+            summaries += at_once.map(lambda it: run_once(arguments, *it), group)
+    return summaries
 
 
 def run_once(arguments: argparse.Namespace, run: Run, number: str) -> dict:

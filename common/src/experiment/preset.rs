@@ -54,6 +54,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("minatar-asterix-dqn"),
     preset!("minatar-breakout"),
     preset!("minatar-breakout-dqn"),
+    preset!("minatar-breakout-onestepq"),
     preset!("minatar-freeway"),
     preset!("minatar-freeway-dqn"),
     preset!("minatar-seaquest"),

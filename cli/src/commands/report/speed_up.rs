@@ -10,9 +10,10 @@ use super::published::Published;
 use super::spread::{count, three_digits};
 
 const INTRODUCTION: &str = "\
-This page is made by `scripts/speed_up_study.py`. The speed-up of W workers is the median time of one worker until the threshold, divided by that of W workers. Seeds that \
-do not reach the threshold count as later than all others. Each step of an environment sleeps \
-(`environment.step_sleep_us`), so that two cores carry all workers and time is that of the environments.";
+This page is made by `scripts/speed_up_study.py`, in the paper's set-up: a worker has one environment and sends a gradient each 5 steps, target networks are taken by \
+frames, and the threshold is the mean of an evaluation of 20 episodes, one each 2 000 or 10 000 env steps. The speed-up of W workers is the median time of one worker until then, \
+divided by that of W workers; if they also need fewer env steps, it is more than W. Seeds that do not reach the threshold count as later than all others. Each step of \
+an environment sleeps (`environment.step_sleep_us`), so that two cores carry all workers and time is that of the environments.";
 
 /// The page of speed-ups, one section an experiment.
 pub(super) fn page(runs: &[FinishedRun]) -> anyhow::Result<Page> {
