@@ -220,7 +220,7 @@ impl Shared {
         settings_limits::check(&settings, limit).map_err(|error| refused(&error))?;
         refuse_without_memory(limit).map_err(|error| refused(&error))?;
         let replay = Replay::new(settings.clone()).map_err(|error| refused(&error))?;
-        tracing::info!(bytes = limit, "the first writer has made the replay");
+        tracing::info!(bytes = limit, "the replay is made");
         let journal = self
             .journal(text, &settings, &replay)
             .map_err(|error| refused(&format!("its journal cannot be begun: {error}")))?;
