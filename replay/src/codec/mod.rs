@@ -13,5 +13,6 @@ mod settings_text;
 
 pub use codec_error::CodecError;
 pub use drawn_codec::{decode_drawn, encode_drawn};
+pub(crate) use segment_codec::LARGEST_SEGMENT;
 pub use segment_codec::{decode_segment, encode_segment};
 pub use settings_text::{SettingsError, settings_difference, settings_from_text, settings_to_text};

@@ -9,6 +9,9 @@ use crate::replay::SegmentRefused;
 use crate::replay::segment_refused;
 use crate::settings::ReplaySettings;
 
+/// Bytes of a segment at most, as the contract says.
+pub(crate) const LARGEST_SEGMENT: u64 = 64 << 20;
+
 /// Appends a segment's bytes.
 ///
 /// # Errors

@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind, Read};
 
-/// What no record is longer than: a segment's 64 MiB, and who added it.
-const LONGEST: usize = (64 << 20) + (1 << 10);
+use crate::codec::LARGEST_SEGMENT;
+
+/// What no record is longer than: the largest segment, and who added it.
+const LONGEST: usize = LARGEST_SEGMENT as usize + (1 << 10);
 
 /// Bytes before what is recorded.
 const BEFORE: usize = 8;

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use troop_common::experience::Segment;
 use troop_common::wire::Rope;
@@ -15,7 +15,7 @@ pub(crate) struct Refill<'a> {
     replay: &'a Replay,
     settings: &'a ReplaySettings,
     /// By the lives in which they added, and their numbers there.
-    writers: HashMap<(u64, u64), Writer>,
+    writers: BTreeMap<(u64, u64), Writer>,
     /// Segments so far.
     added: u64,
 }
@@ -32,7 +32,7 @@ impl<'a> Refill<'a> {
         Self {
             replay,
             settings,
-            writers: HashMap::new(),
+            writers: BTreeMap::new(),
             added: 0,
         }
     }

@@ -221,7 +221,14 @@ fn files_that_are_not_needed_go_and_what_fills_the_replay_stays() {
     let mut life = Life::begin(directory.path(), unrolls(), 1);
     let limit = life.replay.counts().env_steps_limit as usize;
     let segments = 4 * limit / STEPS;
-    life.fill(0..segments);
+    life.fill(0..segments / 2);
+    // Whoever removes a file stops nothing.
+    let oldest = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    fs::remove_file(oldest.min().unwrap()).unwrap();
+    life.fill(segments / 2..segments);
+    assert_eq!(life.failures.get(), 0);
     let held = life.end();
     let mut kept = 0;
     let past = Past::find(directory.path()).unwrap().unwrap();

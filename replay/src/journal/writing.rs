@@ -140,7 +140,11 @@ impl Journal {
     fn remove_oldest(&mut self) -> io::Result<()> {
         while self.is_full_without_oldest() {
             if let Some(oldest) = self.extents.front() {
-                fs::remove_file(oldest.path(&self.directory))?;
+                match fs::remove_file(oldest.path(&self.directory)) {
+                    // Somebody else has removed it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
             }
             self.extents.pop_front();
         }

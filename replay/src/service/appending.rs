@@ -25,12 +25,9 @@ use super::room::Taken;
 use super::seats::Seat;
 use super::shared::{Made, Shared};
 use super::waiting::Waiting;
-use crate::codec::decode_segment;
+use crate::codec::{LARGEST_SEGMENT, decode_segment};
 use crate::journal::Entry;
 use crate::replay::WriterId;
-
-/// Bytes of a segment, as the contract says.
-const LARGEST_SEGMENT: u64 = 64 << 20;
 
 /// Answers that have not been sent: each follows a segment, so there is one or two.
 const ANSWERS_WAITING: usize = 4;

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Let --listen leave loopback without --token-file, and --http, although whoever reaches them can use them.
     #[arg(long)]
     allow_insecure_listen: bool,
-    /// A directory where it writes down what it takes, at most about as many bytes as it may hold and a quarter more: started again
+    /// A directory where it writes down what it takes, at most about half as many bytes again as it may hold: started again
     /// with the same one, it holds that again. Nothing is kept of a queue, whose items are drawn once.
     #[arg(long, value_name = "DIR")]
     pub(crate) journal: Option<PathBuf>,
