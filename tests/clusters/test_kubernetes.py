@@ -22,6 +22,7 @@ FORMS = {
     "default": {},
     "job": {"form": "job", "job": {"ttlSecondsAfterFinished": 0}},
     "split": SPLIT,
+    "split with journals": SPLIT | {"replay": {"journal": {"enabled": True, "className": "fast"}}},
     "shards": {"shards": 4},
     "monitored": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}, "autoscaling": {"enabled": True}},
     "tls": {"tls": {"secret": "troop-tls", "clientSecret": "troop-actor-tls"}, "token": {"value": "open-sesame"}},
@@ -93,6 +94,7 @@ def test_a_stale_rendering_is_noticed():
         ({"actors": {"act": 1, "train": 1}}, "expected actors.bundled to be 0"),
         ({"actors": {"bundled": 0, "act": 1, "train": 1}}, "topology.replays together"),
         ({"topology": {"replays": 1}}, "expected actors.act"),
+        ({"replay": {"journal": {"enabled": True}}}, "expected topology.replays"),
         ({"form": "job", "shards": 2}, "expected form: service"),
         ({"form": "job", "autoscaling": {"enabled": True}}, "with autoscaling"),
         ({"tls": {"clientSecret": "a"}}, "expected tls.secret"),
@@ -181,6 +183,15 @@ def test_what_holds_state_has_a_budget_and_what_is_drained_has_the_time():
     assert of_kind(objects, "StatefulSet")["troop-shard"]["spec"]["ordinals"] == {"start": 1}
     for pod in pods(objects).values():
         assert pod["spec"]["terminationGracePeriodSeconds"] >= 30
+
+
+def test_each_replay_has_a_volume_for_its_journal_if_it_has_one():
+    (journal,) = of_kind(rendered(FORMS["split with journals"]), "StatefulSet")["troop-replay"]["spec"]["volumeClaimTemplates"]
+    assert journal["spec"]["storageClassName"] == "fast"
+    (container,) = pods(rendered(FORMS["split with journals"]))["troop-replay"]["spec"]["containers"]
+    (mount,) = [it["mountPath"] for it in container["volumeMounts"] if it["name"] == journal["metadata"]["name"]]
+    assert f"--journal={mount}/cartpole-1" in container["args"]
+    assert "volumeClaimTemplates" not in of_kind(rendered(SPLIT), "StatefulSet")["troop-replay"]["spec"]
 
 
 def test_settings_reach_the_learner_as_toml():

@@ -146,12 +146,18 @@ def a_finished_run_stays_finished(project):
 
 
 def test_workers_with_roles_and_their_replay():
-    variables = {"PRESET": "cartpole-ape-x", "ARGS": "--steps 40000", "ACTORS": "0"}
+    """It is killed on the way, and begins again with what its journal holds."""
+    variables = {"PRESET": "cartpole-ape-x", "ARGS": "--steps 300000", "ACTORS": "0", "REPLAY_ARGS": "--journal=/journal/1"}
     with Project(f"{NAME}-split", **variables) as project:
         project.up_split()
+        project.wait_for_status("10 000 env steps", lambda status: status["progress"]["env_steps"] >= 10_000)
+        project.compose("--profile=split", "kill", "replay")
+        project.compose("--profile=split", "start", "replay")
+        held = "holds again what its journal holds"
+        wait_until("the journal's experience", lambda: held in project.compose("--profile=split", "logs", "replay"))
         for service in ("learner", "replay", "act", "train"):
             wait_until(f"{service} to end well", lambda service=service: project.ended_well(service))
         assert len(project.containers("act")) == 2
         summary = project.read_run("cartpole-ape-x-1", "summary.json")
-        assert summary["env_steps"] >= 40_000
+        assert summary["env_steps"] >= 300_000
         assert summary["updates"] > 1_000

@@ -211,6 +211,17 @@ livenessProbe:
 {{- end }}
 {{- end }}
 
+{{/* Of what a volume of one's own asks for: dict "size" QUANTITY "className" NAME. */}}
+{{- define "troop.claim" -}}
+accessModes: [ReadWriteOnce]
+{{- with .className }}
+storageClassName: {{ . }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .size }}
+{{- end }}
+
 {{/* Whether the values fit each other; the schema says what each may be. */}}
 {{- define "troop.check" -}}
 {{- $actors := .Values.actors -}}
@@ -218,6 +229,7 @@ livenessProbe:
 {{- if and $split $actors.bundled }}{{ fail "expected actors.bundled to be 0 if actors.act or actors.train are not" }}{{ end }}
 {{- if and $split (not (and $actors.act $actors.train .Values.topology.replays)) }}{{ fail "expected actors.act, actors.train and topology.replays together" }}{{ end }}
 {{- if and .Values.topology.replays (not $split) }}{{ fail "expected actors.act and actors.train with topology.replays" }}{{ end }}
+{{- if and .Values.replay.journal.enabled (not .Values.topology.replays) }}{{ fail "expected topology.replays with replay.journal.enabled" }}{{ end }}
 {{- if and (eq .Values.form "job") (or .Values.topology.replays (gt (int .Values.shards) 1)) }}{{ fail "expected form: service with shards or replays" }}{{ end }}
 {{- if and .Values.autoscaling.enabled (or $split (eq .Values.form "job")) }}{{ fail "expected bundled actors and form: service with autoscaling" }}{{ end }}
 {{- if and .Values.tls.clientSecret (not .Values.tls.secret) }}{{ fail "expected tls.secret with tls.clientSecret" }}{{ end }}
