@@ -15,6 +15,7 @@ mod message_buffer;
 mod network;
 mod numbers;
 mod optimizer_alone;
+mod own_replay;
 mod parent;
 mod place;
 mod plan;

@@ -340,8 +340,11 @@ fn a_learner_that_cannot_start_says_why() {
 fn a_replay_of_its_own_takes_and_gives_and_says_how_fast() {
     let _serial = serial();
     let scratch = Scratch::new();
-    let line = "troop bench replay --service --seconds 0.5 --json";
+    let disk = scratch.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let line = "troop bench replay --service --journal disk --seconds 0.5 --json";
     let report = bench(&scratch, line).expect_code(0).json();
+    assert_eq!(disk.read_dir().unwrap().count(), 0, "the journals go");
     let kinds = report["kinds"].as_array().expect("a list");
     assert_eq!(kinds.len(), 2, "{report:#}");
     let keys = [
@@ -353,6 +356,7 @@ fn a_replay_of_its_own_takes_and_gives_and_says_how_fast() {
         "draw_p99_seconds",
         "priority_effective_p99_seconds",
         "peak_memory_bytes",
+        "journal_bytes",
     ];
     for kind in kinds {
         for key in keys {

@@ -41,6 +41,8 @@ pub(super) struct Kind {
     priority_effective_p99_seconds: f64,
     peak_memory_bytes: u64,
     limit_bytes: u64,
+    /// What its journal takes in the end; 0 without one.
+    journal_bytes: u64,
 }
 
 /// What happens in a second.
@@ -64,13 +66,14 @@ struct Bench<'a> {
 
 impl Kind {
     pub(super) fn measure(
+        replay: ReplayProcess,
         shown: usize,
         batch: usize,
         seconds: f64,
         interruption: &Interruption,
     ) -> anyhow::Result<Self> {
         let bench = Bench {
-            replay: ReplayProcess::start(SHOWN[shown].bytes)?,
+            replay,
             shown,
             batch: batch * SHOWN[shown].batches,
             seconds,
@@ -83,11 +86,12 @@ impl Kind {
         kind.env_steps_added_per_second = both.env_steps;
         kind.transitions_drawn_per_second = both.transitions;
         kind.peak_memory_bytes = bench.replay.peak_memory_bytes()?;
+        kind.journal_bytes = bench.replay.metrics()?.total("troop_replay_journal_bytes") as u64;
         Ok(kind)
     }
 
     /// What people read, in their units.
-    fn rows(&self) -> [(&'static str, f64); 14] {
+    fn rows(&self) -> [(&'static str, f64); 15] {
         let ms = |seconds: f64| seconds * 1e3;
         let mb = |bytes: u64| bytes as f64 / 1e6;
         [
@@ -117,6 +121,7 @@ impl Kind {
             ),
             ("peak memory MB", mb(self.peak_memory_bytes)),
             ("limit MB", mb(self.limit_bytes)),
+            ("journal MB", mb(self.journal_bytes)),
         ]
     }
 }

@@ -1,7 +1,9 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context;
+use tempfile::TempDir;
 
 use crate::exposition::Exposition;
 use crate::program::Program;
@@ -14,18 +16,22 @@ pub(super) struct ReplayProcess {
 }
 
 impl ReplayProcess {
-    /// Starts one of so many bytes, and waits until it listens.
+    /// Starts one of so many bytes, with a journal below a directory if one is given, and waits until it listens.
     ///
     /// # Errors
-    /// If there is no such program, or it ends instead.
-    pub(super) fn start(bytes: u64) -> anyhow::Result<Self> {
+    /// If there is no such program or directory, or it ends instead.
+    pub(super) fn start(bytes: u64, journal: Option<&Path>) -> anyhow::Result<Self> {
         let bytes = format!("topology.replay_bytes={bytes}");
         let arguments = ["--experiment", "cartpole", "--http", "127.0.0.1:0"];
         let arguments = arguments
             .into_iter()
             .chain(["--log", "warn", "--set", &bytes]);
-        let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let directory = journal.map_or_else(TempDir::new, TempDir::new_in);
+        let directory = directory.context("cannot make a temporary directory")?;
+        let own = directory.path().join("journal").into_os_string();
+        let kept = journal.map(|_| ["--journal".into(), own]);
         let arguments = arguments.map(OsString::from);
+        let arguments = arguments.chain(kept.into_iter().flatten());
         let mut program = Program::start("replay-process", arguments, directory)?;
         // It says HTTP first.
         let http = program.http_after("HTTP")?;
