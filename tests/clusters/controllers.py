@@ -25,6 +25,8 @@ def place(objects):
         for pod in placed:
             if wanted <= pod.pod["metadata"]["labels"].items():
                 pod.services.append(service["metadata"]["name"])
+                if pod.pod["spec"].get("subdomain") == service["metadata"]["name"]:
+                    pod.services.append(f"{pod.name}.{service['metadata']['name']}")
     return placed
 
 

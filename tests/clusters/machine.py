@@ -13,7 +13,7 @@ LIMIT_S = 180
 """Only what hangs takes longer."""
 TAG = os.environ.get("TROOP_TAG", "clusters-test")
 """Of the images that run.sh builds."""
-IMAGES = [f"troop-{name}:{TAG}" for name in ("learner", "actor")]
+IMAGES = [f"troop-{name}:{TAG}" for name in ("learner", "actor", "replay")]
 BINARIES = Path(os.environ.get("BINARIES", Path(os.environ.get("CARGO_TARGET_DIR", "target"), "release")))
 
 

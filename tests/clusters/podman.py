@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -160,22 +161,38 @@ class Node:
 
     def _volumes(self):
         named = self.podman("volume", "ls", "--format={{.Name}}").split()
-        return [name for name in named if name.startswith(("troop-", "runs-troop-"))]
+        return [name for name in named if name.startswith(("troop-", "runs-troop-", "journal-troop-"))]
 
     def wait_for(self, what, look):
         return wait_until(what, look, LIMIT_S)
 
 
 def _for_podman(pod):
-    """A pod as Podman 4.3 runs it: it would publish each port on this machine, where Kubernetes only reads them."""
+    """
+    A pod as Podman 4.3 runs it: it would publish each port on this machine, where Kubernetes only reads them, and leaves `$(NAME)` in
+    arguments as it is.
+    """
     pod = copy.deepcopy(pod)
     for container in pod["spec"]["containers"]:
         container.pop("ports", None)
+        known = {it["name"]: _value(it, pod["metadata"]) for it in container.get("env", [])}
+        written = lambda name, known=known: known[name[1]]  # noqa: E731
+        container["args"] = [re.sub(r"\$\((\w+)\)", written, word) for word in container["args"]]
+        container["env"] = [{"name": name, "value": value} for name, value in known.items()]
     for volume in pod["spec"]["volumes"]:
         if secret := volume.pop("secret", None):
             assert all(item["key"] == item["path"] for item in secret.get("items", []))
             volume["persistentVolumeClaim"] = {"claimName": f"troop-secret-{secret['secretName']}"}
     return pod
+
+
+def _value(variable, metadata):
+    """What the kubelet would give a variable: a text, or what a field of the pod says."""
+    if "value" in variable:
+        return variable["value"]
+    path = variable["valueFrom"]["fieldRef"]["fieldPath"]
+    label = re.fullmatch(r"metadata\.labels\['(.*)'\]", path)
+    return metadata["labels"][label[1]] if label else metadata[path.removeprefix("metadata.")]
 
 
 def _configuration(folder):

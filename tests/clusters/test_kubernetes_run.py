@@ -17,6 +17,7 @@ need_answer("Kubernetes' pods", "podman", "info")
 TOKEN = "for-the-tests"
 (VERSION,) = re.findall(r"^appVersion: (.*)$", (CHECKOUT / "deploy/kubernetes/troop/Chart.yaml").read_text(), re.M)
 LEARNER, ACTORS = "troop-learner-0", ("troop-actor-0", "troop-actor-1")
+REPLAY = "troop-replay-0"
 ENDLESS = {"experiment.total_env_steps": 10**12, "checkpoint.interval_s": 5, "actor.reconnect_max_ms": 200}
 
 
@@ -99,6 +100,33 @@ def test_a_certificate_managers_secret_encrypts_and_names_each_side(node, tmp_pa
     node.wait_for("two sessions", lambda: sessions(node) == 2)
     assert "https://troop-learner:7700" in node.logs(ACTORS[0])
     assert "the gRPC service speaks no TLS" not in node.logs(LEARNER)
+
+
+def test_shards_find_each_other_and_share_what_is_learnt(node):
+    node.apply(rendered({"shards": 3, "run": {"set": ENDLESS}}))
+    node.wait_for("two sessions", lambda: sessions(node) == 2)
+    node.wait_for("CartPole's threshold", lambda: solved(node))
+    for name in ("troop-shard-1", "troop-shard-2"):
+        assert node.healthy(name)
+        applied = re.search(r"^troop_learner_gradients_applied_total(?:\{.*\})? (\S+)$", node.get(name, 7780, "/metrics", TOKEN), re.M)
+        assert float(applied[1]) > 100, name
+    node.stop(LEARNER)
+    assert node.code(LEARNER) == 0
+    assert last_checkpoint(node, f"runs-{LEARNER}")["counters"]["env_steps"] > 0
+
+
+def test_a_replay_that_is_started_anew_holds_what_its_journal_does(node):
+    split = {"topology": {"replays": 1}, "actors": {"bundled": 0, "act": 2, "train": 1}}
+    run = {"experiment": "cartpole-ape-x", "set": ENDLESS | {"topology.replay_bytes": 2**22}}
+    objects = rendered(split | {"run": run, "replay": {"journal": {"enabled": True}}})
+    node.apply(objects)
+    node.wait_for("three sessions", lambda: sessions(node) == 3)
+    node.wait_for("30 000 env steps", lambda: status(node)["progress"]["env_steps"] > 30_000)
+    node.remove(REPLAY)
+    node.apply([thing for thing in objects if thing["metadata"]["name"] == "troop-replay"])
+    node.wait_for("what it held", lambda: "holds again what its journal holds" in node.logs(REPLAY))
+    before = status(node)["progress"]["updates"]
+    node.wait_for("more updates", lambda: status(node)["progress"]["updates"] > before + 100)
 
 
 def certificates(folder, **extensions):
