@@ -68,6 +68,7 @@ pub const PRESETS: &[Preset] = &[
     preset!("pendulum-ppo"),
     preset!("pong"),
     preset!("pong-acer"),
+    preset!("pong-ape-x"),
     preset!("pong-dqn"),
     preset!("pong-impala"),
     preset!("pong-nstepq"),
