@@ -82,7 +82,7 @@ impl Published {
 
 /// `Pong` of `ALE/Pong-v5`.
 fn plain_name(environment: &str) -> &str {
-    let name = environment.rsplit('/').next().unwrap_or(environment);
+    let name = environment.strip_prefix("ALE/").unwrap_or(environment);
     name.rsplit_once("-v").map_or(name, |(name, _)| name)
 }
 
@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(count("CartPole-v1"), 6);
         assert_eq!((count("HalfCheetah-v5"), count("ALE/Pong-v5")), (3, 4));
         assert_eq!(count("CartPole-v0"), 0, "another task");
+        assert_eq!(count("MinAtar/Breakout-v1"), 0, "another Breakout");
     }
 
     #[test]
