@@ -26,7 +26,7 @@ pub(crate) struct ReplayArgs {
     /// Measure instead a replay in a process of its own that workers of other processes fill and draw from by priority
     #[arg(long, conflicts_with = "shared")]
     service: bool,
-    /// With --service: the replay has a journal in this directory, which is empty again afterwards
+    /// With --service: the replay has a journal in a directory of its own below this one, which goes afterwards
     #[arg(long, value_name = "DIR", requires = "service")]
     journal: Option<PathBuf>,
     /// Seconds of each measurement of --service
