@@ -76,7 +76,7 @@ pub use learner::{CompensationForm, LearnerSettings, Publish, StalenessPolicy};
 pub use method::MethodSettings;
 pub use method_choices::{Reduction, TargetSync, View};
 pub use method_rules::Learns;
-pub use model::{Activation, Backend, Body, Deviation, Initialization, ModelSettings};
+pub use model::{Activation, Backend, Body, Deviation, Initialization, ModelSettings, Precision};
 pub use n_step_q::NStepQSettings;
 pub use one_step::OneStepSettings;
 pub use optimizer::{Anneal, MomentumForm, Optimizer, OptimizerSettings, Statistics};

@@ -54,6 +54,17 @@ pub enum Backend {
     Torch,
 }
 
+/// Of what is multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 24 bits.
+    #[default]
+    F32,
+    /// 8 bits, of a number as large as an `f32` may be.
+    Bf16,
+}
+
 /// What a Gaussian policy's deviation depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +131,11 @@ settings! {
         /// What computes the network: Troop's own kernels, which cover all networks that can be configured here, or
         /// libtorch, which is slower and the oracle of the former. Results differ by rounding.
         pub backend: Backend = Backend::Auto,
+        /// What convolutions multiply: numbers of 24 bits, or weights, activations and their gradients rounded to bfloat16, of 8
+        /// bits, two at a time; parameters and sums are `f32` in either way, and so is everything else. `"bf16"` is faster on
+        /// machines with AVX-512 BF16 and slower on others. See
+        /// [below](#convolutions-in-bfloat16).
+        pub convolution_precision: Precision = Precision::F32,
     }
 }
 
@@ -131,31 +147,7 @@ impl ModelSettings {
         environment: &EnvironmentSettings,
         violations: &mut Violations,
     ) {
-        violations.expect(
-            self.hidden.iter().all(|units| *units >= 1),
-            "model.hidden",
-            "must be at least 1 each: a layer without units passes nothing on",
-        );
-        violations.expect(
-            !self.spatial_softmax || self.body != Body::Mlp,
-            "model.spatial_softmax",
-            "must be false with `model.body = \"mlp\"`, which has no convolutions",
-        );
-        violations.expect(
-            self.lstm.is_none_or(|units| units >= 1),
-            "model.lstm",
-            "must be at least 1: a layer without units passes nothing on; \"none\" leaves it out",
-        );
-        violations.expect(
-            (SMALLEST_DEVIATION..=LARGEST_DEVIATION).contains(&self.initial_deviation),
-            "model.initial_deviation",
-            "must be from 0.001 to 1000: a policy without noise learns nothing, one of noise alone acts at random",
-        );
-        violations.expect(
-            (0.0..=LARGEST_BOUNDS_PENALTY).contains(&self.bounds_penalty),
-            "model.bounds_penalty",
-            "must be from 0 to 1e6: it is what the square of a mean's distance beyond its bounds counts in the loss",
-        );
+        self.check_network(violations);
         let name = method.name();
         violations.expect(
             self.lstm.is_none() || method.is_recurrent(),
@@ -181,6 +173,40 @@ impl ModelSettings {
             !self.dueling || method.learns() == Learns::ActionValues,
             "model.dueling",
             format!("must be false: method `{name}` learns no action values; `n_step_q` does"),
+        );
+    }
+
+    /// What concerns the network alone.
+    fn check_network(&self, violations: &mut Violations) {
+        violations.expect(
+            self.hidden.iter().all(|units| *units >= 1),
+            "model.hidden",
+            "must be at least 1 each: a layer without units passes nothing on",
+        );
+        violations.expect(
+            !self.spatial_softmax || self.body != Body::Mlp,
+            "model.spatial_softmax",
+            "must be false with `model.body = \"mlp\"`, which has no convolutions",
+        );
+        violations.expect(
+            self.lstm.is_none_or(|units| units >= 1),
+            "model.lstm",
+            "must be at least 1: a layer without units passes nothing on; \"none\" leaves it out",
+        );
+        violations.expect(
+            (SMALLEST_DEVIATION..=LARGEST_DEVIATION).contains(&self.initial_deviation),
+            "model.initial_deviation",
+            "must be from 0.001 to 1000: a policy without noise learns nothing, one of noise alone acts at random",
+        );
+        violations.expect(
+            (0.0..=LARGEST_BOUNDS_PENALTY).contains(&self.bounds_penalty),
+            "model.bounds_penalty",
+            "must be from 0 to 1e6: it is what the square of a mean's distance beyond its bounds counts in the loss",
+        );
+        violations.expect(
+            self.convolution_precision == Precision::F32 || self.backend != Backend::Torch,
+            "model.convolution_precision",
+            "must be \"f32\" with `model.backend = \"torch\"`: only Troop's own kernels know another",
         );
     }
 }

@@ -631,6 +631,22 @@ fn a_spatial_softmax_stands_behind_convolutions() {
     assert_eq!(refused(Body::A3cConv), [""; 0]);
 }
 
+#[test]
+fn libtorch_knows_no_other_precision() {
+    use crate::experiment::{Backend, Precision};
+    for backend in [Backend::Auto, Backend::Native, Backend::Torch] {
+        let found = violations(|experiment| {
+            experiment.model.backend = backend;
+            experiment.model.convolution_precision = Precision::Bf16;
+        });
+        let keys: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
+        match backend {
+            Backend::Torch => assert_eq!(keys, ["model.convolution_precision"]),
+            _ => assert!(keys.is_empty(), "{keys:?}"),
+        }
+    }
+}
+
 /// What went before is an LSTM's, and its reward has to keep its scale.
 #[test]
 fn the_previous_step_needs_an_lstm_and_rewards_that_stay_what_they_are() {

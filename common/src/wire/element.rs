@@ -97,7 +97,7 @@ impl NullaryFnOnce for ToBf16<'_> {
 /// The nearest bfloat16, ties to even, without a branch: `half`'s own conversion has one for each
 /// element, which keeps a loop over it from being vectorised.
 #[inline(always)]
-fn bf16_bits(value: f32) -> u16 {
+pub fn bf16_bits(value: f32) -> u16 {
     let bits = value.to_bits();
     let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
     // Rounding could make an infinity of a value that is not a number.

@@ -33,7 +33,7 @@ pub use bounded::Bounded;
 pub use buffers::{Buffers, Lent};
 pub use call::call;
 pub use chunk::{Chunk, chunks, encode, encoded, share};
-pub use element::{Element, element_bytes, encode_into};
+pub use element::{Element, bf16_bits, element_bytes, encode_into};
 pub use elements::{Elements, Run, bytes_of};
 pub use error::WireError;
 pub use gathering::Gathering;

@@ -1,4 +1,4 @@
-//! The memory that an actor shares with a Gymnasium host. The only unsafe code of the project.
+//! The memory that an actor shares with a Gymnasium host.
 
 #![allow(unsafe_code)]
 

@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::buffer::Buffer;
 use super::kernel::{
-    Columns, Patches, Placement, Product, Right, Rows, Start, add_rows, multiply, pack_rows,
+    Columns, Elements, Patches, Placement, Product, Right, Rows, Start, add_rows, pack_rows,
     packed_len,
 };
 use super::span::Span;
@@ -19,7 +19,7 @@ pub(super) enum Order {
     ChannelsLast,
 }
 
-/// Numbers of pictures that are taken together to the weight's gradient: they stay in the second-level cache while their sums
+/// Elements of pictures that are taken together to the weight's gradient: they stay in the second-level cache while their sums
 /// stay in registers.
 const TOGETHER: usize = 1 << 17;
 
@@ -28,7 +28,7 @@ const TOGETHER: usize = 1 << 17;
 pub(super) struct Convolution {
     span: Span,
     outputs: usize,
-    /// Elements of a picture that comes in.
+    /// Numbers of a picture that comes in.
     pub(super) inputs: usize,
     /// Patches of a picture.
     positions: usize,
@@ -37,18 +37,49 @@ pub(super) struct Convolution {
     /// Where each run of neighbours begins in a patch, and how long it is.
     runs: Vec<usize>,
     run: usize,
-    /// Where each element of a patch stands in an output's weight, `[K]`.
+    /// Where each number of a patch stands in an output's weight, `[K]`.
     order: Vec<usize>,
+    /// What its products' factors hold.
+    elements: Elements,
+    /// `starts` of a picture and `runs`, in elements.
+    places: [Vec<usize>; 2],
     /// What pictures are multiplied by.
     scale: f32,
     stale: bool,
     /// The weight for the way forward, `[K, O]`, and back, `[O, K]`.
     packed: Buffer,
     packed_back: Buffer,
+    /// What comes in and `dL/dy`, in elements.
+    rooms: [Buffer; 2],
     /// `dL/d` of the patches of a picture, `[P, K]`.
     patches_gradient: Buffer,
     /// `dL/dW`, `[K, O]`.
     weight_gradient: Buffer,
+}
+
+/// Where each run of neighbours begins in a patch, and how long it is; where each number of a patch stands in an output's weight.
+/// `steps` are from channel to channel, from line to line, and from pixel to pixel.
+fn runs_of_patches(
+    input: Order,
+    channels: usize,
+    kernel: usize,
+    steps: [usize; 3],
+) -> (Vec<usize>, usize, Vec<usize>) {
+    let area = kernel * kernel;
+    match input {
+        Order::ChannelsFirst => {
+            let runs = (0..channels * kernel)
+                .map(|i| i / kernel * steps[0] + i % kernel * steps[1])
+                .collect();
+            (runs, kernel, (0..channels * area).collect())
+        }
+        Order::ChannelsLast => {
+            let runs = (0..kernel).map(|line| line * steps[1]).collect();
+            let number = |i: usize| i % channels * area + i / channels;
+            let order = (0..channels * area).map(number).collect();
+            (runs, kernel * channels, order)
+        }
+    }
 }
 
 impl Convolution {
@@ -56,7 +87,12 @@ impl Convolution {
     ///
     /// # Panics
     /// If it is none.
-    pub(super) fn new(layer: Layer, input: Order, scale: f32, span: Span) -> Self {
+    pub(super) fn new(
+        layer: Layer,
+        (input, elements): (Order, Elements),
+        scale: f32,
+        span: Span,
+    ) -> Self {
         let Layer::Convolution {
             inputs: channels,
             outputs,
@@ -76,29 +112,21 @@ impl Convolution {
         let (positions, inputs) = (lines * columns, channels * height * width);
         let start = |p: usize| stride * (p / columns * steps[1] + p % columns * steps[2]);
         let pictures = (TOGETHER / inputs).max(1);
-        let starts = (0..pictures * positions)
+        let starts: Vec<usize> = (0..pictures * positions)
             .map(|i| i / positions * inputs + start(i % positions))
             .collect();
-        let area = kernel * kernel;
-        let (runs, run, order) = match input {
-            Order::ChannelsFirst => {
-                let runs = (0..channels * kernel)
-                    .map(|i| i / kernel * steps[0] + i % kernel * steps[1])
-                    .collect();
-                (runs, kernel, (0..channels * area).collect())
-            }
-            Order::ChannelsLast => {
-                let runs = (0..kernel).map(|line| line * steps[1]).collect();
-                let element = |i: usize| i % channels * area + i / channels;
-                let order = (0..channels * area).map(element).collect();
-                (runs, kernel * channels, order)
-            }
+        let (runs, run, order) = runs_of_patches(input, channels, kernel, steps);
+        let in_elements = |places: &[usize]| {
+            let places = places.iter().map(|place| place / elements.numbers());
+            places.collect()
         };
         Self {
             span,
             outputs,
             inputs,
             positions,
+            elements,
+            places: [in_elements(&starts[..positions]), in_elements(&runs)],
             starts,
             runs,
             run,
@@ -107,6 +135,7 @@ impl Convolution {
             stale: true,
             packed: Buffer::default(),
             packed_back: Buffer::default(),
+            rooms: Default::default(),
             patches_gradient: Buffer::default(),
             weight_gradient: Buffer::default(),
         }
@@ -129,7 +158,7 @@ impl Convolution {
 
     /// Pictures that are taken together to the weight's gradient.
     pub(super) fn together(&self) -> usize {
-        self.starts.len() / self.positions
+        self.starts.len() / self.positions * self.elements.numbers()
     }
 
     fn patch(&self) -> usize {
@@ -137,13 +166,20 @@ impl Convolution {
     }
 
     fn pack(&mut self, arch: Arch, weight: &[f32]) {
-        let (len, outputs, order, scale) = (self.patch(), self.outputs, &self.order, self.scale);
-        let packed = self.packed.resize(packed_len(len, outputs));
-        let from = |output: usize, k: usize| weight[output * len + order[k]] * scale;
-        pack_rows(arch, from, [len, outputs], packed);
-        let packed = self.packed_back.resize(packed_len(outputs, len));
-        let from = |k: usize, output: usize| weight[output * len + order[k]];
-        pack_rows(arch, from, [outputs, len], packed);
+        let (elements, outputs) = (self.elements, self.outputs);
+        let (len, order, scale) = (self.patch(), &self.order, self.scale);
+        let shape = [len / elements.numbers(), outputs];
+        let from = |output: usize, k: usize| {
+            elements.element(k, |k| weight[output * len + order[k]] * scale)
+        };
+        let packed = self.packed.resize(packed_len(shape[0], outputs));
+        pack_rows(arch, from, shape, packed);
+        let shape = [outputs / elements.numbers(), len];
+        let from = |k: usize, output: usize| {
+            elements.element(output, |output| weight[output * len + order[k]])
+        };
+        let packed = self.packed_back.resize(packed_len(shape[0], len));
+        pack_rows(arch, from, shape, packed);
     }
 
     /// One picture.
@@ -154,24 +190,32 @@ impl Convolution {
         picture: &[f32],
         output: &mut [f32],
     ) {
+        let elements = self.elements;
+        let arch = elements.suited(arch);
         let [weight, bias] = self.span.of(parameters);
         if std::mem::take(&mut self.stale) {
             self.pack(arch, weight);
         }
+        let shape = [
+            self.positions,
+            self.patch() / elements.numbers(),
+            self.outputs,
+        ];
+        let [starts, runs] = &self.places;
         let product = Product {
             left: Patches {
-                values: picture,
-                starts: &self.starts,
-                runs: &self.runs,
-                run: self.run,
+                values: elements.neighbours(arch, &picture[..self.inputs], &mut self.rooms[0]),
+                starts,
+                runs,
+                run: self.run / elements.numbers(),
             },
             right: Right::Packed(&self.packed),
             start: Start::ForColumns(bias),
-            shape: [self.positions, self.patch(), self.outputs],
+            shape,
             placement: Placement::Rows(self.outputs),
             output,
         };
-        multiply(arch, product);
+        elements.multiply(arch, product);
     }
 
     /// The weight's gradient is that of the pictures from now on.
@@ -182,6 +226,12 @@ impl Convolution {
 
     /// Adds pictures to the weight's gradient, at most [`together`](Self::together), with their `dL/dy`.
     pub(super) fn add_to_gradient(&mut self, arch: Arch, pictures: &[f32], outputs: &[f32]) {
+        let elements = self.elements;
+        let arch = elements.suited(arch);
+        let of_picture = self.outputs();
+        let [of_inputs, of_outputs] = &mut self.rooms;
+        let pictures = elements.rows(arch, pictures, self.inputs, of_inputs);
+        let outputs = elements.rows(arch, outputs, of_picture, of_outputs);
         let starts = &self.starts[..outputs.len() / self.outputs];
         let len = self.run * self.outputs;
         let parts = self.weight_gradient.chunks_exact_mut(len);
@@ -197,7 +247,7 @@ impl Convolution {
                 placement: Placement::Rows(self.outputs),
                 output,
             };
-            multiply(arch, product);
+            elements.multiply(arch, product);
         }
     }
 
@@ -215,20 +265,23 @@ impl Convolution {
 
     /// `dL/dx` of one picture from its `dL/dy`.
     pub(super) fn input_gradient(&mut self, arch: Arch, outputs: &[f32], gradient: &mut [f32]) {
+        let elements = self.elements;
+        let arch = elements.suited(arch);
         let (positions, len) = (self.positions, self.patch());
         let patches = self.patches_gradient.resize(positions * len);
+        let in_element = self.outputs / elements.numbers();
         let product = Product {
             left: Rows {
-                values: outputs,
-                stride: self.outputs,
+                values: elements.neighbours(arch, outputs, &mut self.rooms[1]),
+                stride: in_element,
             },
             right: Right::Packed(&self.packed_back),
             start: Start::Zero,
-            shape: [positions, self.outputs, len],
+            shape: [positions, in_element, len],
             placement: Placement::Rows(len),
             output: patches,
         };
-        multiply(arch, product);
+        elements.multiply(arch, product);
         gradient.fill(0.0);
         for (patch, start) in patches.chunks_exact(len).zip(&self.starts) {
             for (from, run) in patch.chunks_exact(self.run).zip(&self.runs) {

@@ -7,7 +7,7 @@ use troop_common::experiment::Activation;
 
 use super::buffer::Buffer;
 use super::convolution::{Convolution, Order};
-use super::kernel::{Activate, derivative, transpose, widen};
+use super::kernel::{Activate, Elements, derivative, transpose, widen};
 use super::observed::Observed;
 use super::span::Span;
 use super::spatial_softmax::SpatialSoftmax;
@@ -73,7 +73,8 @@ impl Pictures {
                 0 => (Order::ChannelsFirst, 1.0),
                 _ => (Order::ChannelsLast, 1.0),
             };
-            Convolution::new(*layer, order, scale, Span::next(tensors))
+            let elements = Elements::of(body.precision);
+            Convolution::new(*layer, (order, elements), scale, Span::next(tensors))
         };
         Self {
             layers: body.convolutions.iter().enumerate().map(layer).collect(),

@@ -1,5 +1,7 @@
 //! The model against the reference, and against itself.
 
+mod bfloat16;
+
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};

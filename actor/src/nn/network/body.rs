@@ -1,6 +1,6 @@
 //! What stands between observations and heads.
 
-use troop_common::experiment::{Activation, Body as Kind, ModelSettings};
+use troop_common::experiment::{Activation, Body as Kind, ModelSettings, Precision};
 use troop_common::layout::TensorSpec;
 use troop_common::spaces::{ElementType, ObservationSpace};
 
@@ -16,6 +16,8 @@ const HIDDEN_GAIN: f32 = std::f32::consts::SQRT_2;
 #[derive(Clone, Debug)]
 pub(in crate::nn) struct Body {
     pub(in crate::nn) convolutions: Vec<Layer>,
+    /// Of what convolutions multiply.
+    pub(in crate::nn) precision: Precision,
     /// What stands behind the convolutions in place of all their numbers.
     pub(in crate::nn) spatial_softmax: Option<SpatialSoftmax>,
     pub(in crate::nn) linears: Vec<Layer>,
@@ -38,6 +40,10 @@ impl Body {
         previous: usize,
     ) -> Result<Self, ModelError> {
         let convolutions = convolutions(settings.body, observation)?;
+        let precision = settings.convolution_precision;
+        if precision == Precision::Bf16 {
+            expect_pairs(&convolutions)?;
+        }
         let hidden: &[usize] = match settings.body {
             Kind::Mlp => &settings.hidden,
             Kind::A3cConv => &[256],
@@ -69,6 +75,7 @@ impl Body {
                 Activation::Relu
             },
             convolutions,
+            precision,
             spatial_softmax,
             linears,
             inputs: observation.len(),
@@ -136,6 +143,21 @@ fn convolutions(body: Kind, observation: &ObservationSpace) -> Result<Vec<Layer>
         layer
     };
     Ok(shapes.iter().map(layer).collect())
+}
+
+/// That what the convolutions multiply comes in pairs, of neighbours on a line or of channels.
+fn expect_pairs(convolutions: &[Layer]) -> Result<(), ModelError> {
+    match convolutions.first() {
+        Some(Layer::Convolution {
+            kernel,
+            input_size: [_, width],
+            ..
+        }) if !kernel.is_multiple_of(2) || !width.is_multiple_of(2) => Err(ModelError::NoPairs {
+            kernel: *kernel,
+            width: *width,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What stands behind this convolution.

@@ -16,6 +16,17 @@ pub enum ModelError {
         /// Axes of the environment's observation.
         found: Vec<usize>,
     },
+    /// Bfloat16 was asked for where numbers do not come in pairs.
+    #[error(
+        "model.convolution_precision is \"bf16\", which takes two pixels at a time: it needs a first convolution of an even size and \
+         pictures of an even width; found {kernel}×{kernel} and {width} pixels; set it to \"f32\""
+    )]
+    NoPairs {
+        /// Of the first convolution.
+        kernel: usize,
+        /// Of a picture.
+        width: usize,
+    },
     /// The environment shows nothing.
     #[error("the environment's observation has no elements; shape {0:?}")]
     EmptyObservation(Vec<usize>),

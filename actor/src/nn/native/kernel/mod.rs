@@ -6,15 +6,23 @@
 //! index, by fused multiply-adds. So results are the same bits on every machine that has those. One
 //! without (x86-64 before 2013) multiplies and adds in two roundings; its results differ in the last
 //! bits.
+//!
+//! A convolution's factors may be pairs of bfloat16 instead of numbers, see [`pairs`].
 
+#[cfg(target_arch = "x86_64")]
+mod bf16;
+mod elements;
 mod elementwise;
+mod factors;
 mod functions;
 mod left;
 mod packing;
+mod pairs;
 mod product;
 mod suited;
 mod tile;
 
+pub(in crate::nn) use elements::Elements;
 pub(in crate::nn) use elementwise::{
     Activate, Exponentiate, add_rows, derivative, sum_rows, widen,
 };
@@ -25,5 +33,7 @@ pub(in crate::nn) use product::{Placement, Product, Right, Start, multiply};
 
 #[cfg(test)]
 mod functions_tests;
+#[cfg(test)]
+mod pairs_tests;
 #[cfg(test)]
 pub(super) mod product_tests;

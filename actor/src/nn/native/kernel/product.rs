@@ -1,7 +1,12 @@
 //! Matrix products.
 
 use pulp::{Arch, Simd, WithSimd};
+#[cfg(target_arch = "x86_64")]
+use pulp::{NullaryFnOnce, Scalar};
 
+#[cfg(target_arch = "x86_64")]
+use super::bf16::Instruction;
+use super::factors::{Factors, Pairs, Singles};
 use super::left::Left;
 use super::suited::suited;
 use super::tile::{Strip, Sums, VECTORS, accumulate, load, panel_width, store};
@@ -50,53 +55,96 @@ pub(in crate::nn) struct Product<'a, L> {
 
 /// Computes a product.
 pub(in crate::nn) fn multiply<L: Left>(arch: Arch, product: Product<'_, L>) {
-    suited(arch, product.shape[2]).dispatch(product);
+    suited(arch, product.shape[2]).dispatch(Of(Singles, product));
 }
 
-impl<L: Left> WithSimd for Product<'_, L> {
+/// Computes a product of [pairs](super::pairs), on instructions that [know them](super::suited::knows_pairs).
+pub(super) fn multiply_pairs<L: Left>(arch: Arch, product: Product<'_, L>) {
+    #[cfg(target_arch = "x86_64")]
+    match suited(arch, product.shape[2]) {
+        Arch::V4(simd) => match Instruction::of(simd) {
+            Some(instruction) => instruction.vectorize(By(instruction, product)),
+            None => panic!("the machine knows no pairs as wide as that"),
+        },
+        Arch::V3(simd) => Simd::vectorize(simd, Of(Pairs, product)),
+        _ => Simd::vectorize(Scalar, Of(Pairs, product)),
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    suited(arch, product.shape[2]).dispatch(Of(Pairs, product));
+}
+
+/// A product of factors with such elements.
+struct Of<'a, F, L>(F, Product<'a, L>);
+
+impl<F: Factors, L: Left> WithSimd for Of<'_, F, L> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.1.compute(simd, self.0);
+    }
+}
+
+/// A product of pairs by the instruction for them.
+#[cfg(target_arch = "x86_64")]
+struct By<'a, L>(Instruction, Product<'a, L>);
+
+#[cfg(target_arch = "x86_64")]
+impl<L: Left> NullaryFnOnce for By<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.1.compute(self.0.simd(), self.0);
+    }
+}
+
+impl<L: Left> Product<'_, L> {
+    /// With these instructions, to be inlined where they are switched on.
+    #[inline(always)]
+    pub(super) fn compute<S: Simd, F: Factors>(mut self, simd: S, factors: F) {
+        let by = (simd, factors);
         let columns = self.shape[2];
         for column in (0..columns).step_by(panel_width::<S>()) {
             let left = columns - column;
             // Whatever is packed has zeros behind the last column.
             let partial = left < panel_width::<S>() && matches!(self.right, Right::Rows(..));
             match (left <= S::F32_LANES, partial) {
-                (false, false) => self.panel::<S, VECTORS, false>(simd, column),
-                (false, true) => self.panel::<S, VECTORS, true>(simd, column),
-                (true, false) => self.panel::<S, 1, false>(simd, column),
-                (true, true) => self.panel::<S, 1, true>(simd, column),
+                (false, false) => self.panel::<S, F, VECTORS, false>(by, column),
+                (false, true) => self.panel::<S, F, VECTORS, true>(by, column),
+                (true, false) => self.panel::<S, F, 1, false>(by, column),
+                (true, true) => self.panel::<S, F, 1, true>(by, column),
             }
         }
     }
-}
 
-impl<L: Left> Product<'_, L> {
     /// All rows of `C` vectors of columns.
     #[inline(always)]
-    fn panel<S: Simd, const C: usize, const PARTIAL: bool>(&mut self, simd: S, column: usize) {
+    fn panel<S: Simd, F: Factors, const C: usize, const PARTIAL: bool>(
+        &mut self,
+        by: (S, F),
+        column: usize,
+    ) {
         let rows = self.shape[0];
         let many = S::REGISTER_COUNT >= 32 || C == 1;
         let mut row = 0;
         while row < rows {
             row += match rows - row {
                 // As many sums as there are registers for: what is added to one has to wait for it.
-                12.. if many => self.tile::<S, 12, C, PARTIAL>(simd, row, column),
-                8.. if many => self.tile::<S, 8, C, PARTIAL>(simd, row, column),
-                4.. => self.tile::<S, 4, C, PARTIAL>(simd, row, column),
-                2.. => self.tile::<S, 2, C, PARTIAL>(simd, row, column),
-                _ => self.tile::<S, 1, C, PARTIAL>(simd, row, column),
+                12.. if many => self.tile::<S, F, 12, C, PARTIAL>(by, row, column),
+                8.. if many => self.tile::<S, F, 8, C, PARTIAL>(by, row, column),
+                4.. => self.tile::<S, F, 4, C, PARTIAL>(by, row, column),
+                2.. => self.tile::<S, F, 2, C, PARTIAL>(by, row, column),
+                _ => self.tile::<S, F, 1, C, PARTIAL>(by, row, column),
             };
         }
     }
 
     /// `R` rows of `C` vectors of columns; gives `R`.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize, const PARTIAL: bool>(
+    fn tile<S: Simd, F: Factors, const R: usize, const C: usize, const PARTIAL: bool>(
         &mut self,
-        simd: S,
+        by: (S, F),
         row: usize,
         column: usize,
     ) -> usize {
@@ -114,9 +162,9 @@ impl<L: Left> Product<'_, L> {
                 columns,
             },
         };
-        let sums = self.start::<S, R, C>(simd, row, column, columns);
-        let sums = accumulate::<S, L, R, C, PARTIAL>(simd, (self.left, row), strip, inner, sums);
-        self.finish::<S, R, C>(simd, sums, row, column, columns);
+        let sums = self.start::<S, R, C>(by.0, row, column, columns);
+        let sums = accumulate::<S, F, L, R, C, PARTIAL>(by, (self.left, row), strip, inner, sums);
+        self.finish::<S, R, C>(by.0, sums, row, column, columns);
         R
     }
 

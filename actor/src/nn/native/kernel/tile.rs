@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use super::factors::Factors;
 use super::left::Left;
 
 /// Vectors side by side in a tile, and in a panel of a packed factor.
@@ -28,8 +29,15 @@ pub(super) type Sums<S, const R: usize, const C: usize> = [[<S as Simd>::f32s; C
 /// Adds `A B` to the sums, term by term. `PARTIAL`: the last vector has not as many columns as the
 /// machine's vectors.
 #[inline(always)]
-pub(super) fn accumulate<S: Simd, L: Left, const R: usize, const C: usize, const PARTIAL: bool>(
-    simd: S,
+pub(super) fn accumulate<
+    S: Simd,
+    F: Factors,
+    L: Left,
+    const R: usize,
+    const C: usize,
+    const PARTIAL: bool,
+>(
+    (simd, factors): (S, F),
     (left, row): (L, usize),
     strip: Strip<'_>,
     inner: usize,
@@ -40,7 +48,7 @@ pub(super) fn accumulate<S: Simd, L: Left, const R: usize, const C: usize, const
         for r in 0..R {
             let a = simd.splat_f32s(*a[r]);
             for c in 0..C {
-                sums[r][c] = simd.mul_add_e_f32s(a, b[c], sums[r][c]);
+                sums[r][c] = factors.mul_add(simd, a, b[c], sums[r][c]);
             }
         }
     });
