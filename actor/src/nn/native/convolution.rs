@@ -3,10 +3,7 @@
 use pulp::Arch;
 
 use super::buffer::Buffer;
-use super::kernel::{
-    Columns, Elements, Patches, Placement, Product, Right, Rows, Start, add_rows, pack_rows,
-    packed_len,
-};
+use super::kernel::{Columns, Elements, Patches, Placement, Product, Right, Rows, Start, add_rows};
 use super::span::Span;
 use crate::nn::network::Layer;
 
@@ -168,18 +165,10 @@ impl Convolution {
     fn pack(&mut self, arch: Arch, weight: &[f32]) {
         let (elements, outputs) = (self.elements, self.outputs);
         let (len, order, scale) = (self.patch(), &self.order, self.scale);
-        let shape = [len / elements.numbers(), outputs];
-        let from = |output: usize, k: usize| {
-            elements.element(k, |k| weight[output * len + order[k]] * scale)
-        };
-        let packed = self.packed.resize(packed_len(shape[0], outputs));
-        pack_rows(arch, from, shape, packed);
-        let shape = [outputs / elements.numbers(), len];
-        let from = |k: usize, output: usize| {
-            elements.element(output, |output| weight[output * len + order[k]])
-        };
-        let packed = self.packed_back.resize(packed_len(shape[0], len));
-        pack_rows(arch, from, shape, packed);
+        let from = |output: usize, k: usize| weight[output * len + order[k]] * scale;
+        elements.pack(arch, from, [len, outputs], &mut self.packed);
+        let from = |k: usize, output: usize| weight[output * len + order[k]];
+        elements.pack(arch, from, [outputs, len], &mut self.packed_back);
     }
 
     /// One picture.
@@ -191,7 +180,6 @@ impl Convolution {
         output: &mut [f32],
     ) {
         let elements = self.elements;
-        let arch = elements.suited(arch);
         let [weight, bias] = self.span.of(parameters);
         if std::mem::take(&mut self.stale) {
             self.pack(arch, weight);
@@ -227,7 +215,6 @@ impl Convolution {
     /// Adds pictures to the weight's gradient, at most [`together`](Self::together), with their `dL/dy`.
     pub(super) fn add_to_gradient(&mut self, arch: Arch, pictures: &[f32], outputs: &[f32]) {
         let elements = self.elements;
-        let arch = elements.suited(arch);
         let of_picture = self.outputs();
         let [of_inputs, of_outputs] = &mut self.rooms;
         let pictures = elements.rows(arch, pictures, self.inputs, of_inputs);
@@ -266,7 +253,6 @@ impl Convolution {
     /// `dL/dx` of one picture from its `dL/dy`.
     pub(super) fn input_gradient(&mut self, arch: Arch, outputs: &[f32], gradient: &mut [f32]) {
         let elements = self.elements;
-        let arch = elements.suited(arch);
         let (positions, len) = (self.positions, self.patch());
         let patches = self.patches_gradient.resize(positions * len);
         let in_element = self.outputs / elements.numbers();

@@ -247,6 +247,19 @@ impl Case {
         }
     }
 
+    /// All instruction sets with fused multiply-adds compute the same bits.
+    fn check_instruction_sets(&self) {
+        let found: Vec<_> = architectures()[1..]
+            .iter()
+            .map(|arch| {
+                let mut model = NativeModel::on(*arch, self.network.clone());
+                model.load(&self.parameters);
+                self.computed(&mut model)
+            })
+            .collect();
+        assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
     /// The forward pass of what was acted in is the same bits as one of its own, and so is its gradient.
     fn check_reuse(&mut self) {
         let expected = self.computed(&mut self.model());
@@ -376,16 +389,7 @@ fn bytes_that_are_numbers_are_not_scaled() {
 #[test]
 fn all_instruction_sets_with_fused_multiply_adds_agree() {
     let (settings, space) = &mlps()[2];
-    let case = Case::new(settings, space, [3, 3]);
-    let found: Vec<_> = architectures()[1..]
-        .iter()
-        .map(|arch| {
-            let mut model = NativeModel::on(*arch, case.network.clone());
-            model.load(&case.parameters);
-            case.computed(&mut model)
-        })
-        .collect();
-    assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
+    Case::new(settings, space, [3, 3]).check_instruction_sets();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use pulp::Arch;
 use troop_common::experiment::Precision;
 
 use super::left::Left;
+use super::packing::{pack_rows, packed_len};
 use super::pairs::{pair, pair_neighbours, pair_rows};
 use super::product::{Product, multiply, multiply_pairs};
 use super::suited::knows_pairs;
@@ -27,19 +28,22 @@ impl Elements {
         }
     }
 
-    /// The instructions for them.
-    pub(in crate::nn) fn suited(self, arch: Arch) -> Arch {
+    /// Packs a product's right factor, so many numbers `[K, N]`, of which `from(n, k)` gives each.
+    pub(in crate::nn) fn pack(
+        self,
+        arch: Arch,
+        from: impl Fn(usize, usize) -> f32,
+        [inner, columns]: [usize; 2],
+        packed: &mut Buffer,
+    ) {
+        let shape = [inner / self.numbers(), columns];
+        let packed = packed.resize(packed_len(shape[0], columns));
         match self.0 {
-            Precision::F32 => arch,
-            Precision::Bf16 => knows_pairs(arch),
-        }
-    }
-
-    /// Element `index` of numbers that are added up.
-    pub(in crate::nn) fn element(self, index: usize, number: impl Fn(usize) -> f32) -> f32 {
-        match self.0 {
-            Precision::F32 => number(index),
-            Precision::Bf16 => pair(number(2 * index), number(2 * index + 1)),
+            Precision::F32 => pack_rows(arch, from, shape, packed),
+            Precision::Bf16 => {
+                let pairs = |n, k| pair(from(n, 2 * k), from(n, 2 * k + 1));
+                pack_rows(knows_pairs(arch), pairs, shape, packed);
+            }
         }
     }
 

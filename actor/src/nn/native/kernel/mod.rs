@@ -28,7 +28,7 @@ pub(in crate::nn) use elementwise::{
 };
 pub(in crate::nn) use functions::{mul_add, sigmoid, tanh};
 pub(in crate::nn) use left::{Columns, Patches, Rows};
-pub(in crate::nn) use packing::{pack_columns, pack_rows, packed_len, transpose};
+pub(in crate::nn) use packing::{pack_columns, packed_len, transpose};
 pub(in crate::nn) use product::{Placement, Product, Right, Start, multiply};
 
 #[cfg(test)]

@@ -43,30 +43,28 @@ fn both(
     [m, k, n]: [usize; 3],
 ) -> [Vec<f32>; 2] {
     let elements = Elements::of(precision);
-    let on = (elements, elements.suited(arch));
+    let on = (elements, arch);
     let mut rooms: [Buffer; 4] = Default::default();
     let [a, b, c, packed] = &mut rooms;
     let by_rows = product(
         on,
         Columns {
-            values: elements.rows(on.1, across, m, a),
+            values: elements.rows(arch, across, m, a),
             start: |k: usize| k * m,
         },
-        Right::Rows(elements.rows(on.1, right, n, b), n),
+        Right::Rows(elements.rows(arch, right, n, b), n),
         [m, k, n],
     );
     let even = k / 2 * 2;
     let mut along = vec![0.0; m * even];
     transpose(&across[..even * m], m, &mut along);
-    let shape = [even / elements.numbers(), n];
-    let packed = packed.resize(packed_len(shape[0], n));
-    let from = |column: usize, k: usize| elements.element(k, |k| right[k * n + column]);
-    pack_rows(on.1, from, shape, packed);
+    let from = |column: usize, k: usize| right[k * n + column];
+    elements.pack(arch, from, [even, n], packed);
     let by_neighbours = product(
         on,
         Rows {
-            values: elements.neighbours(on.1, &along, c),
-            stride: shape[0],
+            values: elements.neighbours(arch, &along, c),
+            stride: even / elements.numbers(),
         },
         Right::Packed(packed),
         [m, even, n],

@@ -58,13 +58,13 @@ pub(in crate::nn) fn multiply<L: Left>(arch: Arch, product: Product<'_, L>) {
     suited(arch, product.shape[2]).dispatch(Of(Singles, product));
 }
 
-/// Computes a product of [pairs](super::pairs), on instructions that [know them](super::suited::knows_pairs).
+/// Computes a product of [pairs](super::pairs), on the instructions that [know them](super::suited::knows_pairs).
 pub(super) fn multiply_pairs<L: Left>(arch: Arch, product: Product<'_, L>) {
     #[cfg(target_arch = "x86_64")]
     match suited(arch, product.shape[2]) {
         Arch::V4(simd) => match Instruction::of(simd) {
             Some(instruction) => instruction.vectorize(By(instruction, product)),
-            None => panic!("the machine knows no pairs as wide as that"),
+            None => Simd::vectorize(*simd, Of(Pairs, product)),
         },
         Arch::V3(simd) => Simd::vectorize(simd, Of(Pairs, product)),
         _ => Simd::vectorize(Scalar, Of(Pairs, product)),
