@@ -37,6 +37,17 @@ def test_gymnasium_environments_run_in_the_actors_image():
         assert summary["gradients"]["applied"] > 0
 
 
+def test_an_image_without_python_has_the_environments_that_are_native():
+    with Project(NAME, ACTOR_TARGET="actor-native", ARGS="--steps 300000") as project:
+        project.up()
+        wait_until("the run's end", lambda: project.ended_well("learner") and project.ended_well("actor"))
+        assert project.read_run("cartpole-1", "summary.json")["env_steps"] >= 300_000
+        assert {inspect(name)["Config"]["Image"] for name in project.containers("actor")} == {IMAGES["actor-native"]}
+    with Project(NAME, ACTOR_TARGET="actor-native", PRESET="pong") as project:
+        project.up()
+        wait_until("a refusal", lambda: "python3" in project.compose("logs", "--no-color", "actor"))
+
+
 def test_a_cluster_asks_for_its_token(tmp_path):
     token = tmp_path / "token"
     token.write_text("open-sesame\n")

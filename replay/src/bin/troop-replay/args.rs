@@ -18,7 +18,7 @@ use troop_common::token::BearerToken;
 ///
 /// Exit codes: 0 the run is over, or SIGTERM came; 1 failed; 2 bad usage or configuration; 130 SIGINT came.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "troop-replay", version)]
 pub(crate) struct Args {
     /// The learner's address: `http://host:port`, `https://host:port` with --tls-ca, or `unix:/path/to/socket`.
     #[arg(long, value_name = "URL", value_parser = address, conflicts_with_all = ["experiment", "set", "run"])]
