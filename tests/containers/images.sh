@@ -11,22 +11,23 @@ readonly tag=${TROOP_TAG:?expected a tag for the images}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The Dockerfile without its compiling: a stage that ends in `-build` has a program, and the stages before it are left out.
+# Stages that have nothing of their own to show.
+readonly preparatory='^(manifests|dependencies)$'
+
+# The Dockerfile without its compiling: the stage `programs` has them, and the stages before it are left out.
 without_compiling() {
-    awk '
+    awk -v preparatory="$preparatory" '
         /^FROM / {
-            stage = $4
-            program = stage ~ /-build$/ ? "troop-" substr(stage, 1, length(stage) - 6) : ""
-            left_out = stage ~ /(manifests|dependencies)$/
-            if (program) printf "FROM ${DEBIAN_IMAGE} AS %s\nCOPY %s /troop/target/release/\n\n", stage, program
+            left_out = $4 ~ preparatory || $4 == "programs"
+            if ($4 == "programs") print "FROM ${DEBIAN_IMAGE} AS programs\nCOPY troop-* /troop/target/release/\n"
         }
-        !program && !left_out { print }
+        !left_out { print }
     ' deploy/docker/Dockerfile
 }
 
 # The stages that have a name afterwards, in their order.
 targets() {
-    sed -n 's/^FROM .* AS //p' deploy/docker/Dockerfile | grep --invert-match --extended-regexp '(manifests|dependencies)$'
+    sed -n 's/^FROM .* AS //p' deploy/docker/Dockerfile | grep --invert-match --extended-regexp "$preparatory"
 }
 
 # Sets `context` and `dockerfile` to what is built.
@@ -34,9 +35,8 @@ prepare() {
     context=. dockerfile=deploy/docker/Dockerfile
     [[ -n ${BINARIES:-} ]] || return 0
     context=$work dockerfile=$work/Dockerfile
-    local target program
-    for target in $(targets | grep -e '-build$'); do
-        program=$BINARIES/troop-${target%-build}
+    local program
+    for program in "$BINARIES"/troop-{learner,replay,actor}; do
         ! ldd "$program" | grep --quiet libtorch ||
             { echo "images: expected $program without libtorch" >&2 && exit 1; }
         cp "$program" "$work/"
