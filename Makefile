@@ -17,7 +17,7 @@ platform = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers cluster-packages test-clusters test-wheel fuzz verify docs fix clean distclean
+.PHONY: help setup build lean-build train report docs-tables test test-packages container-packages test-containers cluster-packages test-clusters test-slurm test-wheel fuzz verify docs fix clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ container-packages:
 
 test-clusters: cluster-packages build ## Run CartPole on the engines of docs/clusters.md: Kubernetes, Swarm, Slurm
 	tests/clusters/run.sh
+
+# The quickest of them: CI runs a part.
+test-slurm: cluster-packages setup ## Run CartPole on Slurm alone; SELECT="-k two_nodes" runs a part
+	$(build_tested)
+	$(pytest) tests/clusters/test_slurm.py $(SELECT)
 
 # What cannot be installed is left out, with its tests.
 cluster-packages:
