@@ -74,7 +74,7 @@ def test_pip_compares_hashes(path):
 def test_images_are_named_by_digests():
     stages = re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)
     assert len(stages) == DOCKERFILE.count("\nFROM ")
-    known = {name for _, name in stages}
+    known = {name for _, name in stages} | {"scratch"}
     bases = {base for base, _ in stages if base not in known}
     arguments = dict(re.findall(r"^ARG (\S+?)=(\S+)$", DOCKERFILE, re.MULTILINE))
     assert bases == {f"${{{name}}}" for name in arguments}
