@@ -19,6 +19,7 @@ mod learner_news;
 mod leave_limit;
 mod mailbox;
 mod outgoing;
+mod passing_norm;
 mod patience;
 mod requests;
 mod session;

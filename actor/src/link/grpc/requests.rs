@@ -57,8 +57,9 @@ impl Requests {
 
     fn next_chunk(&mut self) -> Option<wire::Outgoing> {
         let current = self.current.as_mut()?;
-        let chunk = current.chunks.pop_front()?;
+        let chunk = current.pop_chunk()?;
         let is_last = current.chunks.is_empty();
+        let slice = current.slice.take_if(|_| is_last);
         let head = GradientChunk {
             sequence: self.sequence,
             epoch: current.epoch,
@@ -68,7 +69,7 @@ impl Requests {
             encoding: current.encoding.into(),
             data: Bytes::new(),
             report: is_last.then(|| std::mem::take(&mut current.report)),
-            slice: current.slice.filter(|_| is_last),
+            slice: slice.map(|slice| slice.told()),
             gradients: if is_last { current.gradients } else { 0 },
         };
         Some(wire::gradient(&head, chunk.data))

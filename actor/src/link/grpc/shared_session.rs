@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use troop_common::experiment::Experiment;
 use troop_common::layout::Layout;
-use troop_common::proto::v1::{Encoding, Report, Slice};
+use troop_common::proto::v1::{Encoding, Report};
 use troop_common::shard_ranges::shard_ranges;
 use troop_common::weights::Weights;
 
 use super::computed_on::ComputedOn;
 use super::gradient_pool::{EncodedGradient, GradientPool};
 use super::mailbox::{CameOver, Mailbox};
-use super::outgoing::{Outgoing, OutgoingGradient};
+use super::outgoing::{Outgoing, OutgoingGradient, OutgoingSlice};
 use super::sum::Sum;
 use super::whole_weights::WholeWeights;
 use crate::link::closed::LinkClosed;
@@ -157,10 +157,15 @@ impl SharedSession {
         }
         let report = std::mem::take(&mut contribution.report);
         let encoded = self.pool.encoded(&mut contribution.gradient, self.encoding);
-        let slice = (ranges.len() > 1).then(|| Slice {
-            norm: encoded.norm(),
-            env_steps: computed_on.env_steps,
-        });
+        let norm = (ranges.len() > 1).then(|| Arc::new(encoded.norm()));
+        let slice = |range: &Range<usize>| {
+            let norm = norm.clone()?;
+            Some(OutgoingSlice {
+                norm,
+                first_element: range.start,
+                env_steps: computed_on.env_steps,
+            })
+        };
         let steps = Report {
             env_steps: report.env_steps,
             frames: report.frames,
@@ -174,7 +179,7 @@ impl SharedSession {
             Outgoing::Gradient(OutgoingGradient {
                 epoch: contribution.epoch,
                 version,
-                slice,
+                slice: slice(&range),
                 report,
                 gradients: *gradients,
                 ..self.slice_of(&encoded, range)

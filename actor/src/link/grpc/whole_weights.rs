@@ -6,6 +6,9 @@ use troop_common::weights::{Target, Weights};
 #[derive(Default)]
 pub(super) struct WholeWeights {
     newest: Option<Whole>,
+    /// The one before it, if that was still read: its memory is written again, for fresh memory costs a page fault for
+    /// every 4 KiB.
+    before: Option<Arc<Weights>>,
 }
 
 struct Whole {
@@ -23,9 +26,11 @@ impl WholeWeights {
         if let Some(newest) = self.newest.as_ref().filter(|newest| newest.is_of(&parts)) {
             return Arc::clone(&newest.weights);
         }
+        let target = self.target(&parts);
+        let parameters = self.parameters(&parts);
         let weights = Arc::new(Weights {
-            parameters: concatenated(parts.iter().map(|part| &part.parameters)),
-            target: self.target(&parts),
+            parameters: Arc::new(parameters),
+            target,
             ..Weights::clone(&parts[0])
         });
         self.newest = Some(Whole {
@@ -33,6 +38,20 @@ impl WholeWeights {
             weights: Arc::clone(&weights),
         });
         weights
+    }
+
+    /// Those of the parts one after the other, in memory that nobody reads any more, if there is some.
+    fn parameters(&mut self, parts: &[Arc<Weights>]) -> Vec<f32> {
+        let Some(newest) = self.newest.take() else {
+            return concatenated(parts.iter().map(|part| &part.parameters));
+        };
+        match unread(newest.weights) {
+            Ok(vector) => rewritten(vector, &newest.parts, parts),
+            Err(read) => match self.before.replace(read).map(unread) {
+                Some(Ok(vector)) => rewritten(vector, &[], parts),
+                _ => concatenated(parts.iter().map(|part| &part.parameters)),
+            },
+        }
     }
 
     /// Versions are each shard's own; the sum of theirs changes if one of them takes its target anew.
@@ -45,7 +64,9 @@ impl WholeWeights {
         let same = |known: &&Target| known.taken_at_version == taken_at_version;
         Some(known.filter(same).cloned().unwrap_or_else(|| Target {
             taken_at_version,
-            parameters: concatenated(targets.iter().map(|target| &target.parameters)),
+            parameters: Arc::new(concatenated(
+                targets.iter().map(|target| &target.parameters),
+            )),
         }))
     }
 }
@@ -57,9 +78,28 @@ impl Whole {
     }
 }
 
-fn concatenated<'a>(parts: impl Iterator<Item = &'a Arc<Vec<f32>>>) -> Arc<Vec<f32>> {
+/// The parameters of what nobody else reads.
+fn unread(mut weights: Arc<Weights>) -> Result<Vec<f32>, Arc<Weights>> {
+    let unread = Arc::get_mut(&mut weights).and_then(|it| Arc::get_mut(&mut it.parameters));
+    unread.map(std::mem::take).ok_or(weights)
+}
+
+/// A vector that has the `known` parts, with others in the place of those that changed.
+fn rewritten(mut vector: Vec<f32>, known: &[Arc<Weights>], parts: &[Arc<Weights>]) -> Vec<f32> {
+    let mut rest = &mut vector[..];
+    for (index, part) in parts.iter().enumerate() {
+        let place = rest.split_off_mut(..part.parameters.len());
+        let is_there = known.get(index).is_some_and(|was| Arc::ptr_eq(was, part));
+        if let Some(place) = place.filter(|_| !is_there) {
+            place.copy_from_slice(&part.parameters);
+        }
+    }
+    vector
+}
+
+fn concatenated<'a>(parts: impl Iterator<Item = &'a Arc<Vec<f32>>>) -> Vec<f32> {
     let parts: Vec<&[f32]> = parts.map(|part| part.as_slice()).collect();
-    Arc::new(parts.concat())
+    parts.concat()
 }
 
 #[cfg(test)]
@@ -90,6 +130,35 @@ mod tests {
         assert!(Arc::ptr_eq(&weights, &whole.of(parts)), "nothing is new");
         let one = part(4, None);
         assert!(Arc::ptr_eq(&one, &whole.of(vec![Arc::clone(&one)])));
+    }
+
+    #[test]
+    fn memory_that_nobody_reads_is_written_again() {
+        let mut whole = WholeWeights::default();
+        let mut of = |versions: [u64; 2]| whole.of(versions.map(|it| part(it, None)).to_vec());
+        let address = |weights: &Weights| weights.parameters.as_ptr();
+        let first = of([1, 1]);
+        let second = of([2, 1]);
+        assert_eq!(*first.parameters, [1.0; 4], "it is read still");
+        let (first_was, second_was) = (address(&first), address(&second));
+        assert_ne!(first_was, second_was);
+        drop(first);
+        let third = of([2, 3]);
+        assert_eq!(address(&third), first_was);
+        assert_eq!(*second.parameters, [2.0, 2.0, 1.0, 1.0]);
+        assert_eq!(*third.parameters, [2.0, 2.0, 3.0, 3.0]);
+        drop(third);
+        let fourth = of([4, 3]);
+        assert_eq!(address(&fourth), first_was, "the newest itself");
+        assert_eq!(*fourth.parameters, [4.0, 4.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn only_the_parts_that_changed_are_written() {
+        let parts = [part(1, None), part(2, None)];
+        let newer = [Arc::clone(&parts[0]), part(3, None)];
+        let written = rewritten(vec![9.0; 4], &parts, &newer);
+        assert_eq!(written, [9.0, 9.0, 3.0, 3.0]);
     }
 
     #[test]
