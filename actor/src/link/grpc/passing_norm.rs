@@ -6,9 +6,8 @@ use troop_common::norm::{PART, PartSums, part_sums};
 use troop_common::proto::v1::Encoding;
 use troop_common::wire::{Run, element_bytes};
 
-/// The norm of a gradient that is sent in slices. Each part is summed as it is sent, for then it comes into the cache anyway:
-/// a pass of its own would fetch all of it from memory once more. Only the last chunk of a slice carries the norm, and sums
-/// what the other slices have not sent yet.
+/// The norm of a gradient that is sent in slices. Each part is summed as it is sent, by the thread that sends it and not by
+/// the worker's. Only the last chunk of a slice carries the norm, and sums what the other slices have not sent yet.
 #[derive(Debug)]
 pub(super) struct PassingNorm {
     /// The whole gradient, as it is sent.
