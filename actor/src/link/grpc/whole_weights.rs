@@ -88,11 +88,13 @@ fn unread(mut weights: Arc<Weights>) -> Result<Vec<f32>, Arc<Weights>> {
 fn rewritten(mut vector: Vec<f32>, known: &[Arc<Weights>], parts: &[Arc<Weights>]) -> Vec<f32> {
     let mut rest = &mut vector[..];
     for (index, part) in parts.iter().enumerate() {
-        let place = rest.split_off_mut(..part.parameters.len());
+        // A session's layout, and so each part's length, stays as it is.
+        let (place, after) = rest.split_at_mut(part.parameters.len());
         let is_there = known.get(index).is_some_and(|was| Arc::ptr_eq(was, part));
-        if let Some(place) = place.filter(|_| !is_there) {
+        if !is_there {
             place.copy_from_slice(&part.parameters);
         }
+        rest = after;
     }
     vector
 }
