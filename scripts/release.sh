@@ -87,12 +87,12 @@ make_archive() {
 # With the packages that each has, by their versions.
 make_images() {
     local target
-    for target in learner actor actor-native replay; do
+    for target in learner actor actor-gymnasium actor-native replay; do
         docker build ${DEBIAN_IMAGE:+--build-arg DEBIAN_IMAGE} ${RUST_IMAGE:+--build-arg RUST_IMAGE} --target "$target" \
             --tag "troop-$target:$version" --file deploy/docker/Dockerfile .
         docker save "troop-$target:$version" | gzip --no-name >"$dist/troop-$target-$version-image.tar.gz"
-        # It has two libraries of Debian's, and nothing that could list them.
-        [[ $target != actor-native ]] || continue
+        # They have some of Debian's libraries, and nothing that could list them.
+        [[ $target != actor-* ]] || continue
         docker run --rm --entrypoint dpkg-query "troop-$target:$version" --show >"$dist/troop-$target-$version-packages.txt"
     done
 }

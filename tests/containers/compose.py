@@ -20,7 +20,8 @@ SERVICES = ("learner", "actor", "prometheus")
 
 BASE = os.environ.get("DEBIAN_IMAGE", "debian:bookworm-slim")
 """What the images are built on: run.sh says so."""
-IMAGES = {name: f"troop-{name}:{os.environ.get('TROOP_TAG', 'latest')}" for name in ("learner", "replay", "actor", "actor-native")}
+ACTORS = ("actor", "actor-gymnasium", "actor-native")
+IMAGES = {name: f"troop-{name}:{os.environ.get('TROOP_TAG', 'latest')}" for name in ("learner", "replay", *ACTORS)}
 
 # Any free port of loopback.
 PORTS = {"TROOP_PORT": "0", "PROMETHEUS_PORT": "0", "GRAFANA_PORT": "0"}

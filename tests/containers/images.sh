@@ -41,8 +41,7 @@ prepare() {
             { echo "images: expected $program without libtorch" >&2 && exit 1; }
         cp "$program" "$work/"
     done
-    mkdir "$work/actor"
-    cp -r actor/python "$work/actor/"
+    cp --recursive --parents actor/python deploy/docker/slim_python.py "$work/"
     without_compiling >"$dockerfile"
 }
 

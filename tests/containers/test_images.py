@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 
-from compose import BASE, CHECKOUT, IMAGES, execute, inspect
+from compose import ACTORS, BASE, CHECKOUT, IMAGES, execute, inspect
 
 LIMIT_BYTES = 40_000_000
-NATIVE_LIMIT_BYTES = 30_000_000
+# Of images that are made of nothing but what workers need.
+WORKERS_LIMIT_BYTES = {"actor-native": 30_000_000, "actor-gymnasium": 120_000_000}
 
 
 @pytest.mark.parametrize("name", ["learner", "replay"])
@@ -18,11 +19,12 @@ def test_what_has_no_environments_adds_little_to_its_base(name):
     assert 0 < added <= LIMIT_BYTES
 
 
-def test_workers_for_native_environments_bring_nothing_else():
-    size = inspect(IMAGES["actor-native"])["Size"]
-    print(f"their image has {size / 1e6:.1f} MB")
-    assert size <= NATIVE_LIMIT_BYTES
-    shell = ["docker", "run", "--rm", "--entrypoint=sh", IMAGES["actor-native"]]
+@pytest.mark.parametrize(("name", "limit_bytes"), WORKERS_LIMIT_BYTES.items())
+def test_some_images_bring_nothing_but_what_workers_need(name, limit_bytes):
+    size = inspect(IMAGES[name])["Size"]
+    print(f"the {name}'s image has {size / 1e6:.1f} MB")
+    assert size <= limit_bytes
+    shell = ["docker", "run", "--rm", "--entrypoint=sh", IMAGES[name]]
     done = subprocess.run(shell, capture_output=True, text=True)
     assert done.returncode == 127 and "not found" in done.stderr, done
 
@@ -30,7 +32,7 @@ def test_workers_for_native_environments_bring_nothing_else():
 @pytest.mark.parametrize("name", IMAGES)
 def test_settings(name):
     config = inspect(IMAGES[name])["Config"]
-    program = f"troop-{name.removesuffix('-native')}"
+    program = "troop-actor" if name in ACTORS else f"troop-{name}"
     assert config["User"] == "7700:7700"
     assert config["StopSignal"] == "SIGTERM"
     assert config["Healthcheck"]["Test"][:3] == ["CMD", program, "--probe"]

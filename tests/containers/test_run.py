@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import pytest
 from compose import IMAGES, LIMIT_S, SERVICES, Project, execute, inspect, wait_until
 
 NAME = os.environ.get("COMPOSE_PROJECT_NAME", f"troop-test-{os.getpid()}")
@@ -26,8 +27,9 @@ def test_cartpole_from_up_to_its_end():
         a_finished_run_stays_finished(project)
 
 
-def test_gymnasium_environments_run_in_the_actors_image():
-    variables = {"PRESET": "pong", "ACTORS": "1", "ARGS": "--steps 3000"}
+@pytest.mark.parametrize("target", ["actor", "actor-gymnasium"])
+def test_gymnasium_environments_run_in_an_actors_image(target):
+    variables = {"ACTOR_TARGET": target, "PRESET": "pong", "ACTORS": "1", "ARGS": "--steps 3000"}
     with Project(NAME, **variables) as project:
         project.up()
         wait_until("the run's end", lambda: project.ended_well("learner") and project.ended_well("actor"))
@@ -35,6 +37,7 @@ def test_gymnasium_environments_run_in_the_actors_image():
         assert summary["env_steps"] >= 3000
         assert summary["frames"] == 4 * summary["env_steps"]
         assert summary["gradients"]["applied"] > 0
+        assert {inspect(name)["Config"]["Image"] for name in project.containers("actor")} == {IMAGES[target]}
 
 
 def test_an_image_without_python_has_the_environments_that_are_native():
