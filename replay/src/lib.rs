@@ -23,7 +23,8 @@ mod transitions;
 pub use journal::JournalError;
 pub use limiter::{Portions, RateLimiter};
 pub use replay::{
-    Appended, Drawn, DrawnItems, Replay, ReplayCounts, ReplayError, SegmentRefused, Wait, WriterId,
+    Appended, Drawn, DrawnItems, InPlace, Replay, ReplayCounts, ReplayError, SegmentRefused, Wait,
+    WriterId,
 };
 pub use segments::{SegmentReplay, SegmentShape};
 pub use sequences::{Stretches, sequence_priority};

@@ -8,11 +8,12 @@ use troop_common::experience::{Actions, End, Observations, RecurrentState, Segme
 use troop_common::spaces::{ActionSpace, ElementType, ObservationSpace, Spaces};
 use troop_common::wire::Rope;
 use troop_replay::codec::{
-    decode_drawn, decode_segment, encode_drawn, encode_segment, settings_from_text,
-    settings_to_text,
+    decode_drawn, decode_segment, encode_drawn, encode_in_place, encode_segment,
+    settings_from_text, settings_to_text,
 };
 use troop_replay::{
-    Drawn, InitialPriority, ItemKind, Pace, Replay, ReplaySettings, SamplesPerInsert, TableKind,
+    Drawn, InPlace, InitialPriority, ItemKind, Pace, Replay, ReplaySettings, SamplesPerInsert,
+    TableKind,
 };
 
 /// Numbers of a frame.
@@ -269,6 +270,14 @@ fn frames_of_a_stack_travel_once() {
 }
 
 fn drawn(settings: &ReplaySettings, seed: u64) -> Drawn {
+    read_in_place(settings, seed, |drawn| drawn.gather())
+}
+
+fn read_in_place<T>(
+    settings: &ReplaySettings,
+    seed: u64,
+    read: impl FnOnce(InPlace<'_>) -> T,
+) -> T {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let replay = Replay::new(settings.clone()).unwrap();
     let writer = replay.join(2).unwrap();
@@ -276,7 +285,8 @@ fn drawn(settings: &ReplaySettings, seed: u64) -> Drawn {
         let segment = segment(settings, 20, &mut rng);
         replay.append(writer, sequence, &segment).unwrap();
     }
-    replay.draw(8, 0.5, &mut rng).unwrap().unwrap()
+    let read = replay.draw_in_place(8, 0.5, &mut rng, read);
+    read.unwrap().unwrap()
 }
 
 #[test]
@@ -287,8 +297,15 @@ fn draws_survive_wherever_they_are_cut() {
             let written = drawn(&settings, 3);
             let mut bytes = Vec::new();
             encode_drawn(&written, &settings, &mut bytes);
-            for piece in [1, 1_000] {
-                let read = decode_drawn(cut(&bytes, piece), &settings).unwrap();
+            let mut in_place = Vec::new();
+            let copied = read_in_place(&settings, 3, |it| encode_in_place(it, &mut in_place));
+            if let Some(copied) = copied {
+                encode_drawn(&copied, &settings, &mut in_place);
+            }
+            // A store knows of all frames that are shared, and a codec of most.
+            assert!(in_place.len() <= bytes.len());
+            for (bytes, piece) in [(&bytes, 1), (&bytes, 1_000), (&in_place, 64)] {
+                let read = decode_drawn(cut(bytes, piece), &settings).unwrap();
                 assert_eq!(read.versions, written.versions);
                 // All of it, bit for bit: there is nothing that is not a number.
                 assert_eq!(format!("{:?}", read.items), format!("{:?}", written.items));

@@ -6,26 +6,51 @@ use super::frames::{self, Like};
 use super::input::Input;
 use super::output::Output;
 use super::segment_codec;
-use crate::replay::{Drawn, DrawnItems};
+use crate::replay::{Drawn, DrawnItems, InPlace, ItemsInPlace};
 use crate::sequences::Stretches;
 use crate::settings::{ItemKind, ReplaySettings};
+use crate::store::ObservationId;
+use crate::transitions::Selection;
 
 /// Appends the bytes of what was drawn from a replay of these settings: how many, keys, versions, weights, then what items
 /// are.
 pub fn encode_drawn(drawn: &Drawn, settings: &ReplaySettings, bytes: &mut Vec<u8>) {
     let output = &mut Output(bytes);
-    output.count(drawn.keys().len());
-    output.numbers(drawn.keys());
-    output.numbers(&drawn.versions);
-    output.numbers(drawn.weights());
+    write_head((drawn.keys(), &drawn.versions, drawn.weights()), output);
     match &drawn.items {
-        DrawnItems::Transitions(transitions) => write_transitions(transitions, settings, output),
+        DrawnItems::Transitions(transitions) => {
+            write_steps(transitions, output);
+            write_observations(transitions, settings, output);
+        }
         DrawnItems::Stretches(stretches) => {
             let counts = stretches.lengths.iter().chain(&stretches.burn_in);
             counts.for_each(|count| output.count(*count));
             segment_codec::write(&stretches.segment, settings, output);
         }
     }
+}
+
+/// Appends bytes of the same kind, if frames are copied once only for that; else gives copies, to be encoded when the replay is
+/// not held up any more.
+pub fn encode_in_place(drawn: InPlace<'_>, bytes: &mut Vec<u8>) -> Option<Drawn> {
+    match &drawn.items {
+        ItemsInPlace::Transitions(selection) => {
+            write_selection(selection, drawn.versions, &mut Output(bytes));
+            None
+        }
+        ItemsInPlace::Stretches(_) => Some(drawn.gather()),
+    }
+}
+
+fn write_selection(selection: &Selection<'_>, versions: &[u64], output: &mut Output<'_>) {
+    let transitions = selection.without_observations();
+    write_head((&transitions.keys, versions, &transitions.weights), output);
+    write_steps(&transitions, output);
+    let first = selection.observations();
+    let all: Vec<ObservationId> = first.chain(selection.next_observations()).collect();
+    frames::encode_stored(selection.store(), &all, output);
+    let masks = selection.next_observations();
+    frames::encode_masks(masks.filter_map(|id| selection.mask(id)), output);
 }
 
 /// Reads what was drawn from a replay of these settings.
@@ -60,14 +85,24 @@ pub fn decode_drawn(bytes: Rope, settings: &ReplaySettings) -> Result<Drawn, Cod
     Ok(Drawn { items, versions })
 }
 
-fn write_transitions(
+fn write_head((keys, versions, weights): (&[u64], &[u64], &[f32]), output: &mut Output<'_>) {
+    output.count(keys.len());
+    output.numbers(keys);
+    output.numbers(versions);
+    output.numbers(weights);
+}
+
+fn write_steps(transitions: &Transitions, output: &mut Output<'_>) {
+    output.numbers(&transitions.actions);
+    output.numbers(&transitions.rewards);
+    output.numbers(&transitions.discounts);
+}
+
+fn write_observations(
     transitions: &Transitions,
     settings: &ReplaySettings,
     output: &mut Output<'_>,
 ) {
-    output.numbers(&transitions.actions);
-    output.numbers(&transitions.rewards);
-    output.numbers(&transitions.discounts);
     let buffers = [&transitions.observations, &transitions.next_observations];
     let n_step = match settings.items {
         ItemKind::Transitions { n_step, .. } => n_step,
@@ -85,7 +120,8 @@ fn write_transitions(
         [like(n_step), like(0)]
     };
     frames::encode(&buffers, settings.stack, likes, output);
-    frames::encode_masks(&buffers[1..], output);
+    let masks = std::iter::once(transitions.next_observations.masks());
+    frames::encode_masks(masks, output);
 }
 
 fn read_transitions(

@@ -3,11 +3,15 @@
 //! A byte says how they come. 0: all bytes of all observations. 1: a number for each frame of each observation, 0 if it
 //! comes next, else one more than that of the frame before it that it equals; then the frames that come.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use troop_common::experience::ObservationBuffer;
 
 use super::codec_error::CodecError;
 use super::input::Input;
 use super::output::Output;
+use crate::store::{ObservationId, ObservationStore};
 
 /// Everything is there.
 const WHOLE: u8 = 0;
@@ -80,31 +84,81 @@ pub(super) fn encode(
             .for_each(|buffer| output.numbers(buffer.all_bytes()));
         return;
     }
-    output.byte(ONCE);
     let frames = Frames {
         buffers,
         stack,
         frame_bytes,
     };
-    let mut at = output.0.len();
-    output
-        .0
-        .resize(at + observations * stack * size_of::<u32>(), 0);
+    let mut once = FramesOnce::begin(observations * stack, output);
     for (buffer, all) in buffers.iter().enumerate() {
         for index in 0..all.len() {
             let likes = likes(buffer, index);
             for frame in 0..stack {
-                let code = match frames.known((buffer, index, frame), likes) {
-                    Some(known) => known as u32 + 1,
-                    None => {
-                        output.numbers(frames.get(buffer, index, frame));
-                        0
-                    }
-                };
-                output.0[at..at + size_of::<u32>()].copy_from_slice(&code.to_le_bytes());
-                at += size_of::<u32>();
+                match frames.known((buffer, index, frame), likes) {
+                    Some(known) => once.again(known),
+                    None => once.first(frames.get(buffer, index, frame)),
+                }
             }
         }
+    }
+}
+
+/// Writes observations out of a store, which knows of itself what frames they share.
+pub(super) fn encode_stored(
+    store: &ObservationStore,
+    observations: &[ObservationId],
+    output: &mut Output<'_>,
+) {
+    let slots = observations.iter().flat_map(|id| store.slots(*id));
+    if store.stack() <= 1 || store.frame_bytes() < SMALL_FRAME {
+        output.byte(WHOLE);
+        slots.for_each(|slot| output.numbers(store.frame(*slot)));
+        return;
+    }
+    let mut once = FramesOnce::begin(observations.len() * store.stack(), output);
+    let mut numbers = HashMap::new();
+    for (number, slot) in slots.enumerate() {
+        match numbers.entry(*slot) {
+            Entry::Occupied(known) => once.again(*known.get()),
+            Entry::Vacant(new) => {
+                new.insert(number);
+                once.first(store.frame(*slot));
+            }
+        }
+    }
+}
+
+/// Frames that are written once: their codes, then those that come.
+struct FramesOnce<'a, 'b> {
+    output: &'a mut Output<'b>,
+    /// Where the next code is written.
+    at: usize,
+}
+
+impl<'a, 'b> FramesOnce<'a, 'b> {
+    /// Of so many frames.
+    fn begin(frames: usize, output: &'a mut Output<'b>) -> Self {
+        output.byte(ONCE);
+        let at = output.0.len();
+        output.0.resize(at + frames * size_of::<u32>(), 0);
+        Self { output, at }
+    }
+
+    /// A frame that equals the one of a number, which comes before it.
+    fn again(&mut self, known: usize) {
+        self.code(known as u32 + 1);
+    }
+
+    /// One that does not.
+    fn first(&mut self, frame: &[u8]) {
+        self.code(0);
+        self.output.numbers(frame);
+    }
+
+    fn code(&mut self, code: u32) {
+        let end = self.at + size_of::<u32>();
+        self.output.0[self.at..end].copy_from_slice(&code.to_le_bytes());
+        self.at = end;
     }
 }
 
@@ -183,14 +237,12 @@ fn frame<'a>(
 }
 
 /// Writes which choices observations leave open: whether they say so, then a byte a choice.
-pub(super) fn encode_masks(buffers: &[&ObservationBuffer], output: &mut Output<'_>) {
-    let have = buffers.iter().any(|buffer| !buffer.masks().is_empty());
-    output.byte(u8::from(have));
-    for buffer in buffers {
-        output
-            .0
-            .extend(buffer.masks().iter().map(|open| u8::from(*open)));
-    }
+pub(super) fn encode_masks<'a>(masks: impl Iterator<Item = &'a [bool]>, output: &mut Output<'_>) {
+    let have = output.0.len();
+    output.byte(0);
+    let open = masks.flatten().map(|open| u8::from(*open));
+    output.0.extend(open);
+    output.0[have] = u8::from(output.0.len() > have + 1);
 }
 
 /// Reads them.

@@ -12,7 +12,7 @@ mod segment_codec;
 mod settings_text;
 
 pub use codec_error::CodecError;
-pub use drawn_codec::{decode_drawn, encode_drawn};
+pub use drawn_codec::{decode_drawn, encode_drawn, encode_in_place};
 pub(crate) use segment_codec::LARGEST_SEGMENT;
 pub use segment_codec::{decode_segment, encode_segment};
 pub use settings_text::{SettingsError, settings_difference, settings_from_text, settings_to_text};

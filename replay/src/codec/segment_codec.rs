@@ -84,7 +84,7 @@ pub(super) fn write(segment: &Segment, settings: &ReplaySettings, output: &mut O
         [row.map(like), None]
     };
     frames::encode(&buffers, settings.stack, likes, output);
-    frames::encode_masks(&buffers, output);
+    frames::encode_masks(buffers.iter().map(|buffer| buffer.masks()), output);
 }
 
 /// Reads what [`write`] writes, of so many environments and at most so many env steps.

@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 
 use super::appended::Appended;
-use super::drawn::Drawn;
 use super::engine::Engine;
+use super::in_place::InPlace;
 use super::replay_counts::ReplayCounts;
 use super::replay_error::ReplayError;
 use super::segment_refused;
@@ -95,18 +95,26 @@ impl Core {
         Ok(Appended::Added { items, gap })
     }
 
-    pub(crate) fn draw(
+    pub(crate) fn draw<T>(
         &mut self,
         count: usize,
         importance_exponent: f64,
         rng: &mut ChaCha8Rng,
-    ) -> Result<Option<Drawn>, ReplayError> {
+        read: impl FnOnce(InPlace<'_>) -> T,
+    ) -> Result<Option<T>, ReplayError> {
         if !self.is_drawable(count)? {
             return Ok(None);
         }
         let how = (count, importance_exponent, self.oldest_version());
         let before = self.engine.evicted().too_old;
-        let drawn = self.engine.draw(how, rng);
+        let (now, mut env_steps, mut ages) = (self.version, 0, 0_u64);
+        let drawn = self.engine.draw(how, rng, |drawn| {
+            env_steps = drawn.env_steps() as u64;
+            let age = |then: &u64| now.map_or(0, |now| now.saturating_sub(*then));
+            // Versions from outside may be any number.
+            ages = drawn.versions.iter().map(age).fold(0, u64::saturating_add);
+            read(drawn)
+        });
         let too_old = self.engine.evicted().too_old - before;
         if self.is_queue() {
             self.limiter.drawn(too_old);
@@ -114,7 +122,6 @@ impl Core {
         let Some(drawn) = drawn else {
             return Ok(None);
         };
-        let env_steps = drawn.env_steps() as u64;
         self.limiter.drawn(match self.is_queue() {
             true => count as u64,
             false => env_steps,
@@ -122,12 +129,8 @@ impl Core {
         self.counts.draws += 1;
         self.counts.items_drawn += count as u64;
         self.counts.env_steps_drawn += env_steps;
-        if let Some(now) = self.version {
-            let ages = drawn.versions.iter().map(|then| now.saturating_sub(*then));
-            let sum = &mut self.counts.drawn_age_versions;
-            // Versions from outside may be any number.
-            *sum = ages.fold(*sum, u64::saturating_add);
-        }
+        let sum = &mut self.counts.drawn_age_versions;
+        *sum = sum.saturating_add(ages);
         Ok(Some(drawn))
     }
 

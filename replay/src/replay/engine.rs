@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use troop_common::experience::Segment;
 
-use super::drawn::{Drawn, DrawnItems};
+use super::in_place::{InPlace, ItemsInPlace};
 use super::layout::{Layout, capacity, layout, way};
 use super::segment_refused::{SegmentRefused, require};
 use crate::sequences::StretchReplay;
@@ -134,20 +134,26 @@ impl Engine {
         }
     }
 
-    /// `count` items with weights to the power of β, all acted with versions from `oldest` on; those that are older go. None
-    /// if too few are left.
-    pub(crate) fn draw(&mut self, how: (usize, f64, u64), rng: &mut ChaCha8Rng) -> Option<Drawn> {
+    /// Has `count` items read, with weights to the power of β, all acted with versions from `oldest` on; those that are older
+    /// go. None if too few are left.
+    pub(crate) fn draw<T>(
+        &mut self,
+        how: (usize, f64, u64),
+        rng: &mut ChaCha8Rng,
+        read: impl FnOnce(InPlace<'_>) -> T,
+    ) -> Option<T> {
         let (items, versions) = match self {
             Self::Transitions(replay) => {
-                let (transitions, versions) = replay.take(how, rng)?;
-                (DrawnItems::Transitions(Box::new(transitions)), versions)
+                let (drawn, versions) = replay.take(how, rng)?;
+                (ItemsInPlace::Transitions(replay.selection(drawn)), versions)
             }
             Self::Stretches(replay) => {
                 let (stretches, versions) = replay.take(how, rng)?;
-                (DrawnItems::Stretches(Box::new(stretches)), versions)
+                (ItemsInPlace::Stretches(Box::new(stretches)), versions)
             }
         };
-        Some(Drawn { items, versions })
+        let versions = &versions[..];
+        Some(read(InPlace { items, versions }))
     }
 
     /// Takes note of TD errors.

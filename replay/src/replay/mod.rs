@@ -4,6 +4,7 @@ mod appended;
 mod core;
 mod drawn;
 mod engine;
+mod in_place;
 mod layout;
 mod replay_counts;
 mod replay_error;
@@ -14,6 +15,8 @@ mod writers;
 
 pub use appended::Appended;
 pub use drawn::{Drawn, DrawnItems};
+pub use in_place::InPlace;
+pub(crate) use in_place::ItemsInPlace;
 pub use replay_counts::ReplayCounts;
 pub use replay_error::ReplayError;
 pub use segment_refused::SegmentRefused;
@@ -116,7 +119,22 @@ impl Replay {
         importance_exponent: f64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<Drawn>, ReplayError> {
-        let drawn = self.lock().draw(count, importance_exponent, rng)?;
+        let gather = |drawn: InPlace<'_>| drawn.gather();
+        self.draw_in_place(count, importance_exponent, rng, gather)
+    }
+
+    /// The same for who can read items where they lie, which holds up all others.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn draw_in_place<T>(
+        &self,
+        count: usize,
+        importance_exponent: f64,
+        rng: &mut ChaCha8Rng,
+        read: impl FnOnce(InPlace<'_>) -> T,
+    ) -> Result<Option<T>, ReplayError> {
+        let drawn = self.lock().draw(count, importance_exponent, rng, read)?;
         if drawn.is_some() {
             self.tell();
         }

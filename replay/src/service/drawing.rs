@@ -24,8 +24,8 @@ use super::room::Taken;
 use super::seats::Seat;
 use super::shared::{Made, Shared};
 use super::waiting::Waiting;
-use crate::codec::encode_drawn;
-use crate::replay::Drawn;
+use crate::codec::{encode_drawn, encode_in_place};
+use crate::replay::{Drawn, InPlace};
 
 /// Demands of a stream that are not answered, as the contract says.
 const MOST_DEMANDS: usize = 16;
@@ -206,9 +206,8 @@ struct Server<'a> {
 impl Server<'_> {
     async fn serve(&self, mut asked: mpsc::Receiver<v1::Demand>) -> Result<(), Status> {
         while let Some(demand) = asked.recv().await {
-            let (drawn, _room) = self.draw(&demand).await?;
-            let bytes = self.encode(&drawn);
-            drop(drawn);
+            let (found, _room) = self.draw(&demand).await?;
+            let bytes = self.encode(found);
             self.shared.metrics.sent_bytes.inc_by(bytes.len() as u64);
             for (offset_bytes, data) in parts(&bytes) {
                 let head = v1::ItemsChunk {
@@ -223,8 +222,8 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Waits for items, and for room to send them. Whoever is starved holds no room.
-    async fn draw(&self, demand: &v1::Demand) -> Result<(Drawn, Taken), Status> {
+    /// Waits for items, and for room to send them. Whoever is starved holds no room. What need not be copied before is bytes then.
+    async fn draw(&self, demand: &v1::Demand) -> Result<((Vec<u8>, Option<Drawn>), Taken), Status> {
         let refused = |error| status_of(&error);
         let replay = &self.made.replay;
         let mut rng = ChaCha8Rng::seed_from_u64(demand.seed);
@@ -239,9 +238,11 @@ impl Server<'_> {
                 let room = self.shared.draw_room.take(bytes).await;
                 replay.tell_version(demand.version);
                 // What was there may have gone meanwhile.
-                let drawn = replay.draw(count, beta, &mut rng);
-                if let Some(drawn) = drawn.map_err(refused)? {
-                    return Ok((drawn, room));
+                let mut bytes = self.shared.buffers.take(0);
+                let encode = |drawn: InPlace<'_>| encode_in_place(drawn, &mut bytes);
+                let drawn = replay.draw_in_place(count, beta, &mut rng, encode);
+                if let Some(copied) = drawn.map_err(refused)? {
+                    return Ok(((bytes, copied), room));
                 }
             }
             waiting.get_or_insert_with(|| Waiting::begin(replay, false));
@@ -249,11 +250,11 @@ impl Server<'_> {
         }
     }
 
-    fn encode(&self, drawn: &Drawn) -> Bytes {
-        let buffers = &self.shared.buffers;
-        let mut bytes = buffers.take(0);
-        encode_drawn(drawn, &self.made.settings, &mut bytes);
-        Bytes::from_owner(buffers.lend(bytes))
+    fn encode(&self, (mut bytes, copied): (Vec<u8>, Option<Drawn>)) -> Bytes {
+        if let Some(drawn) = copied {
+            encode_drawn(&drawn, &self.made.settings, &mut bytes);
+        }
+        Bytes::from_owner(self.shared.buffers.lend(bytes))
     }
 }
 

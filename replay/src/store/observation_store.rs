@@ -163,6 +163,30 @@ impl ObservationStore {
         buffer
     }
 
+    /// Frames of an observation.
+    pub(crate) fn stack(&self) -> usize {
+        self.stack
+    }
+
+    /// Bytes of a frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.frame_len
+    }
+
+    /// Where an observation's frames are, `[S]`. Observations that show the same frame share it.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub(crate) fn slots(&self, id: ObservationId) -> &[u32] {
+        assert!(self.holds(id), "{id:?} of {:?}", self.oldest..self.next);
+        self.slots_of(id.0)
+    }
+
+    /// The frame of a slot.
+    pub(crate) fn frame(&self, slot: u32) -> &[u8] {
+        self.frames.read(slot as usize)
+    }
+
     fn frames_of(&self, id: ObservationId) -> impl Iterator<Item = &[u8]> {
         self.slots_of(id.0)
             .iter()

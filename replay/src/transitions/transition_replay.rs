@@ -5,19 +5,12 @@ use troop_common::experience::{Actions, End, ObservationBuffer, Segment, Transit
 use troop_common::spaces::ObservationSpace;
 
 use super::n_step::NStep;
+use super::selection::{DrawnTransitions, Selection};
 use super::transition::Transition;
 use super::transition_shape::TransitionShape;
 use super::transition_stream::TransitionStream;
 use crate::store::{Masks, ObservationId, ObservationStore};
 use crate::tables::{Evicted, Noted, Picked, Table, Way};
-
-/// What was drawn.
-struct Drawn {
-    /// `[B]`.
-    transitions: Vec<Transition>,
-    /// Importance-sampling weights, the largest being 1, `[B]`.
-    weights: Vec<f32>,
-}
 
 /// The newest transitions of environments. One is gone as soon as its first observation is, and has that one's number.
 #[derive(Debug)]
@@ -181,7 +174,7 @@ impl TransitionReplay {
     /// If it is empty.
     pub fn draw(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Transitions {
         let drawn = self.sample(batch, beta, rng);
-        self.gather(&drawn.transitions, drawn.weights)
+        self.selection(drawn).gather()
     }
 
     /// The same, with the versions that they were acted with, `[B]`; takes note of what was drawn. What was acted with
@@ -193,16 +186,23 @@ impl TransitionReplay {
         &mut self,
         (batch, beta, oldest): (usize, f64, u64),
         rng: &mut ChaCha8Rng,
-    ) -> Option<(Transitions, Vec<u64>)> {
+    ) -> Option<(DrawnTransitions, Vec<u64>)> {
         let (capacity, versions) = (self.capacity() as u64, &self.versions);
         let version = |number: u64, _| versions[(number % capacity) as usize];
         let picked = self.table.pick_from(oldest, version, (batch, beta), rng)?;
         let drawn = self.drawn(picked);
-        let transitions = self.gather(&drawn.transitions, drawn.weights);
-        self.table.note_drawn(&transitions.keys);
-        let slots = transitions.keys.iter().map(|key| self.slot(*key));
-        let versions = slots.map(|slot| self.versions[slot]).collect();
-        Some((transitions, versions))
+        let numbers = drawn.transitions.iter().map(|one| one.observation.0);
+        let numbers: Vec<u64> = numbers.collect();
+        self.table.note_drawn(&numbers);
+        let versions = numbers
+            .iter()
+            .map(|number| self.versions[self.slot(*number)]);
+        Some((drawn, versions.collect()))
+    }
+
+    /// What was drawn, until something is added.
+    pub(crate) fn selection(&self, drawn: DrawnTransitions) -> Selection<'_> {
+        Selection::new(&self.observations, &self.masks, drawn)
     }
 
     /// Whether `batch` transitions can be drawn.
@@ -234,39 +234,16 @@ impl TransitionReplay {
             + size_of_val(&self.versions[..]) as u64
     }
 
-    fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> Drawn {
+    fn sample(&self, batch: usize, beta: f64, rng: &mut ChaCha8Rng) -> DrawnTransitions {
         assert!(!self.is_empty(), "nothing to sample yet");
         self.drawn(self.table.pick(batch, beta, rng))
     }
 
-    fn drawn(&self, picked: Picked) -> Drawn {
+    fn drawn(&self, picked: Picked) -> DrawnTransitions {
         let numbers = picked.numbers.iter();
-        Drawn {
+        DrawnTransitions {
             transitions: numbers.filter_map(|n| self.table.items().get(*n)).collect(),
             weights: picked.weights,
-        }
-    }
-
-    /// All that there is to know of transitions.
-    fn gather(&self, transitions: &[Transition], weights: Vec<f32>) -> Transitions {
-        let mut observations = self.observations.buffer(transitions.len());
-        let mut next_observations = self.observations.buffer(transitions.len());
-        for one in transitions {
-            let next = one.next.unwrap_or(one.observation);
-            self.observations
-                .copy_to(one.observation, &mut observations, None);
-            let mask = self.masks.get(self.slot(next.0));
-            self.observations
-                .copy_to(next, &mut next_observations, mask);
-        }
-        Transitions {
-            keys: transitions.iter().map(|one| one.observation.0).collect(),
-            observations,
-            actions: transitions.iter().map(|one| one.action).collect(),
-            rewards: transitions.iter().map(|one| one.reward).collect(),
-            discounts: transitions.iter().map(|one| one.discount).collect(),
-            next_observations,
-            weights,
         }
     }
 

@@ -206,7 +206,11 @@ fn what_is_remembered_is_what_was_lived() {
             assert_eq!(replay.len(), complete, "seed {seed}");
             let all = all(&replay);
             if !all.is_empty() {
-                let next = replay.gather(&all, Vec::new()).next_observations;
+                let all = DrawnTransitions {
+                    transitions: all,
+                    weights: Vec::new(),
+                };
+                let next = replay.selection(all).gather().next_observations;
                 assert_eq!(next.masks(), masks(floats(&next)), "seed {seed}");
             }
             let numbers = replay.table.items().numbers();
@@ -310,7 +314,7 @@ fn weights_undo_the_priorities() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let priorities = replay.table.priorities().unwrap();
     for beta in [0.0, 0.4, 1.0] {
-        let Drawn {
+        let DrawnTransitions {
             transitions,
             weights,
         } = replay.sample(16, beta, &mut rng);
