@@ -71,6 +71,15 @@ def end(slurm, job, *options):
     job.wait()
 
 
+def check_that_all_join_and_solve_it(slurm, job, actors):
+    """Of an endless job: another could be over before the last actor has come."""
+    job.wait_for_output("actor joined", times=actors)
+    job.wait_for_output(SOLVED)
+    end(slurm, job, "--batch")
+    assert len(re.findall("actor joined", job.output())) == actors
+    assert summary(run_of(slurm, job))["seconds_to_solve"] > 0
+
+
 def test_two_nodes_solve_cartpole_with_a_token_of_their_own(slurm):
     job = slurm.submit(*ON_BOTH_NODES, SCRIPT, "cartpole", *ENDLESS)
     job.wait_for_output("actor joined", times=2)
@@ -146,11 +155,18 @@ SPREAD = [
 def test_shards_and_replays_are_steps_that_end_with_the_run(slurm, command, steps):
     if not (slurm.directory / "deploy").exists():
         (slurm.directory / "deploy").symlink_to(CHECKOUT / "deploy")
-    line = command.replace("sbatch", "sbatch --parsable --nodes=2", 1) + " --steps 100000"
-    job = slurm.job(slurm.run("sh", "-c", line))
-    job.wait_for_output("joined", times=2)
-    shown = slurm.run("squeue", "--steps", "--noheader", f"--jobs={job.number}", "--format=%j")
-    assert set(steps) <= set(shown.split()), shown
+
+    def submit(env_steps):
+        line = command.replace("sbatch", "sbatch --parsable --nodes=2", 1) + f" --steps {env_steps}"
+        return slurm.job(slurm.run("sh", "-c", line))
+
+    # Its steps can only be seen of a job that goes on.
+    endless = submit(10**12)
+    endless.wait_for_output("joined", times=2)
+    shown = lambda: slurm.run("squeue", "--steps", "--noheader", f"--jobs={endless.number}", "--format=%j")  # noqa: E731
+    wait_until(f"steps {steps}", lambda: set(steps) <= set(shown().split()))
+    end(slurm, endless, "--batch")
+    job = submit(100_000)
     job.wait()
     preset = command.split()[-1]
     assert summary(slurm.directory / f"runs/{preset}-{job.number}")["env_steps"] >= 100_000
@@ -169,12 +185,10 @@ def test_a_job_with_shards_drains_before_its_shards_go(slurm):
 def test_a_heterogeneous_job_has_its_shards_with_the_learner(slurm):
     job = slurm.submit(
         *("--ntasks=2", "--mem-per-cpu=1G"),
-        *(":", "--ntasks=2", "--mem-per-cpu=1G", SCRIPT, "cartpole", "--steps", 200_000),
+        *(":", "--ntasks=2", "--mem-per-cpu=1G", SCRIPT, "cartpole", *ENDLESS),
         TROOP_SHARDS="2",
     )
-    job.wait()
-    assert len(re.findall("actor joined", job.output())) == 2
-    assert summary(run_of(slurm, job))["env_steps"] >= 200_000
+    check_that_all_join_and_solve_it(slurm, job, actors=2)
 
 
 # The latter is what --signal=B:USR1@120 has Slurm do.
@@ -214,11 +228,9 @@ def test_an_array_is_a_run_for_each_seed(slurm):
 def test_a_heterogeneous_job_has_a_component_for_each_role(slurm):
     job = slurm.submit(
         *("--ntasks=1", "--cpus-per-task=2", "--mem-per-cpu=1G"),
-        *(":", "--ntasks=3", "--mem-per-cpu=1G", SCRIPT, "cartpole", "--steps", 300_000),
+        *(":", "--ntasks=3", "--mem-per-cpu=1G", SCRIPT, "cartpole", *ENDLESS),
     )
-    job.wait()
-    assert len(re.findall("actor joined", job.output())) == 3
-    assert summary(run_of(slurm, job))["env_steps"] >= 300_000
+    check_that_all_join_and_solve_it(slurm, job, actors=3)
 
 
 @pytest.mark.parametrize("role", ["learner", "actors"])
